@@ -1,1 +1,19 @@
-//! x
+//! From nothing to a ready database: create, load the structure, migrate, seed. In development and in a release.
+//!
+//! The rooms, from the door down: [`migration`], [`structure`], [`storage`] and [`seed`] hold the rules and see a
+//! database only through [`driver`]; [`drivers`] knows the databases; [`repo`], [`ledger`], [`sql`], [`event`] and
+//! [`error`] are plain values that everyone may use.
+
+pub mod driver;
+pub mod drivers;
+pub mod error;
+pub mod event;
+pub mod ledger;
+pub mod migration;
+pub mod repo;
+pub mod seed;
+pub mod sql;
+pub mod storage;
+pub mod structure;
+
+pub use error::{Error, Kind, Result};

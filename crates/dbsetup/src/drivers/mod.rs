@@ -1,0 +1,35 @@
+//! The databases. [`open`] is the only place that knows them all.
+
+use std::path::Path;
+
+use crate::driver::Server;
+use crate::error::{Error, Kind, Result};
+use crate::repo::DatabaseUrl;
+
+/// Opens what `url` names, without connecting. Relative SQLite paths start at `root`; `maintenance` is where a server's
+/// databases are created and dropped from.
+///
+/// # Errors
+/// [`Kind::Configuration`] when the URL does not parse or names a database that this build does not know.
+pub fn open(url: &DatabaseUrl, root: &Path, maintenance: Option<&DatabaseUrl>) -> Result<Box<dyn Server>> {
+    let scheme = url.scheme();
+    match scheme.as_str() {
+        _ => {
+            let _ = (root, maintenance);
+            Err(Error::new(Kind::Configuration, format!("`{url}` names a database that is not supported"))
+                .help(format!("use a URL that begins with {}", supported())))
+        }
+    }
+}
+
+/// The schemes of this build, for messages.
+fn supported() -> String {
+    let mut schemes = Vec::new();
+    if cfg!(feature = "postgres") {
+        schemes.push("`postgres://`");
+    }
+    if cfg!(feature = "sqlite") {
+        schemes.push("`sqlite:`");
+    }
+    schemes.join(" or ")
+}

@@ -1,0 +1,309 @@
+//! The SQL that makes, reads and changes a ledger, for each kind in each dialect.
+//!
+//! Every name is qualified and quoted, every value is a quoted literal: a statement means the same whatever a
+//! migration has done to `search_path` or `standard_conforming_strings`.
+
+use super::{AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress};
+use crate::sql::{Dialect, quote_identifier, quote_literal};
+
+/// The release that writes rows, recorded in our own ledger.
+const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns `schema.table`, quoted.
+fn qualified(ledger: &LedgerTable, table: &str) -> String {
+    match &ledger.schema {
+        Some(schema) => format!("{}.{}", quote_identifier(schema), quote_identifier(table)),
+        None => quote_identifier(table),
+    }
+}
+
+/// Returns the statement that makes the ledger's table unless it is there.
+pub fn create_table(dialect: Dialect, ledger: &LedgerTable) -> String {
+    let name = qualified(ledger, &ledger.name);
+    let postgres = dialect == Dialect::Postgres;
+    let columns = match ledger.kind {
+        LedgerKind::Dbsetup if postgres => {
+            "version text PRIMARY KEY, seq bigint, name text NOT NULL, source text NOT NULL, checksum text, \
+             applied_at timestamp with time zone NOT NULL DEFAULT now(), execution_ms bigint, tool_version text"
+        }
+        LedgerKind::Dbsetup => {
+            "version text PRIMARY KEY NOT NULL, seq integer, name text NOT NULL, source text NOT NULL, checksum text, \
+             applied_at text NOT NULL DEFAULT CURRENT_TIMESTAMP, execution_ms integer, tool_version text"
+        }
+        LedgerKind::Sqlx if postgres => {
+            "version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMPTZ NOT NULL DEFAULT now(), \
+             success BOOLEAN NOT NULL, checksum BYTEA NOT NULL, execution_time BIGINT NOT NULL"
+        }
+        LedgerKind::Sqlx => {
+            "version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+             installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
+             success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL"
+        }
+        LedgerKind::Diesel => {
+            "version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP"
+        }
+        LedgerKind::Refinery if ledger.wide => {
+            "version INT8 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255)"
+        }
+        LedgerKind::Refinery => {
+            "version INT4 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255)"
+        }
+        LedgerKind::Dbmate if postgres => "version varchar NOT NULL PRIMARY KEY",
+        LedgerKind::Dbmate => "version varchar(128) PRIMARY KEY",
+    };
+    format!("CREATE TABLE IF NOT EXISTS {name} ({columns})")
+}
+
+/// Returns the statement that makes [`META_TABLE`] beside the ledger unless it is there.
+pub fn create_meta(ledger: &LedgerTable) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (key text PRIMARY KEY NOT NULL, value text NOT NULL)",
+        qualified(ledger, META_TABLE)
+    )
+}
+
+/// Returns the statement that makes [`PROGRESS_TABLE`] beside the ledger unless it is there.
+pub fn create_progress(ledger: &LedgerTable) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (version text PRIMARY KEY NOT NULL, reverting text NOT NULL, \
+         done integer NOT NULL, total integer NOT NULL, checksum text NOT NULL)",
+        qualified(ledger, PROGRESS_TABLE)
+    )
+}
+
+/// Returns the query of all rows, seven text columns in the order of [`row_of`], oldest application first.
+pub fn select_rows(dialect: Dialect, ledger: &LedgerTable) -> String {
+    let name = qualified(ledger, &ledger.name);
+    let hex = match dialect {
+        Dialect::Postgres => "pg_catalog.encode(checksum, 'hex')",
+        _ => "lower(hex(checksum))",
+    };
+    match ledger.kind {
+        LedgerKind::Dbsetup => format!(
+            "SELECT version, CAST(seq AS text), name, source, checksum, CAST(applied_at AS text), 'true' \
+             FROM {name} ORDER BY seq IS NOT NULL, seq, version"
+        ),
+        LedgerKind::Sqlx => format!(
+            "SELECT CAST(version AS text), NULL, description, NULL, {hex}, CAST(installed_on AS text), \
+             CASE WHEN success THEN 'true' ELSE 'false' END FROM {name} ORDER BY installed_on, version"
+        ),
+        LedgerKind::Diesel => format!(
+            "SELECT version, NULL, NULL, NULL, NULL, CAST(run_on AS text), 'true' FROM {name} ORDER BY run_on, version"
+        ),
+        LedgerKind::Refinery => format!(
+            "SELECT CAST(version AS text), NULL, name, NULL, checksum, applied_on, 'true' FROM {name} \
+             ORDER BY applied_on, version"
+        ),
+        LedgerKind::Dbmate => {
+            format!("SELECT version, NULL, NULL, NULL, NULL, NULL, 'true' FROM {name} ORDER BY version")
+        }
+    }
+}
+
+impl AppliedRow {
+    /// Returns the row that [`select_rows`] read as text columns.
+    pub fn from_columns(columns: &[Option<String>]) -> Self {
+        let text = |index: usize| columns.get(index).cloned().flatten();
+        Self {
+            version: text(0).unwrap_or_default(),
+            seq: text(1).and_then(|seq| seq.parse().ok()),
+            name: text(2),
+            source: text(3),
+            checksum: text(4),
+            applied_at: text(5),
+            success: text(6).as_deref() != Some("false"),
+        }
+    }
+}
+
+/// Returns the query of [`META_TABLE`]: key, value.
+pub fn select_meta(ledger: &LedgerTable) -> String {
+    format!("SELECT key, value FROM {} ORDER BY key", qualified(ledger, META_TABLE))
+}
+
+/// Returns the query of [`PROGRESS_TABLE`]: version, reverting, done, total, checksum.
+pub fn select_progress(ledger: &LedgerTable) -> String {
+    format!(
+        "SELECT version, reverting, CAST(done AS text), CAST(total AS text), checksum FROM {} ORDER BY version",
+        qualified(ledger, PROGRESS_TABLE)
+    )
+}
+
+impl Progress {
+    /// Returns the row that [`select_progress`] read as text columns.
+    pub fn from_columns(columns: &[Option<String>]) -> Self {
+        let text = |index: usize| columns.get(index).cloned().flatten().unwrap_or_default();
+        Self {
+            version: text(0),
+            reverting: text(1) == "true",
+            done: text(2).parse().unwrap_or(0),
+            total: text(3).parse().unwrap_or(0),
+            checksum: text(4),
+        }
+    }
+}
+
+/// Returns the statement that adds a row.
+pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> String {
+    let name = qualified(ledger, &ledger.name);
+    let literal = |text: &str| quote_literal(dialect, text);
+    let version = literal(&row.version);
+    let checksum = row.checksum.as_deref().unwrap_or_default();
+    match ledger.kind {
+        LedgerKind::Dbsetup => format!(
+            "INSERT INTO {name} (version, seq, name, source, checksum, execution_ms, tool_version) \
+             SELECT {version}, coalesce(max(seq), 0) + 1, {}, {}, {}, {}, {} FROM {name}",
+            literal(&row.name),
+            literal(&row.source),
+            row.checksum.as_deref().map_or("NULL".to_owned(), literal),
+            row.took.map_or("NULL".to_owned(), |took| took.as_millis().to_string()),
+            literal(TOOL_VERSION),
+        ),
+        LedgerKind::Sqlx => format!(
+            "INSERT INTO {name} (version, description, success, checksum, execution_time) \
+             VALUES ({}, {}, TRUE, {}, {})",
+            row.version,
+            literal(&row.name),
+            bytes(dialect, checksum),
+            row.took.map_or("-1".to_owned(), |took| took.as_nanos().to_string()),
+        ),
+        LedgerKind::Diesel | LedgerKind::Dbmate => format!("INSERT INTO {name} (version) VALUES ({version})"),
+        LedgerKind::Refinery => format!(
+            "INSERT INTO {name} (version, name, applied_on, checksum) VALUES ({}, {}, {}, {})",
+            row.version,
+            literal(&row.name),
+            rfc3339_now(dialect),
+            literal(checksum),
+        ),
+    }
+}
+
+/// Returns a binary literal of text in hexadecimal.
+fn bytes(dialect: Dialect, hex: &str) -> String {
+    match dialect {
+        // `decode` needs no backslash, so `standard_conforming_strings` cannot change its meaning.
+        Dialect::Postgres => format!("pg_catalog.decode('{hex}', 'hex')"),
+        _ => format!("X'{hex}'"),
+    }
+}
+
+/// Returns the expression of the current time as refinery reads it back: RFC 3339, UTC.
+fn rfc3339_now(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => {
+            "pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"000Z\"')"
+        }
+        _ => "strftime('%Y-%m-%dT%H:%M:%f000000Z', 'now')",
+    }
+}
+
+/// Returns the statement that removes the row of a version.
+pub fn delete_row(dialect: Dialect, ledger: &LedgerTable, version: &str) -> String {
+    format!(
+        "DELETE FROM {} WHERE version = {}",
+        qualified(ledger, &ledger.name),
+        version_literal(dialect, ledger, version)
+    )
+}
+
+/// Returns a version as a literal of its column's type.
+pub(super) fn version_literal(dialect: Dialect, ledger: &LedgerTable, version: &str) -> String {
+    match ledger.kind {
+        // Integer columns; the version was parsed as a number before it got here.
+        LedgerKind::Sqlx | LedgerKind::Refinery => version.to_owned(),
+        _ => quote_literal(dialect, version),
+    }
+}
+
+/// Returns the statements that make a change. Tables that they need exist.
+pub fn record(dialect: Dialect, ledger: &LedgerTable, change: &Change) -> Vec<String> {
+    let literal = |text: &str| quote_literal(dialect, text);
+    match change {
+        Change::Insert(row) => vec![insert_row(dialect, ledger, row)],
+        Change::Delete { version } => vec![delete_row(dialect, ledger, version)],
+        Change::SetChecksum { version, checksum } => vec![format!(
+            "UPDATE {} SET checksum = {} WHERE version = {}",
+            qualified(ledger, &ledger.name),
+            if ledger.kind == LedgerKind::Sqlx { bytes(dialect, checksum) } else { literal(checksum) },
+            version_literal(dialect, ledger, version)
+        )],
+        // Two plain statements mean the same on every engine; an upsert does not.
+        Change::SetMeta { key, value } => vec![
+            format!("DELETE FROM {} WHERE key = {}", qualified(ledger, META_TABLE), literal(key)),
+            format!(
+                "INSERT INTO {} (key, value) VALUES ({}, {})",
+                qualified(ledger, META_TABLE),
+                literal(key),
+                literal(value)
+            ),
+        ],
+        Change::ClearMeta { key } => {
+            vec![format!("DELETE FROM {} WHERE key = {}", qualified(ledger, META_TABLE), literal(key))]
+        }
+        Change::SetProgress(progress) => vec![
+            format!(
+                "DELETE FROM {} WHERE version = {}",
+                qualified(ledger, PROGRESS_TABLE),
+                literal(&progress.version)
+            ),
+            format!(
+                "INSERT INTO {} (version, reverting, done, total, checksum) VALUES ({}, '{}', {}, {}, {})",
+                qualified(ledger, PROGRESS_TABLE),
+                literal(&progress.version),
+                progress.reverting,
+                progress.done,
+                progress.total,
+                literal(&progress.checksum)
+            ),
+        ],
+        Change::ClearProgress { version } => vec![format!(
+            "DELETE FROM {} WHERE version = {}",
+            qualified(ledger, PROGRESS_TABLE),
+            literal(version)
+        )],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn table(kind: LedgerKind, schema: Option<&str>) -> LedgerTable {
+        LedgerTable { kind, schema: schema.map(Into::into), name: kind.default_table().into(), wide: false }
+    }
+
+    fn row() -> NewRow {
+        NewRow {
+            version: "7".into(),
+            name: "it's".into(),
+            source: "migrations".into(),
+            checksum: Some("ab12".into()),
+            took: Some(Duration::from_millis(3)),
+        }
+    }
+
+    #[test]
+    fn values_are_quoted_and_names_qualified() {
+        let sql = insert_row(Dialect::Postgres, &table(LedgerKind::Dbsetup, Some("app")), &row());
+        assert!(sql.starts_with("INSERT INTO \"app\".\"schema_migrations\" "), "{sql}");
+        assert!(sql.contains("'it''s'"), "{sql}");
+    }
+
+    #[test]
+    fn sqlx_rows_carry_bytes_and_nanoseconds() {
+        let sql = insert_row(Dialect::Sqlite, &table(LedgerKind::Sqlx, None), &row());
+        assert_eq!(
+            sql,
+            "INSERT INTO \"_sqlx_migrations\" (version, description, success, checksum, execution_time) \
+             VALUES (7, 'it''s', TRUE, X'ab12', 3000000)"
+        );
+    }
+
+    #[test]
+    fn rows_without_a_measured_time_say_so_as_sqlx_does() {
+        let unmeasured = NewRow { took: None, ..row() };
+        assert!(insert_row(Dialect::Postgres, &table(LedgerKind::Sqlx, None), &unmeasured).ends_with("-1)"));
+    }
+}
