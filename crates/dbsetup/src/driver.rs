@@ -342,8 +342,8 @@ pub trait Driver: Send {
 
     // -- Working.
 
-    /// Makes the ledger and [`crate::ledger::META_TABLE`] unless they are there. Under the main lock.
-    fn prepare_ledger<'a>(&'a mut self, ledger: &'a LedgerTable) -> BoxFuture<'a, Result<(), DbError>>;
+    /// Makes those of the tables around `ledger` that `wanted` names, unless they are there. Under the main lock.
+    fn prepare<'a>(&'a mut self, ledger: &'a LedgerTable, wanted: Present) -> BoxFuture<'a, Result<(), DbError>>;
     /// The ledger that changes are recorded in from now on.
     fn use_ledger(&mut self, ledger: &LedgerTable);
     /// Runs a script and records its changes in one transaction, in one message where that can be done.
@@ -380,7 +380,8 @@ pub trait Driver: Send {
     fn lock_capacity(&mut self) -> BoxFuture<'_, Result<Option<u64>, DbError>>;
     /// Removes the ledger's table, which is empty, so that a structure file can bring its own.
     fn drop_empty_ledger<'a>(&'a mut self, ledger: &'a LedgerTable) -> BoxFuture<'a, Result<(), DbError>>;
-    /// Removes every object that users made, as `drop` and `create` would, inside the open transaction.
+    /// Removes every object that users made, as `drop` and `create` would: inside the open transaction where there is
+    /// one, else in as many transactions as the lock table needs.
     fn empty(&mut self) -> BoxFuture<'_, Result<(), DbError>>;
     /// Makes what a [`SessionOptions::fresh`] session committed durable.
     fn make_durable(&mut self) -> BoxFuture<'_, Result<(), DbError>>;

@@ -1,1 +1,6 @@
-//! (room)
+//! Migrations: which there are, which are pending, and how they run.
+
+pub mod checksum;
+mod version;
+
+pub use version::Version;
