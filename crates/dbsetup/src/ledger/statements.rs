@@ -4,10 +4,20 @@
 //! migration has done to `search_path` or `standard_conforming_strings`.
 
 use super::{AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress};
-use crate::sql::{Dialect, quote_identifier, quote_literal};
+use crate::sql::{self, Dialect};
 
 /// The release that writes rows, recorded in our own ledger.
 const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns a quoted string. No name of a file, server or environment holds a NUL; a setting that does is written with
+/// the replacement character rather than cut off.
+fn quote_literal(dialect: Dialect, text: &str) -> String {
+    sql::quote_literal(dialect, &text.replace('\0', "\u{fffd}")).expect("there is no NUL in it")
+}
+
+fn quote_identifier(name: &str) -> String {
+    sql::quote_identifier(Dialect::Postgres, &name.replace('\0', "\u{fffd}")).expect("there is no NUL in it")
+}
 
 /// Returns `schema.table`, quoted.
 fn qualified(ledger: &LedgerTable, table: &str) -> String {
