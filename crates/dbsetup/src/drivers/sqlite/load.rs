@@ -109,12 +109,17 @@ impl Session {
         }
         // One commit that waits for the disk brings everything before it there: the file is synced as a whole.
         // Only a change is written, and setting the version to what it is counts as one.
-        let version = self.tables("PRAGMA synchronous=FULL;PRAGMA user_version").await?;
-        let version = version.into_iter().flatten().flatten().flatten().next().unwrap_or_else(|| "0".into());
-        self.send(format!(
-            "BEGIN IMMEDIATE;PRAGMA user_version={version};COMMIT;PRAGMA wal_checkpoint(TRUNCATE)"
-        ))
-        .await?;
+        let facts = self.tables("PRAGMA synchronous=FULL;PRAGMA user_version;PRAGMA journal_mode").await?;
+        let [version, journal] =
+            [1, 2].map(|at| facts.get(at).and_then(|rows| rows.first()?.first()?.clone()));
+        let version = version.unwrap_or_else(|| "0".into());
+        let mut sql = format!("BEGIN IMMEDIATE;PRAGMA user_version={version};COMMIT;");
+        sql.push_str(match journal.as_deref() {
+            Some("wal") => "PRAGMA wal_checkpoint(TRUNCATE)",
+            Some("truncate") => "PRAGMA journal_mode=DELETE",
+            _ => "",
+        });
+        self.send(sql).await?;
         self.fresh = false;
         self.touched = true;
         self.settle().await?;

@@ -37,6 +37,9 @@ pub struct SqliteServer {
     busy: Duration,
 }
 
+/// The encodings of SQLite (<https://www.sqlite.org/pragma.html#pragma_encoding>).
+const ENCODINGS: [&str; 6] = ["UTF-8", "UTF8", "UTF-16", "UTF-16le", "UTF-16be", "UTF16"];
+
 /// What stands at the database's path.
 enum Found {
     Nothing,
@@ -115,6 +118,14 @@ impl SqliteServer {
                 ));
             }
         }
+        if let Some(encoding) = &wanted.encoding
+            && !ENCODINGS.iter().any(|known| known.eq_ignore_ascii_case(encoding))
+        {
+            return Err(failure(
+                DbErrorClass::Configuration,
+                format!("SQLite has no encoding `{encoding}`, only {}", ENCODINGS.join(", ")),
+            ));
+        }
         if let Found::File = look(path)? {
             return self.recognised().await;
         }
@@ -143,16 +154,7 @@ impl SqliteServer {
         let made = format!("{encoding}BEGIN IMMEDIATE;PRAGMA user_version=0;COMMIT");
         let mut connection = self.options().connect().await.map_err(|error| error::database(&error))?;
         let result = sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut connection).await;
-        let encoded = match (&wanted.encoding, &result) {
-            (Some(wanted), Ok(_)) => encoding_is(&mut connection, wanted).await,
-            _ => Ok(()),
-        };
         let _ = connection.close().await;
-        if encoded.is_err() {
-            // It is ours and empty: an encoding that does not exist must not leave a database behind.
-            let _ = fs::remove_file(path);
-        }
-        encoded?;
         result.map(|_| Created::Now).map_err(|error| error::database(&error))
     }
 
@@ -269,16 +271,23 @@ impl SqliteServer {
         let hooks = Hooks::install(&mut connection).await.map_err(|error| error::database(&error))?;
         let busy_ms = self.busy.as_millis();
         let fresh = options.fresh && !options.read_only;
-        let opening = format!("{}SELECT sqlite_version()", opening(options, fresh, busy_ms));
-        let row = sqlx::raw_sql(AssertSqlSafe(opening)).fetch_all(&mut connection).await;
-        let rows = row.map_err(|error| error::database(&error))?;
-        let version: String = rows
-            .last()
-            .and_then(|row| row.try_get_unchecked(0).ok())
-            .ok_or_else(|| failure(DbErrorClass::Unsupported, "SQLite does not tell its version"))?;
-        // Reading anything shows whether the file is a database.
-        let read = sqlx::raw_sql("SELECT count(*) FROM sqlite_schema").execute(&mut connection).await;
-        read.map_err(|error| error::database(&error))?;
+        let opening = format!(
+            "{}PRAGMA journal_mode;SELECT sqlite_version();SELECT count(*) FROM sqlite_schema",
+            settings(options, fresh, busy_ms)
+        );
+        let mut facts = [const { String::new() }; 2];
+        // The last query shows whether the file is a database.
+        let rows = sqlx::raw_sql(AssertSqlSafe(opening)).fetch_all(&mut connection).await;
+        let rows = rows.map_err(|error| error::database(&error))?;
+        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev().skip(1)) {
+            *fact = row.try_get_unchecked(0).map_err(|error| error::database(&error))?;
+        }
+        let [journal, version] = facts;
+        // In WAL mode the log does what this is for, and the mode is the file's own setting.
+        if fresh && journal == "delete" {
+            let sent = sqlx::raw_sql(FRESH_JOURNAL).execute(&mut connection).await;
+            sent.map_err(|error| error::database(&error))?;
+        }
         let about = About {
             version: format!("SQLite {version}"),
             dialect: Dialect::Sqlite,
@@ -309,15 +318,9 @@ impl SqliteServer {
     }
 }
 
-/// Returns the first statements of a session.
-fn opening(options: &SessionOptions, fresh: bool, busy_ms: u128) -> String {
-    let journal = if fresh { FRESH_JOURNAL } else { "" };
-    format!("{}{journal}", settings(options, fresh, busy_ms))
-}
-
 /// How a database is written that can be made again. The journal is kept, in a file: a transaction that is killed half
 /// way is still rolled back. Emptying that file costs less than removing it for every commit.
-const FRESH_JOURNAL: &str = "PRAGMA journal_mode=TRUNCATE;";
+const FRESH_JOURNAL: &str = "PRAGMA journal_mode=TRUNCATE";
 
 /// Returns what stands at the database's path; what is no file is an error.
 fn look(path: &Path) -> std::result::Result<Found, DbError> {
@@ -360,23 +363,6 @@ fn remove(path: &Path, real: &Path) -> std::result::Result<(), DbError> {
         }
     }
     Ok(())
-}
-
-/// Whether the database has the encoding that was asked for; SQLite ignores one that it does not know.
-async fn encoding_is(connection: &mut SqliteConnection, wanted: &str) -> std::result::Result<(), DbError> {
-    let row = sqlx::raw_sql("PRAGMA encoding")
-        .fetch_one(connection)
-        .await
-        .map_err(|error| error::database(&error))?;
-    let got: String = row.try_get_unchecked(0).map_err(|error| error::database(&error))?;
-    let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
-    if plain(&got).starts_with(&plain(wanted)) {
-        return Ok(());
-    }
-    Err(failure(
-        DbErrorClass::Configuration,
-        format!("SQLite has no encoding `{wanted}`; it has UTF-8 and UTF-16"),
-    ))
 }
 
 impl Server for SqliteServer {

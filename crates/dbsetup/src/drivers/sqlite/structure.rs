@@ -175,6 +175,14 @@ fn refuse(request: &DumpRequest) -> Result<(), DbError> {
     Ok(())
 }
 
+/// The error of a virtual table that cannot be looked at.
+fn no_module(table: &str, module: &str) -> DbError {
+    failure(
+        DbErrorClass::Unsupported,
+        format!("the virtual table `{table}` needs the module `{module}`, which this program does not have"),
+    )
+}
+
 /// Chooses what is dumped.
 fn choose(snapshot: &mut Snapshot, request: &DumpRequest) -> Result<(), DbError> {
     let unsupported = |what: String| Err(failure(DbErrorClass::Unsupported, what));
@@ -199,10 +207,7 @@ fn choose(snapshot: &mut Snapshot, request: &DumpRequest) -> Result<(), DbError>
         if let Some(module) = object.module()
             && !snapshot.modules.contains(&module)
         {
-            return unsupported(format!(
-                "the virtual table `{}` needs the module `{module}`, which this program does not have",
-                object.name
-            ));
+            return Err(no_module(&object.name, &module));
         }
     }
     for (table, parent) in &snapshot.parents {
@@ -291,7 +296,7 @@ impl Session {
                 if alone {
                     self.undo().await?;
                 }
-                return Err(error);
+                return Err(self.without_module(error).await);
             }
         };
         let mut snapshot = Snapshot::of(tables.into_iter().skip(usize::from(alone)).collect());
@@ -299,6 +304,18 @@ impl Session {
         let text = write(&snapshot, request.ledger.as_ref());
         self.prove(&snapshot, request, &text).await?;
         Ok(text)
+    }
+
+    /// Names the virtual table whose module is missing, if that is why the catalog could not be read.
+    async fn without_module(&mut self, error: DbError) -> DbError {
+        let Some(module) = error.message.strip_prefix("no such module: ") else {
+            return error;
+        };
+        let query =
+            "SELECT s.type, s.name, s.tbl_name, s.sql FROM main.sqlite_schema AS s WHERE s.rootpage = 0";
+        let virtuals = Snapshot::of(vec![self.rows(query).await.unwrap_or_default()]).objects;
+        let needs = |object: &&Object| object.module().as_deref() == Some(&*module.to_lowercase());
+        virtuals.iter().find(needs).map(|object| no_module(&object.name, module)).unwrap_or(error)
     }
 
     /// Loads a structure into memory and compares.

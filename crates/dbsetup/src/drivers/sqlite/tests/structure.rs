@@ -123,12 +123,13 @@ async fn what_needs_an_excluded_table_is_named() {
 
 #[tokio::test]
 async fn what_cannot_be_written_is_named() {
-    let (_place, mut session) = loaded("create table a (id int)").await;
+    let (place, mut session) = loaded("create table a (id int)").await;
     let smuggled = "PRAGMA writable_schema=ON;
         insert into sqlite_schema values ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING elsewhere(x)')";
     session.transact(script(smuggled)).await.expect("it runs");
     session.close().await;
-    let mut session = _place.session().await;
+    let mut session = place.session().await;
+    assert_eq!(objects(&mut *session).await, ["table a", "table far"]);
     let error = session.dump(&request()).await.expect_err("nobody has that module");
     assert!(error.message.contains("`far`") && error.message.contains("`elsewhere`"), "{error:?}");
 }

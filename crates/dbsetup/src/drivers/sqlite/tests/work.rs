@@ -170,6 +170,7 @@ async fn a_script_does_not_change_the_session() {
     let place = Place::created().await;
     let mut session = place.session().await;
     let other = place.dir.path().join("other.db");
+    std::fs::write(&other, "").expect("it is written");
     let text = format!("PRAGMA ignore_check_constraints=ON; ATTACH '{}' AS other", other.display());
     session.transact(script(&text)).await.expect("it runs");
     let error =
@@ -310,7 +311,7 @@ async fn a_database_is_emptied_whatever_is_in_it() {
     for own in [true, false] {
         let mut session = place.prepared().await;
         session
-            .transact(Work { changes: &[row("1")], ..script(super::structure::EVERYTHING) })
+            .transact(Work { changes: &[row("1")], ..script(structure::EVERYTHING) })
             .await
             .expect("it runs");
         if own {
