@@ -81,6 +81,23 @@ pub struct ScriptError {
     pub rolled_back: bool,
 }
 
+impl ScriptError {
+    /// Returns the failure of something that happened before the script ran.
+    pub fn before(error: DbError) -> Self {
+        Self { error, statement: None, offset: None, rolled_back: true }
+    }
+
+    /// Returns the failure to open a connection again.
+    pub(crate) fn unreachable(error: &crate::error::Error) -> Self {
+        Self::before(DbError {
+            class: DbErrorClass::Unreachable,
+            message: error.message().to_owned(),
+            code: None,
+            notes: error.notes().to_vec(),
+        })
+    }
+}
+
 /// What a URL names, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

@@ -9,7 +9,7 @@ use super::grammar::Grammar;
 use super::script::Script;
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{LedgerKind, NewRow};
+use crate::ledger::{LedgerKind, NewRow, Took};
 use crate::repo::{Lane, LedgerSetting, Repo};
 
 /// One versioned change.
@@ -50,14 +50,14 @@ impl Migration {
         }
     }
 
-    /// Returns the row that records it. The caller fills in how long it took.
+    /// Returns the row that records it, in the transaction that runs it.
     pub fn row(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> NewRow {
         NewRow {
             version: self.version.as_str().to_owned(),
             name: if kind == LedgerKind::Sqlx { self.name.replace('_', " ") } else { self.name.clone() },
             source: self.source.clone(),
             checksum: kind.keeps_checksums().then(|| self.checksum(kind, wide, setting)),
-            took: None,
+            took: Took::ThisTransaction,
         }
     }
 
