@@ -392,4 +392,4 @@ impl Input<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
