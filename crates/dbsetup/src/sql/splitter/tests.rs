@@ -508,7 +508,7 @@ fn invalid_utf8_is_refused_after_the_statements_before_it() {
             assert!(matches!(splitter.next(), Ok(Some(Item::Statement(_)))), "{bytes:?}");
             match splitter.next() {
                 Err(SplitError::InvalidUtf8 { offset: o, line: l }) => {
-                    assert_eq!((o, l), (offset, line), "{bytes:?}")
+                    assert_eq!((o, l), (offset, line), "{bytes:?}");
                 }
                 other => panic!("{other:?}: {bytes:?}"),
             }
