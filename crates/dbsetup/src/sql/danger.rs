@@ -24,7 +24,7 @@ pub fn dangerous_in_structure(dialect: Dialect, statement: &str) -> Option<&'sta
 const POSTGRES_CALLS: [&str; 5] =
     ["lo_import", "lo_export", "pg_read_file", "pg_read_binary_file", "pg_file_write"];
 
-const SQLITE_CALLS: [&str; 5] = ["load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"];
+const SQLITE_CALLS: [&str; 4] = ["load_extension", "writefile", "readfile", "fts3_tokenizer"];
 
 fn postgres(words: &Words<'_>, statement: &str) -> Option<&'static str> {
     match copy_target(statement) {

@@ -78,7 +78,9 @@ pub(super) fn backslashes_after(text: &str) -> Option<bool> {
     }
     let value = words.next()?;
     let value = match value.kind {
-        TokenKind::String => value.text.trim_matches(['e', 'E', '\'']).to_ascii_lowercase(),
+        TokenKind::String => {
+            value.text.trim_start_matches(['e', 'E']).trim_matches('\'').to_ascii_lowercase()
+        }
         _ => value.text.to_ascii_lowercase(),
     };
     // The server takes any unambiguous beginning of these words.

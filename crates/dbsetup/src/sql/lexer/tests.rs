@@ -140,6 +140,7 @@ fn numbers_hold_their_exponent_and_never_a_comment() {
             ("1.5e-3 .5 1_000", &[(Number, "1.5e-3"), (Number, ".5"), (Number, "1_000")]),
             ("1e--x", &[(Number, "1e"), (Comment, "--x")]),
             ("0xe-5", &[(Number, "0xe"), (Punctuation, "-"), (Number, "5")]),
+            ("1a$b$ 1$b$;$b$", &[(Number, "1a$b$"), (Number, "1"), (String, "$b$;$b$")]),
             ("1-2", &[(Number, "1"), (Punctuation, "-"), (Number, "2")]),
             ("a.b", &[(Word, "a"), (Punctuation, "."), (Word, "b")]),
         ],

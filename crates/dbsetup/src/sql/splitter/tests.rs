@@ -566,6 +566,12 @@ fn a_line_of_copy_data_longer_than_the_limit_is_refused_however_it_is_read() {
 }
 
 #[test]
+fn the_limit_can_be_lifted() {
+    let mut splitter = Splitter::new(Dialect::Sqlite, &b"select 1"[..]).statement_limit(usize::MAX);
+    assert!(matches!(splitter.next(), Ok(Some(Item::Statement(_)))));
+}
+
+#[test]
 fn an_error_of_the_reader_is_passed_on() {
     struct Broken;
     impl Read for Broken {
@@ -691,6 +697,6 @@ proptest! {
 fn is_gap(dialect: Dialect, text: &str) -> bool {
     tokens(dialect, text.trim_start_matches(['\u{feff}', '\r'])).all(|token| match token.kind {
         TokenKind::Space | TokenKind::Comment => true,
-        _ => token.text == ";" || token.text == "\u{feff}",
+        _ => token.text.chars().all(|character| matches!(character, ';' | '\u{feff}')),
     })
 }
