@@ -72,14 +72,11 @@ fn setting(words: &Words<'_>, statement: &str) -> Option<&'static str> {
 }
 
 fn created(words: &Words<'_>, statement: &str) -> Option<&'static str> {
-    let mut at = 1;
     if words.is(1, "extension") {
-        at = if words.is(2, "if") { 5 } else { 2 };
-        return is_untrusted(words.tokens.get(at)?).then_some("CREATE EXTENSION of an untrusted language");
+        let name = if words.is(2, "if") { 5 } else { 2 };
+        return is_untrusted(words.tokens.get(name)?).then_some("CREATE EXTENSION of an untrusted language");
     }
-    if words.is(at, "or") && words.is(at + 1, "replace") {
-        at += 2;
-    }
+    let mut at = if words.is(1, "or") && words.is(2, "replace") { 3 } else { 1 };
     if words.is(at, "trusted") {
         at += 1;
     }
