@@ -118,6 +118,8 @@ pub struct Capabilities {
     pub session_locks: bool,
     /// DDL can be rolled back.
     pub transactional_ddl: bool,
+    /// The session decides whether foreign keys are enforced ([`SessionOptions::foreign_keys`]).
+    pub session_foreign_keys: bool,
     /// Databases can be cloned.
     pub templates: bool,
     /// The structure can be written without another program.
@@ -360,7 +362,11 @@ pub trait Driver: Send {
     // -- Working.
 
     /// Makes those of the tables around `ledger` that `wanted` names, unless they are there. Under the main lock.
-    fn prepare<'a>(&'a mut self, ledger: &'a LedgerTable, wanted: Present) -> BoxFuture<'a, Result<(), DbError>>;
+    fn prepare<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+        wanted: Present,
+    ) -> BoxFuture<'a, Result<(), DbError>>;
     /// The ledger that changes are recorded in from now on.
     fn use_ledger(&mut self, ledger: &LedgerTable);
     /// Runs a script and records its changes in one transaction, in one message where that can be done.

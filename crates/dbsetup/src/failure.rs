@@ -11,7 +11,9 @@ impl From<DbErrorClass> for Kind {
         match class {
             DbErrorClass::LockTimeout => Self::Locked,
             DbErrorClass::LedgerConflict => Self::Ledger,
-            DbErrorClass::ConnectionLost | DbErrorClass::Unreachable | DbErrorClass::NotReady => Self::Unreachable,
+            DbErrorClass::ConnectionLost | DbErrorClass::Unreachable | DbErrorClass::NotReady => {
+                Self::Unreachable
+            }
             DbErrorClass::DatabaseMissing => Self::DatabaseMissing,
             DbErrorClass::Permission => Self::Permission,
             DbErrorClass::ReadOnly | DbErrorClass::Unsupported => Self::Unsupported,
@@ -85,10 +87,7 @@ pub(crate) fn unsplittable(path: &std::path::Path, file: &str, offset: usize, er
 }
 
 /// Returns the statements of a script, or an error that points into it.
-pub(crate) fn split_script(
-    dialect: Dialect,
-    script: &crate::migration::Script,
-) -> Result<Vec<Span>, Error> {
+pub(crate) fn split_script(dialect: Dialect, script: &crate::migration::Script) -> Result<Vec<Span>, Error> {
     sql::split(dialect, script.sql())
         .map_err(|error| unsplittable(&script.path, &script.file, script.range.start, &error))
 }

@@ -16,6 +16,7 @@ pub mod repo;
 pub mod seed;
 pub mod session;
 pub mod sql;
+mod sql_file;
 pub mod storage;
 pub mod structure;
 

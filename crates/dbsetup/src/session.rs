@@ -20,6 +20,7 @@ pub struct Session<'a> {
     server: Box<dyn Server>,
     driver: Option<Box<dyn Driver>>,
     options: SessionOptions,
+    data: bool,
     id: SessionId,
 }
 
@@ -45,7 +46,12 @@ impl<'a> Session<'a> {
     }
 
     /// The same with a server of the caller's.
-    pub fn with_server(repo: &'a Repo, observer: &'a dyn Observer, verb: &str, server: Box<dyn Server>) -> Self {
+    pub fn with_server(
+        repo: &'a Repo,
+        observer: &'a dyn Observer,
+        verb: &str,
+        server: Box<dyn Server>,
+    ) -> Self {
         let options = SessionOptions {
             application: format!("dbsetup {verb} {}", repo.name),
             lock_timeout: repo.lock_timeout,
@@ -55,7 +61,7 @@ impl<'a> Session<'a> {
             foreign_keys: enforces_foreign_keys(repo.ledger.kind.or(repo.layout_ledger)),
             ..SessionOptions::default()
         };
-        Self { repo, observer, server, driver: None, options, id: SessionId::default() }
+        Self { repo, observer, server, driver: None, options, data: false, id: SessionId::default() }
     }
 
     /// The repo.
@@ -90,9 +96,20 @@ impl<'a> Session<'a> {
         self.options.fresh
     }
 
-    /// Sets whether foreign keys are enforced, where the session decides that.
-    pub async fn enforce_foreign_keys(&mut self, enforce: bool) {
-        if self.options.foreign_keys != enforce {
+    /// Says whether data are written (seeds, files of the user's) or migrations run. Data that a person writes are held
+    /// to foreign keys whatever migrations do.
+    pub async fn writes_data(&mut self, data: bool) {
+        self.data = data;
+        if data {
+            self.enforce_foreign_keys(true).await;
+        }
+    }
+
+    /// Opens the next connection with or without foreign keys, where the session decides that.
+    async fn enforce_foreign_keys(&mut self, enforce: bool) {
+        let matters =
+            self.driver.as_ref().is_none_or(|driver| driver.about().capabilities.session_foreign_keys);
+        if self.options.foreign_keys != enforce && matters {
             self.close().await;
             self.options.foreign_keys = enforce;
         }
@@ -161,11 +178,9 @@ impl<'a> Session<'a> {
         };
         driver.use_ledger(&choice.table);
         // The peers' own clients enforce foreign keys while they migrate; their files are written for that.
-        let enforce = enforces_foreign_keys(Some(choice.table.kind));
-        if enforce != self.options.foreign_keys {
-            self.enforce_foreign_keys(enforce).await;
-            self.driver().await?.use_ledger(&choice.table);
-        }
+        let enforce = self.data || enforces_foreign_keys(Some(choice.table.kind));
+        self.enforce_foreign_keys(enforce).await;
+        self.driver().await?.use_ledger(&choice.table);
         Ok(Inspection { choice, state })
     }
 

@@ -3,7 +3,9 @@
 //! Every name is qualified and quoted, every value is a quoted literal: a statement means the same whatever a
 //! migration has done to `search_path` or `standard_conforming_strings`.
 
-use super::{AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress, Took};
+use super::{
+    AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress, Took,
+};
 use crate::sql::{self, Dialect};
 
 /// The release that writes rows, recorded in our own ledger.

@@ -56,6 +56,7 @@ pub async fn rollback(session: &mut Session<'_>, request: &RollbackRequest) -> R
 }
 
 async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackRequest) -> Result<RollbackReport> {
+    session.writes_data(false).await;
     let files = FileSet::read(session.repo(), &request.paths)?;
     let scope = Scope {
         lanes: request.lanes,
@@ -104,11 +105,9 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
 
 fn progress_of<'i>(inspection: &'i Inspection, job: &Job<'_>) -> Option<&'i Progress> {
     let reverting = job.direction == Direction::Down;
-    inspection
-        .state
-        .progress
-        .iter()
-        .find(|progress| progress.version == job.migration.version.as_str() && progress.reverting == reverting)
+    inspection.state.progress.iter().find(|progress| {
+        progress.version == job.migration.version.as_str() && progress.reverting == reverting
+    })
 }
 
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {

@@ -92,7 +92,12 @@ fn side(migration: &Migration, direction: Direction) -> Result<&Script> {
     }
 }
 
-fn refuse_transaction_control(dialect: Dialect, grammar: Grammar, script: &Script, spans: &[Span]) -> Result<()> {
+fn refuse_transaction_control(
+    dialect: Dialect,
+    grammar: Grammar,
+    script: &Script,
+    spans: &[Span],
+) -> Result<()> {
     for span in spans {
         if let Some(word) = sql::transaction_control(dialect, &script.sql()[span.range.clone()]) {
             return Err(Error::new(
@@ -122,9 +127,12 @@ fn units(dialect: Dialect, script: &Script, spans: &[Span]) -> Result<Vec<Unit>>
         match &span.kind {
             SpanKind::Meta(_) => continue,
             SpanKind::Copy { .. } => {
-                return Err(Error::new(Kind::Grammar, "COPY data in a migration that runs without a transaction")
-                    .at(script.site(span.range.clone()))
-                    .help("move the data to a migration with a transaction"));
+                return Err(Error::new(
+                    Kind::Grammar,
+                    "COPY data in a migration that runs without a transaction",
+                )
+                .at(script.site(span.range.clone()))
+                .help("move the data to a migration with a transaction"));
             }
             SpanKind::Statement => {}
         }
@@ -144,9 +152,12 @@ fn units(dialect: Dialect, script: &Script, spans: &[Span]) -> Result<Vec<Unit>>
                 None
             }
             (Some(word), _) => {
-                return Err(Error::new(Kind::Grammar, format!("{word} where no transaction can be followed"))
-                    .at(script.site(span.range.clone()))
-                    .help("use `BEGIN` and `COMMIT` in pairs, or one file for each transaction"));
+                return Err(Error::new(
+                    Kind::Grammar,
+                    format!("{word} where no transaction can be followed"),
+                )
+                .at(script.site(span.range.clone()))
+                .help("use `BEGIN` and `COMMIT` in pairs, or one file for each transaction"));
             }
         };
     }
@@ -171,7 +182,9 @@ mod tests {
 
     fn texts(sql: &str) -> Vec<(String, bool)> {
         match job(sql, false).unwrap() {
-            Mode::Units(units) => units.into_iter().map(|unit| (sql[unit.range].to_owned(), unit.block)).collect(),
+            Mode::Units(units) => {
+                units.into_iter().map(|unit| (sql[unit.range].to_owned(), unit.block)).collect()
+            }
             other => panic!("{other:?}"),
         }
     }

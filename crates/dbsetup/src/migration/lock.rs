@@ -40,7 +40,8 @@ pub async fn acquire(session: &mut Session<'_>, key: &LockKey) -> Result<()> {
             teller.tell(What::LockWaiting { holder, waited });
             told = Some(Instant::now());
         }
-        tokio::time::sleep(jittered(pause).min(limit.saturating_sub(waited)).max(Duration::from_millis(1))).await;
+        tokio::time::sleep(jittered(pause).min(limit.saturating_sub(waited)).max(Duration::from_millis(1)))
+            .await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }

@@ -23,6 +23,7 @@ mod version;
 
 pub use assess::{Assessment, Entry, State};
 pub use choice::{Choice, choose};
+pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use grammar::Grammar;
 pub use plan::{Lanes, Plan, Scope, Target};

@@ -101,7 +101,9 @@ pub fn up(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Scop
         .filter(|entry| entry.row.is_none())
         .filter(|entry| entry.migration.is_some_and(|migration| scope.includes(migration)))
         .filter(|entry| {
-            limit.as_ref().is_none_or(|limit| entry.version < *limit || (!exclusive && entry.version == *limit))
+            limit
+                .as_ref()
+                .is_none_or(|limit| entry.version < *limit || (!exclusive && entry.version == *limit))
         })
         .collect();
     let steps = if let Target::Steps(steps) = scope.target { steps } else { usize::MAX };
@@ -141,11 +143,15 @@ fn arrange(
 }
 
 /// Returns the first version that a migration requires and that is neither applied nor planned before it.
-fn unmet(files: &FileSet, found: &Assessment<'_>, migration: &Migration, plan: &Plan) -> Result<Option<String>> {
+fn unmet(
+    files: &FileSet,
+    found: &Assessment<'_>,
+    migration: &Migration,
+    plan: &Plan,
+) -> Result<Option<String>> {
     for wanted in &migration.requires {
-        let version = known_version(files, found, wanted).map_err(|error| {
-            error.note(format!("`{}` requires it", migration.up.path.display()))
-        })?;
+        let version = known_version(files, found, wanted)
+            .map_err(|error| error.note(format!("`{}` requires it", migration.up.path.display())))?;
         if !found.is_applied(&version) && !plan.versions.contains(&version) {
             return Ok(Some(wanted.clone()));
         }
@@ -162,7 +168,11 @@ fn known_version(files: &FileSet, found: &Assessment<'_>, text: &str) -> Result<
             let newest: Vec<String> =
                 found.entries.iter().rev().take(3).rev().map(|entry| entry.version.to_string()).collect();
             let error = Error::new(Kind::Missing, format!("there is no migration with version `{text}`"));
-            if newest.is_empty() { error } else { error.note(format!("the newest versions are {}", newest.join(", "))) }
+            if newest.is_empty() {
+                error
+            } else {
+                error.note(format!("the newest versions are {}", newest.join(", ")))
+            }
         })
 }
 
@@ -236,7 +246,10 @@ fn warn_of_rows(repo: &RepoName, found: &Assessment<'_>, plan: &mut Plan) {
     let missing: Vec<String> = found
         .entries
         .iter()
-        .filter(|entry| entry.state == State::FileMissing { archived: false } && entry.row.is_some_and(|row| row.seq.is_some()))
+        .filter(|entry| {
+            entry.state == State::FileMissing { archived: false }
+                && entry.row.is_some_and(|row| row.seq.is_some())
+        })
         .map(|entry| entry.version.to_string())
         .collect();
     // A structure file brings rows whose files were squashed away long ago: dozens of them say nothing new.
@@ -255,7 +268,13 @@ fn check_order(found: &Assessment<'_>, order: VersionOrder, plan: &mut Plan) -> 
     }
     for lane in [Lane::Automatic, Lane::Manual] {
         let in_lane = |entry: &&Entry<'_>| entry.migration.is_some_and(|migration| migration.lane == lane);
-        let newest = found.entries.iter().filter(in_lane).filter(|entry| entry.is_recorded()).map(|e| &e.version).max();
+        let newest = found
+            .entries
+            .iter()
+            .filter(in_lane)
+            .filter(|entry| entry.is_recorded())
+            .map(|e| &e.version)
+            .max();
         let Some(newest) = newest else { continue };
         let older: Vec<&Version> = plan
             .versions
@@ -290,9 +309,10 @@ pub fn down(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Sc
         .collect();
     let until = |text: &str| -> Result<usize> {
         let version = known_version(files, found, text)?;
-        in_scope.iter().position(|entry| entry.version == version).ok_or_else(|| {
-            Error::new(Kind::Missing, format!("migration {text} is not applied to `{repo}`"))
-        })
+        in_scope
+            .iter()
+            .position(|entry| entry.version == version)
+            .ok_or_else(|| Error::new(Kind::Missing, format!("migration {text} is not applied to `{repo}`")))
     };
     let count = match &scope.target {
         Target::All => in_scope.len(),
@@ -318,7 +338,9 @@ fn refuse_irreversible(repo: &RepoName, files: &FileSet, entry: &Entry<'_>) -> R
         )
         .note("nothing was undone");
         return Err(match files.archived.get(version) {
-            Some(path) => error.note(format!("it was squashed into the structure; its file is `{}`", path.display())),
+            Some(path) => {
+                error.note(format!("it was squashed into the structure; its file is `{}`", path.display()))
+            }
             None => error.help("check out the branch that has it"),
         });
     };

@@ -77,7 +77,8 @@ async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest)
     changes.extend(corrections.iter().flat_map(|(_, changes)| changes.clone()));
     let driver: &mut dyn Driver = session.driver().await?;
     driver.use_ledger(&ledger);
-    let progress = changes.iter().any(|change| matches!(change, Change::SetProgress(_) | Change::ClearProgress { .. }));
+    let progress =
+        changes.iter().any(|change| matches!(change, Change::SetProgress(_) | Change::ClearProgress { .. }));
     driver.prepare(&ledger, Present { ledger: true, meta: true, progress }).await?;
     driver
         .transact(Work { script: "", changes: &changes, guard: None, lock: None })
@@ -109,7 +110,9 @@ fn corrections(
     let stored = || -> Result<String> {
         let row = entry.and_then(|entry| entry.row);
         Ok(row
-            .ok_or_else(|| Error::new(Kind::Missing, format!("migration {text} is not applied to `{}`", repo.name)))?
+            .ok_or_else(|| {
+                Error::new(Kind::Missing, format!("migration {text} is not applied to `{}`", repo.name))
+            })?
             .version
             .clone())
     };
@@ -117,9 +120,15 @@ fn corrections(
         Resolution::Applied => {
             let migration = with_file()?;
             if entry.is_some_and(|entry| entry.row.is_some_and(|row| row.success)) {
-                return Err(Error::new(Kind::Configuration, format!("migration {text} is recorded as applied already")));
+                return Err(Error::new(
+                    Kind::Configuration,
+                    format!("migration {text} is recorded as applied already"),
+                ));
             }
-            vec![(line("recorded as applied"), recorded(migration, ledger, session, entry.is_some_and(|e| e.is_recorded())))]
+            vec![(
+                line("recorded as applied"),
+                recorded(migration, ledger, session, entry.is_some_and(|e| e.is_recorded())),
+            )]
         }
         Resolution::AppliedTo { lanes } => {
             with_file()?;
@@ -174,10 +183,14 @@ fn corrections(
             if progress.done + 1 != *number {
                 return Err(Error::new(
                     Kind::Configuration,
-                    format!("statement {} of migration {text} is the interrupted one, not {number}", progress.done + 1),
+                    format!(
+                        "statement {} of migration {text} is the interrupted one, not {number}",
+                        progress.done + 1
+                    ),
                 ));
             }
-            let skipped = super::run::progress_after(migration, session.server().dialect(), progress, *number)?;
+            let skipped =
+                super::run::progress_after(migration, session.server().dialect(), progress, *number)?;
             vec![(line(&format!("statement {number} counts as run")), vec![Change::SetProgress(skipped)])]
         }
     })
@@ -208,7 +221,12 @@ fn interrupted<'i>(
 }
 
 /// The changes that record a migration without running it.
-fn recorded(migration: &Migration, ledger: &LedgerTable, session: &Session<'_>, replaces: bool) -> Vec<Change> {
+fn recorded(
+    migration: &Migration,
+    ledger: &LedgerTable,
+    session: &Session<'_>,
+    replaces: bool,
+) -> Vec<Change> {
     let setting = &session.repo().ledger;
     let mut row = migration.row(ledger.kind, ledger.wide, setting);
     row.took = Took::Nothing;

@@ -251,7 +251,13 @@ impl Runner<'_, '_> {
     }
 
     /// Runs one unit with its record.
-    async fn unit(&mut self, job: &Job<'_>, units: &[Unit], index: usize, changes: &[Change]) -> Result<Outcome> {
+    async fn unit(
+        &mut self,
+        job: &Job<'_>,
+        units: &[Unit],
+        index: usize,
+        changes: &[Change],
+    ) -> Result<Outcome> {
         let unit = &units[index];
         let text = &job.script().sql()[unit.range.clone()];
         let (mut attempt, start) = (1, Instant::now());
@@ -432,7 +438,9 @@ impl Runner<'_, '_> {
         let undone = match within {
             None if failure.rolled_back => "the whole migration was rolled back".to_owned(),
             None => "what ran before the transaction ended was kept, and is not recorded".to_owned(),
-            Some((index, total)) => format!("{index} of {total} statements were run and are recorded; it goes on from there"),
+            Some((index, total)) => {
+                format!("{index} of {total} statements were run and are recorded; it goes on from there")
+            }
         };
         let error = error.note(undone);
         if error.help_text().is_some() { error } else { error.help(again) }
@@ -478,7 +486,10 @@ pub(super) fn progress_after(
 fn pooled(job: &Job<'_>, reason: &str) -> Error {
     Error::new(
         Kind::Pooled,
-        format!("`{}` runs without a transaction and needs a session of its own", job.script().path.display()),
+        format!(
+            "`{}` runs without a transaction and needs a session of its own",
+            job.script().path.display()
+        ),
     )
     .note(reason.to_owned())
     .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")

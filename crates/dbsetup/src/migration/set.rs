@@ -43,7 +43,8 @@ impl Migration {
         match kind {
             LedgerKind::Sqlx => checksum::sqlx(&self.up.file, &setting.ignored_chars),
             LedgerKind::Refinery => {
-                let number = self.version.number().and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
+                let number =
+                    self.version.number().and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
                 checksum::refinery(&self.name, number, &self.up.file, wide)
             }
             LedgerKind::Dbsetup | LedgerKind::Diesel | LedgerKind::Dbmate => checksum::ours(&self.up.file),
@@ -63,7 +64,11 @@ impl Migration {
 
     /// Version and name as messages write them: `20260101 add users` is `20260101 add_users`.
     pub fn shown(&self) -> String {
-        if self.name.is_empty() { self.version.to_string() } else { format!("{} {}", self.version, self.name) }
+        if self.name.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{} {}", self.version, self.name)
+        }
     }
 }
 
@@ -177,7 +182,10 @@ impl FileSet {
 
     /// Returns the migration of a version.
     pub fn find(&self, version: &Version) -> Option<&Migration> {
-        self.migrations.binary_search_by(|migration| migration.version.cmp(version)).ok().map(|at| &self.migrations[at])
+        self.migrations
+            .binary_search_by(|migration| migration.version.cmp(version))
+            .ok()
+            .map(|at| &self.migrations[at])
     }
 
     /// Returns the version that a flag, a directive or a ledger row names.
@@ -196,8 +204,11 @@ pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error
 
 fn missing_directory(repo: &Repo) -> Error {
     let shown = repo.migrations.first().map(|path| repo.shown(path)).unwrap_or_default();
-    Error::new(Kind::Missing, format!("there is no migrations directory `{}` for `{}`", shown.display(), repo.name))
-        .help(format!("an empty directory is enough: mkdir -p {}", shown.display()))
+    Error::new(
+        Kind::Missing,
+        format!("there is no migrations directory `{}` for `{}`", shown.display(), repo.name),
+    )
+    .help(format!("an empty directory is enough: mkdir -p {}", shown.display()))
 }
 
 /// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.

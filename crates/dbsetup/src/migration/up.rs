@@ -101,6 +101,7 @@ pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Res
 }
 
 async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+    session.writes_data(false).await;
     let repo = session.repo();
     let files = FileSet::read(repo, &request.paths)?;
     let teller = session.teller();
@@ -233,10 +234,9 @@ async fn apply(
     let dialect = session.server().dialect();
     let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
     if jobs.is_empty() {
-        session.teller().tell(What::NothingToMigrate {
-            direction: Direction::Up,
-            applied: inspection.state.rows.len(),
-        });
+        session
+            .teller()
+            .tell(What::NothingToMigrate { direction: Direction::Up, applied: inspection.state.rows.len() });
         lock::release_all(session, &locks).await?;
         return Ok(0);
     }
@@ -273,9 +273,7 @@ fn locks_of(files: &FileSet, plan: &Plan, ledger: &LedgerTable) -> Vec<LockKey> 
 fn within(session: &Session<'_>, expected: &Plan, now: Plan) -> Vec<super::Version> {
     let gone: Vec<_> = expected.versions.iter().filter(|version| !now.versions.contains(version)).collect();
     for version in gone {
-        session
-            .teller()
-            .tell(What::AppliedByOther { version: version.to_string(), name: String::new() });
+        session.teller().tell(What::AppliedByOther { version: version.to_string(), name: String::new() });
     }
     now.versions
 }
