@@ -8,6 +8,7 @@ use super::manifest::toml_string;
 use super::process::Running;
 use super::{Postgres, Project, Run, Sqlite, postgres, wait_until};
 
+#[cfg(unix)]
 fn shell(script: &str, input: Option<&str>, timeout: Duration) -> Running {
     let mut command = Command::new("sh");
     command.args(["-c", script]);
@@ -136,6 +137,7 @@ fn a_server_drops_what_a_test_left_behind() {
 }
 
 #[test]
+#[cfg(unix)]
 #[should_panic(expected = "exit code 0 expected")]
 fn a_failing_assertion_panics() {
     shell("exit 3", None, Duration::from_secs(10)).wait().success();
