@@ -122,6 +122,7 @@ impl fmt::Display for Run {
 
 /// Replaces durations ("0.1s", "38 ms") by `[TIME]`.
 fn hide_times(text: &str) -> String {
-    let duration = regex::Regex::new(r"[0-9]+(\.[0-9]+)? ?(ms|s|min)(?-u:\b)").expect("the pattern is constant");
+    let duration =
+        regex::Regex::new(r"[0-9]+(\.[0-9]+)? ?(ms|s|min)(?-u:\b)").expect("the pattern is constant");
     duration.replace_all(text, "[TIME]").into_owned()
 }
