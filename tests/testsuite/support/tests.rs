@@ -208,6 +208,40 @@ fn ctrl_c_on_a_terminal_is_a_signal() {
 }
 
 #[test]
+fn the_real_program_runs() {
+    let project = Project::new().repo("core", Sqlite);
+    project.run("--help").success();
+    project.run_in("crates/core", "--help").success();
+    project.command("--help").env("A", "b").stdin("y\n").spawn().wait().success();
+    #[cfg(unix)]
+    project.terminal("--help").wait().success();
+}
+
+#[test]
+fn the_workspace_is_one_that_cargo_builds() {
+    let project = Project::new().repo("core", Sqlite).member("billing");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--quiet", "--lib"]).current_dir(project.root());
+    command.env_clear().envs(clean_environment(&project));
+    Running::spawn(command, "cargo test".to_owned(), None, Duration::from_secs(120)).wait().success();
+}
+
+#[test]
+fn a_session_keeps_its_transaction() {
+    let project = Project::new().repo("core", Sqlite);
+    let super::Database::Sqlite(database) = project.database("core") else {
+        unreachable!("the repo is SQLite")
+    };
+    database.create();
+    let mut writer = database.session();
+    writer.execute("create table t (a integer); begin immediate; insert into t values (1)");
+    let locked = database.session().try_query("pragma busy_timeout = 1; insert into t values (2)");
+    assert!(locked.is_err_and(|error| error.to_string().contains("locked")));
+    writer.execute("commit");
+    assert_eq!(database.query("select a from t"), [["1"]]);
+}
+
+#[test]
 #[should_panic(expected = "in vain until pigs fly")]
 fn waiting_has_a_bound() {
     wait_until("pigs fly", Duration::from_millis(20), || false);
