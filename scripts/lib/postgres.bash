@@ -24,8 +24,9 @@ postgres_find() {
     while IFS= read -r candidate; do
       candidates+=("$candidate")
     done < <(printf '%s\n' /usr/lib/postgresql/*/bin | sort -t / -k 5,5nr)
-    if command -v postgres >/dev/null; then
-      candidates+=("$(dirname "$(command -v postgres)")")
+    candidate=$(type -P postgres || true)
+    if [ -n "$candidate" ]; then
+      candidates+=("$(dirname "$candidate")")
     fi
   fi
   for candidate in ${candidates[@]+"${candidates[@]}"}; do
@@ -38,7 +39,7 @@ postgres_find() {
   return 1
 }
 
-# Prints what runs a command as root without a question: nothing as root, `sudo -n`, or fails.
+# Runs a command as root, and fails where that would need a password.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
