@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dbsetup::ledger::LedgerKind;
 use dbsetup::{Error, Kind, Result};
 
+use super::directory::{clean, is_inside, same, subdirectories};
 use super::manifest::is_name;
 use super::metadata::Member;
 use super::shape::{Shape, shape_of};
@@ -91,7 +92,7 @@ impl Home<'_> {
             .map(|sqlx| &sqlx.migrations);
         for dir in from_files.chain(tools.named.iter().map(|named| &named.dir)) {
             if dir.is_dir() {
-                add(dir.components().collect(), 0);
+                add(clean(dir), 0);
             }
         }
         let diesel = tools.diesel.clone().filter(|dir| dir.starts_with(self.dir));
@@ -258,27 +259,4 @@ fn snippet(table: &str, name: &str, migrations: Option<&Path>) -> String {
         text.push_str(&format!("\nmigrations = [\"{dir}\"]"));
     }
     text
-}
-
-fn subdirectories(dir: &Path) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(dir).min_depth(1).max_depth(1).sort_by_file_name().follow_links(true);
-    let visible = |name: &str| !name.starts_with('.');
-    entries
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_dir() && visible(&entry.file_name().to_string_lossy()))
-        .map(walkdir::DirEntry::into_path)
-        .collect()
-}
-
-fn is_inside(dir: &Path, root: &Path) -> bool {
-    match (dir.canonicalize(), root.canonicalize()) {
-        (Ok(dir), Ok(root)) => dir.starts_with(root),
-        _ => false,
-    }
-}
-
-/// Whether two paths are one directory.
-pub fn same(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -98,7 +98,7 @@ fn failure(error: cargo_metadata::Error) -> Error {
 
 /// Returns cargo's text with what stands in a URL before its last `@` hidden.
 fn without_urls(text: &str) -> String {
-    let url = regex::Regex::new(r#"://[^\s"'`]*@"#).expect("the pattern is a constant that parses");
+    let url = regex::Regex::new(r#"://[^[:space:]"'`]*@"#).expect("the pattern is a constant that parses");
     url.replace_all(text, "://***@").into_owned()
 }
 

@@ -2,8 +2,11 @@
 //! directories; opens no database, changes nothing.
 
 mod aliases;
+mod directory;
 mod environment;
 mod expand;
+#[cfg(test)]
+mod fixture;
 mod keys;
 mod layout;
 mod links;
@@ -11,14 +14,16 @@ mod manifest;
 mod metadata;
 mod origin;
 mod place;
+mod reader;
 mod resolve;
 mod selection;
 mod settings;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod url;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use dbsetup::repo::{DatabaseUrl, RepoName};
@@ -254,6 +259,3 @@ fn merge(whole: &mut Manifest, own: Manifest, is_root: bool) -> Result<()> {
 fn only_at_the_root(error: Error) -> Error {
     error.help("move it to `workspace.metadata.dbsetup` in the Cargo.toml at the root")
 }
-
-/// Names and values, for a table of origins.
-type Origins = BTreeMap<&'static str, Setting>;

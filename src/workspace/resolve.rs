@@ -1,22 +1,20 @@
 //! From what the sources say to a [`Repo`] with every setting resolved.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use dbsetup::ledger::LedgerKind;
-use dbsetup::repo::{CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Repo, RepoName, VersionOrder};
+use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
-use super::keys::{self, KEYS, Value};
 use super::layout::{self, Candidate, Home};
 use super::manifest::RepoTable;
-use super::origin::{Origin, Setting};
+use super::origin::Setting;
+use super::reader::Reader;
 use super::selection::{Selectable, listed};
-use super::settings::{Failure, Said, Settings};
-use super::tools::{self, Tools};
+use super::settings::{Failure, Settings};
+use super::tools;
 use super::url::{self, UrlVariables};
-use super::{Origins, Request, Workspace, links};
+use super::{Request, Workspace, links};
 
 /// A repo and where its settings come from. The URL may be missing: a command that needs none works without it.
 #[derive(Debug, Clone)]
@@ -195,7 +193,7 @@ impl Workspace {
         files.extend(cargo.iter().cloned());
         let variables = Variables::new(environment, &request.variables, files);
         let settings = Settings::new(&owned.name, owned.tables, environment, request, &variables);
-        let mut read = Reader { settings: &settings, dir, origins: Origins::new() };
+        let mut read = Reader::new(&settings, dir);
 
         let found = owned.candidate.as_ref();
         let priv_dir = read.path("priv", found.map(|found| found.priv_dir.clone()), || {
@@ -286,10 +284,9 @@ impl Workspace {
             statement_timeout: read.duration("statement-timeout", None)?.filter(|limit| !limit.is_zero()),
             dump_after_migrate: read.bool("dump-after-migrate", false)?,
         };
-        let mut said = read.origins;
         Ok(ResolvedRepo {
             package: owned.home.package.map(|member| member.name.clone()),
-            settings: KEYS.iter().filter_map(|key| said.remove(key.name)).collect(),
+            settings: read.into_settings(),
             url_variables: names.names,
             usual_variable: names.usual,
             repo,
@@ -311,152 +308,4 @@ impl Workspace {
         let shown = manifest.strip_prefix(&self.root).unwrap_or(&manifest).display().to_string();
         (shown, format!("{kind}.metadata.dbsetup.repos.{}", owned.name))
     }
-}
-
-/// Reads keys by their types, and remembers where each value came from.
-struct Reader<'a> {
-    settings: &'a Settings<'a>,
-    dir: &'a Path,
-    origins: Origins,
-}
-
-impl Reader<'_> {
-    fn say(&mut self, key: &'static str, value: String, origin: Origin) {
-        self.origins.insert(key, Setting { key, value, origin });
-    }
-
-    fn is_layout(&self, key: &str) -> bool {
-        self.origins.get(key).is_some_and(|setting| matches!(setting.origin, Origin::Layout(_)))
-    }
-
-    /// Returns the value that a source says, its texts expanded.
-    fn get(&mut self, key: &'static str) -> Result<Option<Value>> {
-        let Some(said) = self.settings.get(key)? else { return Ok(None) };
-        let expand =
-            |text: &str| self.settings.expanded(key, &said, text)?.map_err(|failure| failure.error());
-        let value = match &said.value {
-            Value::Text(text) => Value::Text(expand(text)?),
-            Value::Texts(texts) => {
-                Value::Texts(texts.iter().map(|text| expand(text)).collect::<Result<_>>()?)
-            }
-            other => other.clone(),
-        };
-        let Said { origin, .. } = said;
-        if let Some(known) = keys::find(key) {
-            self.say(key, value.shown(known.ty), origin);
-        }
-        Ok(Some(value))
-    }
-
-    fn text(&mut self, key: &'static str) -> Result<Option<String>> {
-        Ok(match self.get(key)? {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text),
-            _ => None,
-        })
-    }
-
-    fn texts(&mut self, key: &'static str) -> Result<Vec<String>> {
-        Ok(match self.get(key)? {
-            Some(Value::Texts(texts)) => texts,
-            _ => Vec::new(),
-        })
-    }
-
-    fn path(
-        &mut self,
-        key: &'static str,
-        found: Option<PathBuf>,
-        default: impl FnOnce() -> PathBuf,
-    ) -> Result<PathBuf> {
-        Ok(match self.text(key)? {
-            Some(text) => clean(&self.dir.join(text)),
-            None => self.fall_back(key, found, default),
-        })
-    }
-
-    fn paths(
-        &mut self,
-        key: &'static str,
-        found: Option<PathBuf>,
-        default: impl FnOnce() -> PathBuf,
-    ) -> Result<Vec<PathBuf>> {
-        Ok(match self.get(key)? {
-            Some(Value::Texts(texts)) => texts.iter().map(|text| clean(&self.dir.join(text))).collect(),
-            _ => vec![self.fall_back(key, found, default)],
-        })
-    }
-
-    fn fall_back(
-        &mut self,
-        key: &'static str,
-        found: Option<PathBuf>,
-        default: impl FnOnce() -> PathBuf,
-    ) -> PathBuf {
-        let is_found = found.is_some();
-        let path = found.unwrap_or_else(default);
-        let shown = path.strip_prefix(self.dir).unwrap_or(&path).to_path_buf();
-        let origin = if is_found { Origin::Layout(shown.clone()) } else { Origin::Default };
-        let shown = shown.display().to_string();
-        self.say(key, if shown.is_empty() { ".".to_owned() } else { shown }, origin);
-        path
-    }
-
-    fn bool(&mut self, key: &'static str, default: bool) -> Result<bool> {
-        Ok(match self.get(key)? {
-            Some(Value::Bool(value)) => value,
-            _ => {
-                self.say(key, default.to_string(), Origin::Default);
-                default
-            }
-        })
-    }
-
-    fn duration(&mut self, key: &'static str, default: Option<Duration>) -> Result<Option<Duration>> {
-        Ok(match self.get(key)? {
-            Some(Value::Duration(value)) => Some(value),
-            _ => {
-                let shown = default.map_or_else(|| "none".to_owned(), keys::shown_duration);
-                self.say(key, shown, Origin::Default);
-                default
-            }
-        })
-    }
-
-    fn order(&mut self) -> Result<VersionOrder> {
-        Ok(match self.get("version-order")? {
-            Some(Value::Order(order)) => order,
-            _ => {
-                self.say("version-order", "warn".to_owned(), Origin::Default);
-                VersionOrder::default()
-            }
-        })
-    }
-
-    fn keep_data(&mut self) -> Result<Vec<KeepData>> {
-        Ok(match self.get("keep-data")? {
-            Some(Value::KeepData(tables)) => tables,
-            _ => Vec::new(),
-        })
-    }
-
-    fn ledger(&mut self, tools: &Tools, layout_table: Option<String>) -> Result<LedgerSetting> {
-        let kind: Option<LedgerKind> = match self.get("ledger.kind")? {
-            Some(Value::Ledger(kind)) => Some(kind),
-            _ => None,
-        };
-        let mut table = self.text("ledger.table")?;
-        // sqlx.toml's table is meant unless another ledger was asked for.
-        if let (None, Some(LedgerKind::Sqlx) | None, Some(named)) = (&table, kind, layout_table) {
-            let path = tools.sqlx.as_ref().map_or_else(PathBuf::new, |sqlx| sqlx.path.clone());
-            let shown = path.strip_prefix(self.dir).unwrap_or(&path).to_path_buf();
-            self.say("ledger.table", named.clone(), Origin::Layout(shown));
-            table = Some(named);
-        }
-        Ok(LedgerSetting { kind, table })
-    }
-}
-
-/// Returns a path without `.` parts.
-fn clean(path: &Path) -> PathBuf {
-    path.components().collect()
 }

@@ -8,6 +8,7 @@ use regex::Regex;
 use toml::de::DeTable;
 use walkdir::WalkDir;
 
+use super::directory::clean;
 use super::place;
 
 /// The findings of one crate.
@@ -62,7 +63,9 @@ pub fn look(dir: &Path, root: &Path) -> Result<Tools> {
         tools.sqlx = Some(SqlxToml {
             url_variable: get("common", "database-url-var"),
             table: get("migrate", "table-name"),
-            migrations: home.join(get("migrate", "migrations-dir").as_deref().unwrap_or("migrations")),
+            migrations: clean(
+                &home.join(get("migrate", "migrations-dir").as_deref().unwrap_or("migrations")),
+            ),
             path: path.clone(),
         });
     }
@@ -72,7 +75,7 @@ pub fn look(dir: &Path, root: &Path) -> Result<Tools> {
             DeTable::parse(&text).map_err(|error| place::unreadable(&path, root, &text, &error))?;
         let named = text_at(document.get_ref(), "migrations_directory", "dir");
         let home = path.parent().unwrap_or(dir);
-        tools.diesel = Some(home.join(named.as_deref().unwrap_or("migrations")));
+        tools.diesel = Some(clean(&home.join(named.as_deref().unwrap_or("migrations"))));
     }
     tools.named = named_in_sources(dir);
     Ok(tools)
@@ -84,9 +87,11 @@ fn text_at(document: &DeTable<'_>, table: &str, key: &str) -> Option<String> {
 }
 
 fn named_in_sources(dir: &Path) -> Vec<Named> {
+    // Without Unicode tables: the ASCII classes say all that is needed.
     let pattern = concat!(
-        r#"\b(?P<macro>embed_migrations|migrate)!\s*[\(\[\{]\s*(?:r?\#*"(?P<dir>[^"\n]*)"|[\)\]\}])"#,
-        r#"|\bsqlx::test\(\s*(?:[^)"]*,\s*)?migrations\s*=\s*"(?P<test>[^"\n]+)""#,
+        r#"(?-u:\b)(?P<macro>embed_migrations|migrate)![[:space:]]*[\(\[\{][[:space:]]*"#,
+        r#"(?:r?\#*"(?P<dir>[^"\n]*)"|[\)\]\}])"#,
+        r#"|(?-u:\b)sqlx::test\([^\]]*?(?-u:\b)migrations[[:space:]]*=[[:space:]]*"(?P<test>[^"\n]+)""#,
     );
     let literal = Regex::new(pattern).expect("the pattern is a constant that parses");
     let mut named: Vec<Named> = Vec::new();
@@ -105,7 +110,7 @@ fn named_in_sources(dir: &Path) -> Vec<Named> {
             let by_sqlx = found.name("macro").is_none_or(|name| name.as_str() == "migrate");
             let text = found.name("dir").or_else(|| found.name("test")).map_or("", |text| text.as_str());
             let text = if text.is_empty() { "migrations" } else { text };
-            let path: PathBuf = dir.join(text).components().collect();
+            let path = clean(&dir.join(text));
             if path.is_dir() && !named.iter().any(|known| known.dir == path && known.by_sqlx == by_sqlx) {
                 named.push(Named { dir: path, by_sqlx });
             }

@@ -171,7 +171,8 @@ pub fn absolute(url: &DatabaseUrl, dir: &Path) -> DatabaseUrl {
         return url.clone();
     }
     // Without `.` parts: they stay in the path otherwise.
-    let joined: std::path::PathBuf = Path::new(path).components().collect();
+    let joined: std::path::PathBuf =
+        Path::new(path).components().filter(|part| *part != std::path::Component::CurDir).collect();
     let mut dir = dir.display().to_string();
     if prefix.is_some() {
         // In a URL these would end the path, or stand for another character.
