@@ -1,9 +1,9 @@
 //! The databases. [`open`] is the only place that knows them all.
 
-#[cfg(feature = "sqlite")]
-pub mod sqlite;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::path::Path;
 
