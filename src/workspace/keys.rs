@@ -110,8 +110,8 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The value of a key, of the key's type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value of a key, of the key's type. It may be a URL, and so has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// URLs, names, paths and texts.
     Text(String),

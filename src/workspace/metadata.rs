@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 
 use super::Request;
 
-/// One package of the workspace.
-#[derive(Debug, Clone)]
+/// One package of the workspace. Its `metadata` may hold secrets, and so it has no `Debug`.
+#[derive(Clone)]
 pub struct Member {
     /// The package's name.
     pub name: String,

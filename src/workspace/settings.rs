@@ -23,7 +23,7 @@ pub struct Settings<'a> {
 }
 
 /// A value, and where it was said.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Said {
     /// The value, not yet expanded.
     pub value: Value,

@@ -11,6 +11,9 @@ use super::origin::Origin;
 use super::selection::listed;
 use super::settings::{Failure, Said, Settings, held_back_notes};
 
+/// The variable of the only repo of a workspace, which other tools read too.
+pub const PLAIN_VARIABLE: &str = "DATABASE_URL";
+
 /// A URL that was found, and where.
 pub type Found = (DatabaseUrl, Origin);
 
@@ -39,7 +42,7 @@ impl UrlVariables {
             vec![format!("{own}_{}", environment.replace('-', "_").to_uppercase()), usual.clone()];
         names.extend(sqlx.map(str::to_owned));
         if only {
-            names.push("DATABASE_URL".to_owned());
+            names.push(PLAIN_VARIABLE.to_owned());
         }
         let mut seen = Vec::new();
         names.retain(|name| {
