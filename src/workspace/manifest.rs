@@ -97,7 +97,7 @@ pub fn duplicate(repo: &RepoTable, twin: &RepoTable) -> Error {
     };
     repo.place
         .error_at_key(format!("two repos are called `{}`{spelling}", repo.name))
-        .note(format!("the other is `{}` in `{}`", twin.place.key(), twin.place.file().display()))
+        .note(format!("the other is `{}` in `{}`", twin.place.key(), twin.place.shown_file().display()))
         .help("give one of them another name")
 }
 

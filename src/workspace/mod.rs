@@ -208,7 +208,7 @@ impl Workspace {
             match declared.iter_mut().find(|known| manifest::same_variables(&known.name, &table.name)) {
                 Some(known) => known.tables.push(table),
                 None => {
-                    declared.push(Declared { name: table.name.clone(), member: None, tables: vec![table] })
+                    declared.push(Declared { name: table.name.clone(), member: None, tables: vec![table] });
                 }
             }
         }

@@ -304,7 +304,7 @@ impl Workspace {
     /// Returns the manifest and the table where the URL of a repo belongs.
     fn url_place(&self, owned: &Owned<'_>) -> (String, String) {
         if let Some(table) = owned.tables.first() {
-            return (table.place.file().display().to_string(), table.place.key());
+            return (table.place.shown_file().display().to_string(), table.place.key());
         }
         let (kind, manifest) = match owned.home.package {
             Some(member) => ("package", member.manifest.clone()),

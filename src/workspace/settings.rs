@@ -75,7 +75,7 @@ impl<'a> Settings<'a> {
     /// [`Kind::Configuration`]: a flag or variable whose text is not of the key's type.
     pub fn get(&self, name: &str) -> Result<Option<Said>> {
         let Some(key) = keys::find(name) else { return Ok(None) };
-        if let Some(said) = self.from_flag(key)? {
+        if let Some(said) = self.flag(key)? {
             return Ok(Some(said));
         }
         if let Some(variable) = key.variable
@@ -90,11 +90,11 @@ impl<'a> Settings<'a> {
             })?;
             return Ok(Some(Said { value, origin: Origin::Variable(variable.to_owned()), place: None }));
         }
-        Ok(self.from_manifest(key.name))
+        Ok(self.in_manifests(key.name))
     }
 
     /// Returns what the manifests say.
-    pub fn from_manifest(&self, name: &str) -> Option<Said> {
+    pub fn in_manifests(&self, name: &str) -> Option<Said> {
         let of_environment = self.tables.iter().filter_map(|table| {
             let values = table.environments.get(self.environment)?;
             Some((values, table.place.join("env").join(self.environment)))
@@ -112,7 +112,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    fn from_flag(&self, key: &Key) -> Result<Option<Said>> {
+    fn flag(&self, key: &Key) -> Result<Option<Said>> {
         let Some(flag) = key.flag else { return Ok(None) };
         let Some((_, text)) = self.request.flags.iter().find(|(name, _)| *name == key.name) else {
             return Ok(None);

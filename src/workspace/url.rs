@@ -102,7 +102,7 @@ fn from_manifest(
     key: &'static str,
     settings: &Settings<'_>,
 ) -> Result<Option<std::result::Result<Found, Failure>>> {
-    let Some(said) = settings.from_manifest(key) else { return Ok(None) };
+    let Some(said) = settings.in_manifests(key) else { return Ok(None) };
     let Said { value: Value::Text(text), origin, place } = &said else { return Ok(None) };
     Ok(match settings.expanded(key, &said, text)? {
         // `${VAR:-}`: the manifest leaves it to a variable that is not set.
