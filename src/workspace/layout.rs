@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dbsetup::ledger::LedgerKind;
 use dbsetup::{Error, Kind, Result};
 
-use super::directory::{clean, is_inside, same, subdirectories};
+use super::directory::{is_inside, same, subdirectories};
 use super::manifest::is_name;
 use super::metadata::Member;
 use super::shape::{Shape, shape_of};
