@@ -80,9 +80,6 @@ pub struct Request {
     pub no_dotenv: bool,
     /// `--offline`, `--locked`, `--frozen`.
     pub cargo_flags: CargoFlags,
-    /// Flags that outrank a key, by the key: `("lock-wait", "10m")`. Keys: `version-order`, `lock-wait`,
-    /// `lock-timeout`, `statement-timeout`.
-    pub flags: Vec<(&'static str, String)>,
     /// The variables of the process.
     pub variables: Process,
 }

@@ -1,4 +1,4 @@
-//! Merges what the sources say about a key: flag, variable, `env.<name>` table, package, workspace. Defaults are the
+//! Merges what the sources say about a key: variable, `env.<name>` table, package, workspace. Defaults are the
 //! resolver's.
 
 use dbsetup::repo::RepoName;
@@ -7,7 +7,7 @@ use dbsetup::{Error, Kind, Result};
 use super::Request;
 use super::environment::Variables;
 use super::expand::{Unexpanded, expand};
-use super::keys::{self, Key, Type, Value};
+use super::keys::{self, Type, Value};
 use super::manifest::RepoTable;
 use super::origin::Origin;
 use super::place::Place;
@@ -72,12 +72,9 @@ impl<'a> Settings<'a> {
     /// Returns what the first source that knows the key says.
     ///
     /// # Errors
-    /// [`Kind::Configuration`]: a flag or variable whose text is not of the key's type.
+    /// [`Kind::Configuration`]: a variable whose text is not of the key's type.
     pub fn get(&self, name: &str) -> Result<Option<Said>> {
         let Some(key) = keys::find(name) else { return Ok(None) };
-        if let Some(said) = self.flag(key)? {
-            return Ok(Some(said));
-        }
         if let Some(variable) = key.variable
             && let Some(text) = self.request.variable(variable)?
         {
@@ -110,17 +107,6 @@ impl<'a> Settings<'a> {
             };
             Some(Said { value, origin: Origin::of_place(&place), place: Some(place) })
         })
-    }
-
-    fn flag(&self, key: &Key) -> Result<Option<Said>> {
-        let Some(flag) = key.flag else { return Ok(None) };
-        let Some((_, text)) = self.request.flags.iter().find(|(name, _)| *name == key.name) else {
-            return Ok(None);
-        };
-        let value = Value::from_text(key.ty, text).ok_or_else(|| {
-            Error::new(Kind::Configuration, format!("{flag} must be {}, not `{text}`", key.ty.expected()))
-        })?;
-        Ok(Some(Said { value, origin: Origin::Flag(flag), place: None }))
     }
 
     /// Returns a text with its placeholders replaced, or why that cannot be.

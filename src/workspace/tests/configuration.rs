@@ -114,19 +114,14 @@ fn an_environment_outranks_a_package_and_a_package_the_workspace() {
 }
 
 #[test]
-fn a_flag_outranks_a_variable_and_a_variable_the_manifests() {
-    let mut fixture = Fixture::single(&format!("{CORE}env.dev.lock-wait = '3m'\n"));
+fn a_variable_outranks_the_manifests() {
+    let fixture = Fixture::single(&format!("{CORE}env.dev.lock-wait = '3m'\n"));
     assert_eq!(setting(&fixture.repo(), "lock-wait").expect("it is said").0, "3m");
-    fixture = fixture.variable("DBSETUP_LOCK_WAIT", "40s");
+    let fixture = fixture.variable("DBSETUP_LOCK_WAIT", "40s");
     assert_eq!(
         setting(&fixture.repo(), "lock-wait"),
         Some(("40s".into(), "variable DBSETUP_LOCK_WAIT".into()))
     );
-    fixture.request.flags.push(("lock-wait", "1h".into()));
-    assert_eq!(setting(&fixture.repo(), "lock-wait"), Some(("1h".into(), "flag --lock-wait".into())));
-    fixture.request.flags = vec![("lock-wait", "soon".into())];
-    assert!(fixture.error().message().starts_with("--lock-wait must be a duration"), "{}", fixture.error());
-    fixture.request.flags.clear();
     let fixture = fixture.variable("DBSETUP_LOCK_WAIT", "soon");
     assert!(
         fixture.error().message().contains("`DBSETUP_LOCK_WAIT` must be a duration"),
