@@ -12,6 +12,7 @@ pub mod ledger;
 pub mod migration;
 pub mod repo;
 pub mod seed;
+pub mod session;
 pub mod sql;
 pub mod storage;
 pub mod structure;
