@@ -23,6 +23,13 @@ pub struct Definition {
     written: Option<Alias>,
 }
 
+impl Definition {
+    /// Where it is defined: `Cargo.toml (workspace.metadata.dbsetup.aliases.x)`; `None` when it is built in.
+    pub fn origin(&self) -> Option<String> {
+        self.written.as_ref().map(|alias| format!("{} ({})", alias.file().display(), alias.key()))
+    }
+}
+
 impl From<&Alias> for Definition {
     fn from(alias: &Alias) -> Self {
         Self { env: alias.environment.clone(), steps: alias.steps.clone(), written: Some(alias.clone()) }

@@ -9,7 +9,7 @@ use dbsetup::session::Session;
 use super::alias::Aliases;
 use super::options::Options;
 use crate::ui::Ui;
-use crate::workspace::ResolvedRepo;
+use crate::workspace::{ResolvedRepo, Workspace};
 
 /// One repo for one step.
 pub struct Task<'a, 's> {
@@ -25,6 +25,8 @@ pub struct Task<'a, 's> {
 pub struct Selected<'a> {
     /// The repos.
     pub repos: Vec<&'a ResolvedRepo>,
+    /// The workspace; `None` for commands that work anywhere.
+    pub workspace: Option<&'a Workspace>,
     /// Every alias.
     pub aliases: &'a Aliases,
     /// What holds for the step.

@@ -56,13 +56,6 @@ pub fn other_tool(line: &Line) -> Option<String> {
     found.map(|(_, ours)| format!("here it is `cargo dbsetup {ours}`"))
 }
 
-/// Returns the one of `names` that a mistyped word most likely means.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let rated = names.into_iter().map(|name| (strsim::jaro_winkler(word, name), name));
-    let (score, name) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (score > 0.8).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,13 +73,5 @@ mod tests {
         assert_eq!(hint("revert -n 2").as_deref(), Some("here it is `cargo dbsetup rollback`"));
         assert_eq!(hint("migrate --lain all"), None);
         assert_eq!(hint("frobnicate"), None);
-    }
-
-    #[test]
-    fn a_typo_finds_its_word_and_nonsense_finds_none() {
-        let names = ["setup", "reset", "migrate", "migrate_all"];
-        assert_eq!(nearest("setpu", names), Some("setup"));
-        assert_eq!(nearest("migrate-all", names), Some("migrate_all"));
-        assert_eq!(nearest("frobnicate", names), None);
     }
 }

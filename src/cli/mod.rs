@@ -58,14 +58,14 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
             Ok(command) => runner::look_alone(&command, ui),
         };
     }
-    let request = prepare::request(global);
+    let request = prepare::request(global)?;
     let workspace = match (Workspace::discover(&request), command) {
         (Ok(workspace), _) => workspace,
         // A typo is told rather than a broken manifest; a word that may be an alias waits for the manifest.
         (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
         (Err(error), _) => return Err(error.into()),
     };
-    let aliases = Aliases::new(&workspace.aliases, Command::names());
+    let aliases = Aliases::new(&workspace.config.aliases, Command::names());
     if usage::wants_alias_help(line, &aliases) {
         return data(ui, &usage::alias_help(line, &aliases));
     }
@@ -80,7 +80,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     let signals = Signals::listen().map_err(|error| {
         Error::new(dbsetup::Kind::Io, format!("cannot listen for signals: {error}")).because(error)
     })?;
-    let run = runner::Runner::new(&prepared, &workspace.root, &aliases, ui, line);
+    let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
     run.run(signals).await
 }
 

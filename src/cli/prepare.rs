@@ -1,6 +1,6 @@
 //! Which repos each step is about, settled before anything runs.
 
-use dbsetup::repo::RepoName;
+use dbsetup::repo::{DatabaseUrl, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::args::Global;
@@ -8,10 +8,7 @@ use super::context::Scope;
 use super::options::{Options, Selection};
 use super::plan::{Action, Step};
 use crate::ui::text;
-use crate::workspace::{Request, ResolvedRepo, Workspace};
-
-/// The environment where nobody names one.
-const DEFAULT_ENVIRONMENT: &str = "dev";
+use crate::workspace::{CargoFlags, Request, ResolvedRepo, Workspace};
 
 /// A whole run: its steps and the repos that they are about.
 #[derive(Default)]
@@ -28,19 +25,22 @@ pub struct PreparedStep {
     pub step: Step,
     /// Indexes of its repos.
     pub repos: Vec<usize>,
+    /// What it asks of the workspace, apart from the selection.
+    pub request: Request,
     /// The environment that it runs in.
     pub environment: String,
 }
 
-/// Returns what discovery needs to know of the command line.
-pub fn request(global: &Global) -> Request {
-    Request {
+/// Returns what discovery needs to know of the command line and the process.
+///
+/// # Errors
+/// [`Kind::Io`] when the current directory is gone.
+pub fn request(global: &Global) -> Result<Request> {
+    Ok(Request {
         manifest_path: global.manifest_path.clone(),
-        offline: global.offline,
-        locked: global.locked,
-        frozen: global.frozen,
-        ..Request::default()
-    }
+        cargo_flags: CargoFlags { offline: global.offline, locked: global.locked, frozen: global.frozen },
+        ..Request::of_process()?
+    })
 }
 
 /// Settles which repos each step is about.
@@ -51,40 +51,39 @@ pub fn request(global: &Global) -> Request {
 pub fn prepare(workspace: &Workspace, base: &Request, steps: Vec<Step>) -> Result<Prepared> {
     let mut prepared = Prepared::default();
     for step in steps {
-        let environment = environment(&step.options)?;
-        let wants_repos = match &step.action {
-            Action::Command(command) => command.scope() != Scope::Nothing,
-            Action::Program(_) => true,
+        let request = Request {
+            environment: step.options.env.clone(),
+            database_url: step.options.database_url.clone().map(DatabaseUrl::new),
+            no_dotenv: step.options.no_dotenv,
+            ..base.clone()
         };
-        let found =
-            if wants_repos { select(workspace, base, &step.options, &environment)? } else { Vec::new() };
+        let environment = request.environment()?;
+        let scope = match &step.action {
+            Action::Command(command) => command.scope(),
+            Action::Program(_) => Scope::Settings,
+        };
+        let found = match scope {
+            Scope::Nothing => Vec::new(),
+            Scope::Settings | Scope::Databases => select(workspace, &request, &step.options, &environment)?,
+        };
         refuse_several(&step, &found)?;
+        if scope == Scope::Databases {
+            found.iter().try_for_each(|resolved| resolved.ready().map(|_| ()))?;
+        }
         let repos = found.into_iter().map(|repo| prepared.index(repo)).collect();
-        prepared.steps.push(PreparedStep { step, repos, environment });
+        prepared.steps.push(PreparedStep { step, repos, request, environment });
     }
     Ok(prepared)
 }
 
 impl Prepared {
     fn index(&mut self, resolved: ResolvedRepo) -> usize {
-        if let Some(at) = self.repos.iter().position(|known| known.repo == resolved.repo) {
+        if let Some(at) = self.repos.iter().position(|known| known.files() == resolved.files()) {
             return at;
         }
         self.repos.push(resolved);
         self.repos.len() - 1
     }
-}
-
-/// Returns the environment of a step: `--env`, then `DBSETUP_ENV`, then the default.
-fn environment(options: &Options) -> Result<String> {
-    let variable = || std::env::var("DBSETUP_ENV").ok().filter(|name| !name.is_empty());
-    let name = options.env.clone().or_else(variable).unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || !name.chars().all(allowed) {
-        let message = format!("`{}` is no name of an environment", text::line(&name));
-        return Err(Error::new(Kind::Configuration, message).help("use letters, digits, `-` and `_`"));
-    }
-    Ok(name)
 }
 
 /// Returns the repos that are in every selection on the way to a step.
@@ -103,16 +102,14 @@ fn select(
             packages: selection.packages.clone(),
             workspace: selection.workspace,
             exclude: selection.exclude.clone(),
-            no_dotenv: options.no_dotenv,
-            database_url: options.database_url.clone(),
             ..base.clone()
         };
         let chosen = workspace.repos(&request, environment)?;
         found = Some(match found {
             None => chosen,
             Some(before) => {
-                let also = |name: &RepoName| chosen.iter().any(|other| other.repo.name == *name);
-                before.into_iter().filter(|resolved| also(&resolved.repo.name)).collect()
+                let also = |name: &RepoName| chosen.iter().any(|other| other.name() == name);
+                before.into_iter().filter(|resolved| also(resolved.name())).collect()
             }
         });
     }
@@ -122,7 +119,7 @@ fn select(
 fn refuse_several(step: &Step, repos: &[ResolvedRepo]) -> Result<()> {
     let Action::Command(command) = &step.action else { return Ok(()) };
     let Some(what) = command.speaks_of_one().filter(|_| repos.len() > 1) else { return Ok(()) };
-    let names = text::listed(repos.iter().map(|resolved| resolved.repo.name.as_str()));
+    let names = text::listed(repos.iter().map(|resolved| resolved.name().as_str()));
     Err(Error::new(
         Kind::Configuration,
         format!("`{what}` speaks of one repo, and {} are selected", repos.len()),

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use dbsetup::{Error, Kind, Result};
 
 use crate::ui::text;
-use crate::workspace::ResolvedRepo;
+use crate::workspace::ProgramVariables;
 
 /// Runs a program to its end, in `directory`, with the environment and every repo's URL in its variables.
 ///
@@ -15,18 +15,14 @@ use crate::workspace::ResolvedRepo;
 pub async fn run(
     words: &[String],
     directory: &Path,
-    environment: &str,
-    repos: &[&ResolvedRepo],
+    variables: &ProgramVariables,
     stdout_is_ours: bool,
 ) -> Result<()> {
     let (name, arguments) =
         words.split_first().ok_or_else(|| Error::new(Kind::Program, "no program is named"))?;
     let shown = text::line(&shell_words::join(words)).into_owned();
     let mut command = tokio::process::Command::new(name);
-    command.args(arguments).current_dir(directory).env("DBSETUP_ENV", environment).kill_on_drop(true);
-    for (variable, url) in variables(repos) {
-        command.env(variable, url);
-    }
+    command.args(arguments).current_dir(directory).envs(variables.iter()).kill_on_drop(true);
     if stdout_is_ours {
         command.stdout(Stdio::from(std::io::stderr()));
     }
@@ -45,18 +41,4 @@ pub async fn run(
             None => format!("`{shown}` was ended by a signal"),
         },
     ))
-}
-
-/// Returns the variables that carry the URLs of repos: one each, and `DATABASE_URL` where there is only one.
-fn variables<'a>(repos: &[&'a ResolvedRepo]) -> Vec<(String, &'a str)> {
-    let mut variables: Vec<(String, &str)> = repos
-        .iter()
-        .map(|resolved| {
-            (format!("{}_DATABASE_URL", resolved.repo.name.variable_prefix()), resolved.repo.url.expose())
-        })
-        .collect();
-    if let [only] = repos {
-        variables.push(("DATABASE_URL".to_owned(), only.repo.url.expose()));
-    }
-    variables
 }

@@ -1,6 +1,5 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
-use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -22,7 +21,7 @@ use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
 use crate::ui::{Ui, prompt, status};
-use crate::workspace::ResolvedRepo;
+use crate::workspace::Workspace;
 
 /// How long ending interrupted sessions may take.
 const ENDING: Duration = Duration::from_secs(5);
@@ -30,7 +29,7 @@ const ENDING: Duration = Duration::from_secs(5);
 /// One run of a plan.
 pub struct Runner<'a> {
     prepared: &'a Prepared,
-    root: &'a Path,
+    workspace: &'a Workspace,
     aliases: &'a Aliases,
     ui: &'a Ui,
     /// Said to servers: `dbsetup setup core`.
@@ -53,15 +52,15 @@ impl<'a> Runner<'a> {
     /// Returns a run that has not begun.
     pub fn new(
         prepared: &'a Prepared,
-        root: &'a Path,
+        workspace: &'a Workspace,
         aliases: &'a Aliases,
         ui: &'a Ui,
         line: &Line,
     ) -> Self {
-        let names = prepared.repos.iter().map(|resolved| resolved.repo.name.to_string());
+        let names = prepared.repos.iter().map(|resolved| resolved.name().to_string());
         let headings = prepared.steps.iter().map(|prepared| prepared.step.heading());
         Self {
-            root,
+            workspace,
             aliases,
             ui,
             word: line.name.clone().unwrap_or_default(),
@@ -144,7 +143,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
-        let repo = &self.prepared.repos[at].repo;
+        let repo = self.prepared.repos[at].files();
         let session = self.session(at)?;
         let state = session.inspect().await?;
         let target = session.server().target().clone();
@@ -162,7 +161,7 @@ impl<'a> Runner<'a> {
     }
 
     fn session(&mut self, at: usize) -> Result<&mut Session<'a>, Error> {
-        let repo = &self.prepared.repos[at].repo;
+        let repo = self.prepared.repos[at].files();
         if self.sessions[at].is_none() {
             let application = format!("dbsetup {} {}", self.word, repo.name);
             self.sessions[at] = Some(Session::new(repo, self.ui, &application)?);
@@ -174,6 +173,11 @@ impl<'a> Runner<'a> {
         let prepared = &self.prepared.steps[at];
         let options = &prepared.step.options;
         self.ui.begin(options.quiet, options.verbose, prepared.repos.len() > 1);
+        let steps = self.prepared.steps.len();
+        if steps > 1 && options.verbose > 0 {
+            let (shown, trail) = (prepared.step.shown(), prepared.step.trail.join(", "));
+            self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
+        }
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
             Action::Command(command) if command.scope() == Scope::Databases => {
@@ -183,7 +187,8 @@ impl<'a> Runner<'a> {
             }
             Action::Command(command) => {
                 let repos = prepared.repos.iter().map(|&repo| &self.prepared.repos[repo]).collect();
-                let selected = Selected { repos, aliases: self.aliases, options, ui: self.ui };
+                let workspace = Some(self.workspace);
+                let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
                 let output = command.look(&selected)?;
                 self.show("", &prepared.step.shown(), output)
             }
@@ -198,10 +203,9 @@ impl<'a> Runner<'a> {
         }
         join_all(self.sessions.iter_mut().flatten().map(Session::close)).await;
         self.ui.success(&shown);
-        let repos: Vec<&ResolvedRepo> =
-            prepared.repos.iter().map(|&repo| &self.prepared.repos[repo]).collect();
+        let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
         let started = Instant::now();
-        let done = program::run(words, self.root, &prepared.environment, &repos, self.ui.is_json()).await;
+        let done = program::run(words, &self.workspace.root, &variables, self.ui.is_json()).await;
         let outcome = match done {
             Ok(()) => Outcome::Done(started.elapsed()),
             Err(error) => {
@@ -238,7 +242,7 @@ impl<'a> Runner<'a> {
         let work = self.sessions.iter_mut().enumerate().filter(|(repo, _)| chosen.contains(repo));
         let work = work.filter_map(|(repo, session)| session.as_mut().map(|session| (repo, session)));
         let work = work.map(|(at, session)| async move {
-            let repo = &repos[at].repo;
+            let repo = repos[at].files();
             let started = Instant::now();
             let result = command.run(&mut Task { repo, session, options }).await;
             let result = result.map_err(|error| {
@@ -255,7 +259,7 @@ impl<'a> Runner<'a> {
 
     fn tell(&self, repo: usize, error: &Error) -> u8 {
         let code = exit::code(error.kind());
-        self.ui.error(error, Some(self.prepared.repos[repo].repo.name.as_str()), code);
+        self.ui.error(error, Some(self.prepared.repos[repo].name().as_str()), code);
         code
     }
 
@@ -264,7 +268,7 @@ impl<'a> Runner<'a> {
         let prepared = &self.prepared.steps[at];
         let dry_run = prepared.step.options.dry_run;
         for Ended { repo, result, took } in ended {
-            let name = self.prepared.repos[repo].repo.name.as_str();
+            let name = self.prepared.repos[repo].name().as_str();
             let output = match result {
                 Ok(output) => output,
                 Err(code) => {
@@ -350,7 +354,7 @@ impl<'a> Runner<'a> {
 pub fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
     let aliases = Aliases::new([], Vec::new());
     let options = Options::default();
-    let selected = Selected { repos: Vec::new(), aliases: &aliases, options: &options, ui };
+    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
     if let Output::Data { text, .. } = command.look(&selected)? {
         ui.data(&text).map_err(output_failed)?;
     }

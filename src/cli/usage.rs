@@ -11,6 +11,7 @@ use super::{exit, hints};
 use crate::ui::Ui;
 use crate::ui::json::Object;
 use crate::ui::text;
+use crate::workspace::nearest;
 
 /// Whether clap wants to show a page rather than complain.
 pub fn is_help(error: &clap::Error) -> bool {
@@ -63,7 +64,7 @@ pub fn unknown(name: &str, line: &Line, aliases: &Aliases) -> Error {
     if let Some(hint) = hints::other_tool(line) {
         return error.help(hint);
     }
-    match hints::nearest(name, aliases.names()) {
+    match nearest(name, &aliases.names().collect::<Vec<_>>()) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("see `cargo dbsetup --help` for commands and `cargo dbsetup aliases` for aliases"),
     }

@@ -17,14 +17,18 @@ impl Aliases {
             if selected.options.format == Some(Format::Json) {
                 let steps: Vec<&str> = alias.steps.iter().map(String::as_str).collect();
                 let object = crate::ui::json::Object::new("alias").text("name", name);
-                text += &object.maybe("env", alias.env.as_deref()).list("steps", &steps).line();
+                let object = object.maybe("env", alias.env.as_deref()).list("steps", &steps);
+                text += &object.maybe("origin", alias.origin().as_deref()).line();
                 continue;
             }
             text += name;
             if let Some(env) = &alias.env {
                 text += &format!(" (environment {env})");
             }
-            text.push('\n');
+            match alias.origin() {
+                Some(origin) => text += &format!("  # {origin}\n"),
+                None => text += "  # built in\n",
+            }
             for step in &alias.steps {
                 text += &format!("    {step}\n");
             }

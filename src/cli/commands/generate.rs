@@ -74,7 +74,7 @@ impl Gen {
         let Self::Migration(command) = self;
         let mut plan = Vec::new();
         for resolved in &selected.repos {
-            let repo = &resolved.repo;
+            let repo = resolved.files();
             for (path, content) in command.files(repo)? {
                 let shown = repo.shown(&path);
                 if selected.options.dry_run {

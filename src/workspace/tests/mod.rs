@@ -1,0 +1,5 @@
+//! Whole workspaces, read through `cargo metadata`.
+
+mod configuration;
+mod layouts;
+mod urls;
