@@ -148,9 +148,8 @@ impl Aliases {
             && self.is_command(name)
             && let Some(own) = definition.steps.iter().position(|text| first_word_is(text, name))
             && own != last
-            && let Ok(steps) = given_to(own)
         {
-            return Ok(steps);
+            return given_to(own);
         }
         steps
     }

@@ -22,6 +22,8 @@ pub struct Victim {
     pub disposable: bool,
     /// The environment that the database itself says it belongs to.
     pub recorded: Option<String>,
+    /// Why that cannot be read, if it cannot.
+    pub unreadable: Option<String>,
     /// What `--allow-protected` named for this step.
     pub allowed: Vec<String>,
     /// Whether `--yes` holds for this step.
@@ -31,6 +33,9 @@ pub struct Victim {
 impl Victim {
     /// Why the database may not be destroyed without being named; `None` when it is fair game.
     fn protection(&self) -> Option<String> {
+        if let Some(why) = &self.unreadable {
+            return Some(format!("whose it is cannot be read: {}", text::line(why)));
+        }
         match &self.recorded {
             Some(recorded) if *recorded != self.environment => Some(format!(
                 "the database says that it belongs to the environment `{}`",
@@ -121,6 +126,7 @@ mod tests {
             database: "core_dev".into(),
             disposable: true,
             recorded: None,
+            unreadable: None,
             allowed: Vec::new(),
             yes: false,
         }

@@ -9,7 +9,7 @@ use dbsetup::session::Session;
 use super::alias::Aliases;
 use super::options::Options;
 use crate::ui::Ui;
-use crate::workspace::{ResolvedRepo, Workspace};
+use crate::workspace::{ProgramVariables, ResolvedRepo, Workspace};
 
 /// One repo for one step.
 pub struct Task<'a, 's> {
@@ -19,6 +19,8 @@ pub struct Task<'a, 's> {
     pub session: &'s mut Session<'a>,
     /// What holds for the step.
     pub options: &'s Options,
+    /// What programs find in their environment; `None` for commands that start none.
+    pub variables: Option<&'s ProgramVariables>,
 }
 
 /// Every selected repo for a step that needs no database.
@@ -43,7 +45,12 @@ pub enum Output {
     /// A dry run: what would be done, a line each; empty means nothing.
     Plan(Vec<String>),
     /// The state of the migrations of one repo.
-    Status(Box<Status>),
+    Status {
+        /// What was found.
+        status: Box<Status>,
+        /// Whether a check is content with it, or there is none.
+        current: bool,
+    },
     /// Data for stdout.
     Data {
         /// The name of the event that carries it in JSON.

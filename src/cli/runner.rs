@@ -1,8 +1,10 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
 use std::pin::pin;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
+use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::session::Session;
 use dbsetup::{Error, Kind};
 use futures_util::future::{Either, join_all, select};
@@ -14,9 +16,9 @@ use super::commands::Command;
 use super::confirm::{self, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
-use super::plan::{Action, Stop};
+use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
-use super::rehearsal::Rehearsal;
+use super::rehearsal::{self, Rehearsal};
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
@@ -32,7 +34,7 @@ pub struct Runner<'a> {
     workspace: &'a Workspace,
     aliases: &'a Aliases,
     ui: &'a Ui,
-    /// Said to servers: `dbsetup setup core`.
+    /// Said to servers, with the repo behind it: `setup`.
     word: String,
     sessions: Vec<Option<Session<'a>>>,
     rehearsal: Rehearsal,
@@ -88,11 +90,11 @@ impl<'a> Runner<'a> {
             self.interrupted(signal, &mut signals).await;
             return Err(Stop::Signal(signal));
         }
-        let closing = join_all(self.sessions.iter_mut().flatten().map(Session::close));
-        signals.or(closing).await.map_err(Stop::Signal)?;
+        let closed = signals.or(self.close()).await.map_err(Stop::Signal)?;
         if let Some(stop) = stop {
             return Err(stop);
         }
+        self.codes.extend(closed.err().map(|error| self.tell_about_run(&error)));
         self.sum_up();
         Ok(exit::combined(self.codes))
     }
@@ -145,7 +147,17 @@ impl<'a> Runner<'a> {
     async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
         let repo = self.prepared.repos[at].files();
         let session = self.session(at)?;
-        let state = session.inspect().await?;
+        let (recorded, unreadable) = match session.inspect_if_exists().await {
+            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
+            Err(error)
+                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
+            {
+                return Err(error.into());
+            }
+            Err(error) => (None, Some(error.message().to_owned())),
+        };
+        // A drop is not to wait for the very session that looked.
+        session.close().await;
         let target = session.server().target().clone();
         Ok(Victim {
             danger,
@@ -154,7 +166,8 @@ impl<'a> Runner<'a> {
             target: target.shown,
             database: target.database,
             disposable: repo.disposable,
-            recorded: state.environment,
+            recorded,
+            unreadable,
             allowed: options.allow_protected.clone(),
             yes: options.yes,
         })
@@ -163,10 +176,20 @@ impl<'a> Runner<'a> {
     fn session(&mut self, at: usize) -> Result<&mut Session<'a>, Error> {
         let repo = self.prepared.repos[at].files();
         if self.sessions[at].is_none() {
-            let application = format!("dbsetup {} {}", self.word, repo.name);
-            self.sessions[at] = Some(Session::new(repo, self.ui, &application)?);
+            self.sessions[at] = Some(Session::new(repo, self.ui, &self.word)?);
         }
         Ok(self.sessions[at].as_mut().expect("it has just been put there"))
+    }
+
+    /// Closes every connection. What a new database got is made durable first.
+    async fn close(&mut self) -> Result<(), Error> {
+        let closed = self.sessions.iter_mut().flatten().map(|session| async move {
+            let exists = session.is_fresh() && session.server().exists().await.unwrap_or(false);
+            let durable = if exists { make_durable(session).await } else { Ok(()) };
+            session.close().await;
+            durable
+        });
+        join_all(closed).await.into_iter().collect()
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -190,7 +213,7 @@ impl<'a> Runner<'a> {
                 let workspace = Some(self.workspace);
                 let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
                 let output = command.look(&selected)?;
-                self.show("", &prepared.step.shown(), output)
+                self.show("", &prepared.step, output)
             }
         }
     }
@@ -199,9 +222,13 @@ impl<'a> Runner<'a> {
         let prepared = &self.prepared.steps[at];
         let shown = prepared.step.shown();
         if prepared.step.options.dry_run {
-            return self.show("", &shown, Output::Plan(vec![format!("run `{}`", shell_words::join(words))]));
+            return self.show(
+                "",
+                &prepared.step,
+                Output::Plan(vec![format!("run `{}`", shell_words::join(words))]),
+            );
         }
-        join_all(self.sessions.iter_mut().flatten().map(Session::close)).await;
+        self.close().await?;
         self.ui.success(&shown);
         let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
         let started = Instant::now();
@@ -238,13 +265,28 @@ impl<'a> Runner<'a> {
                 chosen.push(repo);
             }
         }
+        let variables = if command.starts_programs() {
+            self.workspace.program_variables(&prepared.request, &prepared.environment).map(Some)
+        } else {
+            Ok(None)
+        };
+        let variables = &match variables {
+            Ok(variables) => variables,
+            Err(error) => {
+                let code = self.tell_about_run(&error);
+                let failed = |repo| Ended { repo, result: Err(code), took: Duration::ZERO };
+                ended.extend(chosen.into_iter().map(failed));
+                return ended;
+            }
+        };
         let (ui, repos) = (self.ui, &self.prepared.repos);
         let work = self.sessions.iter_mut().enumerate().filter(|(repo, _)| chosen.contains(repo));
         let work = work.filter_map(|(repo, session)| session.as_mut().map(|session| (repo, session)));
         let work = work.map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
-            let result = command.run(&mut Task { repo, session, options }).await;
+            let result =
+                command.run(&mut Task { repo, session, options, variables: variables.as_ref() }).await;
             let result = result.map_err(|error| {
                 let code = exit::code(error.kind());
                 ui.error(&error, Some(repo.name.as_str()), code);
@@ -255,6 +297,12 @@ impl<'a> Runner<'a> {
         ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
         ended.sort_by_key(|ended| ended.repo);
         ended
+    }
+
+    fn tell_about_run(&self, error: &Error) -> u8 {
+        let code = exit::code(error.kind());
+        self.ui.error(error, None, code);
+        code
     }
 
     fn tell(&self, repo: usize, error: &Error) -> u8 {
@@ -282,13 +330,13 @@ impl<'a> Runner<'a> {
                 self.rehearsal.learn(repo, command, plan);
             }
             let open = match &output {
-                Output::Status(found) if command.checks() => status::open(found),
+                Output::Status { status: found, current: false } => Some(status::open(found)),
                 _ => None,
             };
-            self.show(name, &prepared.step.shown(), output)?;
+            self.show(name, &prepared.step, output)?;
             self.summary.note(repo, at, Outcome::Done(took));
             if let Some(open) = open {
-                let error = Error::new(Kind::Check, format!("{name} is not up to date: {open}"));
+                let error = Error::new(Kind::Check, format!("`{name}` is not up to date: {open}"));
                 self.ui.error(&error, Some(name), exit::CHECK);
                 self.codes.push(exit::CHECK);
                 self.failed[repo] = true;
@@ -298,18 +346,18 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn show(&self, repo: &str, step: &str, output: Output) -> Result<(), Stop> {
+    fn show(&self, repo: &str, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
         let text = match output {
             Output::Done => return Ok(()),
-            Output::Status(found) if ui.is_json() => status::json(repo, &found),
-            Output::Status(found) => status::human(repo, &found),
+            Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
+            Output::Status { status: found, .. } => status::human(repo, &found, step.options.verbose > 0),
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
                 crate::ui::json::Object::new(event).text("repo", repo).text("text", &text).line()
             }
             Output::Data { text, .. } => text,
-            Output::Plan(plan) => super::rehearsal::shown(ui.is_json(), repo, step, &plan),
+            Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
         };
         ui.data(&text).map_err(output_failed)
     }
@@ -318,7 +366,7 @@ impl<'a> Runner<'a> {
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
         self.ui.reason("Interrupted: ending the sessions");
-        let ending = join_all(self.sessions.iter_mut().flatten().map(Session::interrupt));
+        let ending = join_all(self.sessions.iter().flatten().map(end));
         let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
         let text = match ended {
             Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
@@ -344,6 +392,20 @@ impl<'a> Runner<'a> {
         if let Some(failures) = self.summary.failures() {
             self.ui.reason(&failures);
         }
+    }
+}
+
+async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
+    Ok(session.driver().await?.make_durable().await?)
+}
+
+/// Ends the session of work that was dropped half way.
+async fn end(session: &Session<'_>) {
+    let id = session.id();
+    let id = id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(id) = id {
+        // When the server cannot be asked it will notice by itself that its client has gone.
+        let _ = session.server().end_session(&id).await;
     }
 }
 

@@ -223,6 +223,8 @@ pub struct LedgerSetting {
     pub kind: Option<LedgerKind>,
     /// The table, schema-qualified or not.
     pub table: Option<String>,
+    /// Characters that sqlx leaves out of its checksums (`ignored-chars` of sqlx.toml).
+    pub ignored_chars: Vec<char>,
 }
 
 /// One database and its files, every setting resolved.

@@ -13,14 +13,13 @@ pub struct Create {}
 
 impl Create {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let server = task.session.server();
         if task.options.dry_run {
-            let exists = server.exists().await.map_err(|error| task.session.failure(error))?;
+            let server = task.session.server();
+            let exists = server.exists().await?;
             let line = format!("create the database {}", server.target().shown);
             return Ok(Output::Plan(if exists { Vec::new() } else { vec![line] }));
         }
-        task.session.close().await;
-        storage::create(task.repo, task.session.server(), &task.session.teller()).await?;
+        storage::create(task.session).await?;
         Ok(Output::Done)
     }
 }

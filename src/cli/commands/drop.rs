@@ -18,15 +18,14 @@ pub struct Drop {
 
 impl Drop {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let server = task.session.server();
         if task.options.dry_run {
-            let exists = server.exists().await.map_err(|error| task.session.failure(error))?;
+            let server = task.session.server();
+            let exists = server.exists().await?;
             let line = format!("drop the database {}", server.target().shown);
             return Ok(Output::Plan(if exists { vec![line] } else { Vec::new() }));
         }
-        task.session.close().await;
         let sessions = if self.force_drop { Sessions::End } else { Sessions::Keep };
-        storage::drop(task.repo, task.session.server(), sessions, &task.session.teller()).await?;
+        storage::drop(task.session, sessions).await?;
         Ok(Output::Done)
     }
 }

@@ -1,7 +1,7 @@
 //! `load`
 
 use clap::Args;
-use dbsetup::structure::LoadRequest;
+use dbsetup::structure::{LoadOutcome, LoadRequest};
 use dbsetup::{Result, structure};
 
 use crate::cli::context::{Danger, Output, Task};
@@ -28,7 +28,17 @@ impl Load {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let dry_run = task.options.dry_run;
         let request = LoadRequest { skip_if_loaded: self.skip_if_loaded, force: self.force, dry_run };
-        let report = structure::load(task.session, &request).await?;
-        Ok(Output::of(dry_run, report.plan))
+        let outcome = structure::load(task.session, &request).await?;
+        let path = task.repo.shown(&task.repo.structure);
+        let emptied = if self.force { "empty the database and " } else { "" };
+        Ok(Output::of(
+            dry_run,
+            match outcome {
+                LoadOutcome::Loaded { statements } => {
+                    Some(format!("{emptied}load {} ({statements} statements)", path.display()))
+                }
+                LoadOutcome::Skipped { .. } => None,
+            },
+        ))
     }
 }

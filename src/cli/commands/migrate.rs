@@ -2,9 +2,10 @@
 
 use clap::Args;
 use dbsetup::migration::{MigrateRequest, Target};
+use dbsetup::structure::DumpOptions;
 use dbsetup::{Result, migration};
 
-use super::shared::{Goal, LaneFlag, Paths, Several};
+use super::shared::{Goal, LaneFlag, Paths, Several, planned};
 use crate::cli::context::{Output, Task};
 
 /// Run pending migrations.
@@ -46,14 +47,24 @@ impl Migrate {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let request = MigrateRequest {
             lanes: self.lane.into(),
-            paths: self.paths.of(task.repo),
+            paths: self.paths.migrations_path.clone(),
             target: self.goal.target(Target::All),
-            strict: self.strict_version_order.then_some(true),
+            strict_order: self.strict_version_order,
             log_sql: self.log_sql,
-            load: !self.no_load,
+            no_load: self.no_load,
             dry_run: task.options.dry_run,
         };
         let report = migration::migrate(task.session, &request).await?;
-        Ok(Output::of(request.dry_run, report.plan))
+        if request.dry_run {
+            let load = report.load.iter().map(|path| format!("load the structure from {}", path.display()));
+            let blocked =
+                report.blocked.iter().map(|(version, by)| format!("leave {version}, which waits for {by}"));
+            let runs = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
+            return Ok(Output::Plan(load.chain(runs).chain(blocked).collect()));
+        }
+        if report.done > 0 && task.repo.dump_after_migrate && task.repo.environment == "dev" {
+            super::dump::to_file(task.session, &DumpOptions::default(), None).await?;
+        }
+        Ok(Output::Done)
     }
 }

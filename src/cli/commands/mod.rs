@@ -146,13 +146,13 @@ impl Command {
         }
     }
 
+    /// Whether it may start a program of the user's.
+    pub fn starts_programs(&self) -> bool {
+        matches!(self, Self::Seed(_))
+    }
+
     /// Whether the table that ends a run is about it.
     pub fn is_summed_up(&self) -> bool {
         self.scope() == Scope::Databases && !matches!(self, Self::Status(_))
-    }
-
-    /// Whether the rows of a status mean exit code 3.
-    pub fn checks(&self) -> bool {
-        matches!(self, Self::Status(command) if command.check)
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::{Result, migration};
 
-use super::shared::{LaneFlag, Paths, Several};
+use super::shared::{LaneFlag, Paths, Several, planned};
 use crate::cli::context::{Output, Task};
 
 /// Undo migrations and run them again; the newest one unless told.
@@ -42,12 +42,13 @@ impl Redo {
         let request = RollbackRequest {
             target: self.to.clone().map_or(Target::Steps(self.step as usize), Target::To),
             lanes: self.lane.into(),
-            paths: self.paths.of(task.repo),
+            paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
             dry_run: task.options.dry_run,
             redo: true,
         };
         let report = migration::rollback(task.session, &request).await?;
-        Ok(Output::of(request.dry_run, report.plan))
+        let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
+        Ok(Output::of(request.dry_run, lines))
     }
 }

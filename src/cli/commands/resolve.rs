@@ -1,10 +1,10 @@
 //! `resolve`
 
 use clap::Args;
-use dbsetup::migration::{Resolution, ResolveRequest, Subject};
-use dbsetup::{Error, Kind, Result, migration};
+use dbsetup::migration::{Resolution, ResolveRequest};
+use dbsetup::{Error, Kind, Result, migration, record};
 
-use super::shared::Several;
+use super::shared::{LaneFlag, Several};
 use crate::cli::context::{Output, Task};
 
 /// Correct what the database records about migrations, without running them.
@@ -20,6 +20,10 @@ pub struct Resolve {
     /// Mean every version up to this one.
     #[arg(long, value_name = "VERSION", conflicts_with = "version")]
     to: Option<String>,
+
+    /// Which lanes `--to` is about.
+    #[arg(long, value_enum, default_value = "all", requires = "to")]
+    lane: LaneFlag,
 
     /// Record it as applied.
     #[arg(long, group = "change")]
@@ -55,40 +59,42 @@ impl Resolve {
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = ResolveRequest { resolution: self.resolution()?, dry_run: task.options.dry_run };
-        let report = migration::resolve(task.session, &request).await?;
-        Ok(Output::of(request.dry_run, report.plan))
+        let dry_run = task.options.dry_run;
+        if let Some(environment) = &self.environment {
+            if !dry_run {
+                record::set_environment(task.session, environment).await?;
+            }
+            return Ok(Output::of(dry_run, [format!("record the environment {environment}")]));
+        }
+        let (version, resolution) = self.resolution()?;
+        let request = ResolveRequest { version, resolution, dry_run };
+        let resolved = migration::resolve(task.session, &request).await?;
+        Ok(Output::of(dry_run, resolved.iter().map(|one| format!("{}: {}", one.version, one.change))))
     }
 
-    fn resolution(&self) -> Result<Resolution> {
-        if let Some(environment) = &self.environment {
-            return Ok(Resolution::Environment(environment.clone()));
+    fn resolution(&self) -> Result<(String, Resolution)> {
+        if let Some(version) = &self.to {
+            if !self.applied {
+                return Err(Error::new(Kind::Configuration, "`--to` goes with `--applied` alone")
+                    .help("name one version"));
+            }
+            return Ok((version.clone(), Resolution::AppliedTo { lanes: self.lane.into() }));
         }
-        let subject = match (&self.version, &self.to) {
-            (Some(version), _) => Subject::One(version.clone()),
-            (None, Some(version)) => Subject::UpTo(version.clone()),
-            (None, None) => {
-                return Err(Error::new(Kind::Configuration, "no version is named")
-                    .help("give the version, or `--to VERSION` for every version up to it"));
-            }
-        };
-        let one = || match &subject {
-            Subject::One(version) => Ok(version.clone()),
-            Subject::UpTo(_) => {
-                Err(Error::new(Kind::Configuration, "`--to` goes with `--applied` and `--not-applied` only")
-                    .help("name one version"))
-            }
-        };
-        Ok(if self.applied {
-            Resolution::Applied(subject)
+        let version = self.version.clone().ok_or_else(|| {
+            Error::new(Kind::Configuration, "no version is named")
+                .help("name one, or `--applied --to VERSION` for every version up to it")
+        })?;
+        let resolution = if self.applied {
+            Resolution::Applied
         } else if self.not_applied {
-            Resolution::NotApplied(subject)
+            Resolution::NotApplied
         } else if self.accept_checksum {
-            Resolution::AcceptChecksum(one()?)
+            Resolution::AcceptChecksum
         } else if let Some(statement) = self.skip_statement {
-            Resolution::SkipStatement(one()?, statement)
+            Resolution::SkipStatement(statement)
         } else {
-            Resolution::Retry(one()?)
-        })
+            Resolution::Retry
+        };
+        Ok((version, resolution))
     }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::{Result, migration};
 
-use super::shared::{Goal, LaneFlag, Paths, Several};
+use super::shared::{Goal, LaneFlag, Paths, Several, planned};
 use crate::cli::context::{Danger, Output, Task};
 
 /// Undo migrations, the newest application first; one unless told.
@@ -44,12 +44,13 @@ impl Rollback {
         let request = RollbackRequest {
             target: self.goal.target(Target::Steps(1)),
             lanes: self.lane.into(),
-            paths: self.paths.of(task.repo),
+            paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
             dry_run: task.options.dry_run,
             redo: false,
         };
         let report = migration::rollback(task.session, &request).await?;
-        Ok(Output::of(request.dry_run, report.plan))
+        let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
+        Ok(Output::of(request.dry_run, lines))
     }
 }

@@ -1,8 +1,8 @@
 //! `seed`
 
 use clap::Args;
-use dbsetup::seed::SeedRequest;
-use dbsetup::{Result, seed};
+use dbsetup::seed::{SeedCommand, SeedRequest};
+use dbsetup::{Error, Kind, Result, seed};
 
 use crate::cli::context::{Output, Task};
 
@@ -16,8 +16,31 @@ pub struct Seed {
 
 impl Seed {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = SeedRequest { if_new: self.if_new, dry_run: task.options.dry_run };
+        let command = task.repo.seed_command.as_deref().map(|text| command(text, task)).transpose()?;
+        let request = SeedRequest { if_new: self.if_new, command, dry_run: task.options.dry_run };
         let report = seed::seed(task.session, &request).await?;
-        Ok(Output::of(request.dry_run, report.plan))
+        if report.skipped.is_some() {
+            return Ok(Output::of(request.dry_run, None::<String>));
+        }
+        let files = report.files.iter().map(|file| format!("run {}", task.repo.shown(file).display()));
+        let program = task.repo.seed_command.iter().map(|text| format!("run `{text}`"));
+        Ok(Output::of(request.dry_run, files.chain(program)))
     }
+}
+
+/// Returns the program that seeds, in the crate's directory, with the URLs of all repos.
+fn command(text: &str, task: &Task<'_, '_>) -> Result<SeedCommand> {
+    let wrong = |why: String| {
+        Error::new(
+            Kind::Configuration,
+            format!("cannot read the `seed-command` of `{}`: {why}", task.repo.name),
+        )
+    };
+    let argv = shell_words::split(text).map_err(|error| wrong(error.to_string()))?;
+    if argv.is_empty() {
+        return Err(wrong("it is empty".to_owned()));
+    }
+    let variables = task.variables.iter().flat_map(|variables| variables.iter());
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(SeedCommand { argv, variables, directory: task.repo.root.clone() })
 }

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use dbsetup::migration::{Lanes, Target};
-use dbsetup::repo::Repo;
-
-use crate::cli::context::migrations_directory;
+use dbsetup::event::Direction;
+use dbsetup::migration::{Lanes, Planned, Target};
 
 /// Which migrations a command is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,15 +34,6 @@ pub struct Paths {
     /// Take migrations from this directory instead, relative to the crate, or a bare name under its priv directory; may be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub migrations_path: Vec<PathBuf>,
-}
-
-impl Paths {
-    /// The directories for `repo`; `None` leaves the configured ones.
-    pub fn of(&self, repo: &Repo) -> Option<Vec<PathBuf>> {
-        let directories = self.migrations_path.iter();
-        let directories = directories.map(|path| migrations_directory(repo, path, |path| path.is_dir()));
-        (!self.migrations_path.is_empty()).then(|| directories.collect())
-    }
 }
 
 /// How far to go.
@@ -104,6 +93,22 @@ impl Several {
     pub fn unless_all(&self, what: Option<&'static str>) -> Option<&'static str> {
         what.filter(|_| !self.all_repos)
     }
+}
+
+/// Returns what a dry run says of a migration, with its SQL where that is asked for.
+pub fn planned(migration: &Planned, with_sql: bool) -> String {
+    let verb = match migration.direction {
+        Direction::Up => "run",
+        Direction::Down => "undo",
+    };
+    let mut line = format!("{verb} {} {} ({})", migration.version, migration.name, migration.lane);
+    if !migration.transactional {
+        line += ", without a transaction";
+    }
+    if with_sql {
+        line += &format!("\n{}", migration.sql.trim_end());
+    }
+    line
 }
 
 /// Parses `90`, `90s`, `500ms`, `2m`, `1h`.

@@ -3,7 +3,7 @@
 use clap::Args;
 use dbsetup::{Result, migration};
 
-use super::shared::Paths;
+use super::shared::LaneFlag;
 use crate::cli::context::{Output, Task};
 
 /// Show which migrations are applied, pending, changed, missing or blocked.
@@ -13,16 +13,17 @@ use crate::cli::context::{Output, Task};
 pub struct Status {
     /// Exit with 3 when anything but applied migrations is shown.
     #[arg(long)]
-    pub check: bool,
+    check: bool,
 
-    #[command(flatten)]
-    paths: Paths,
+    /// Which lanes `--check` is about.
+    #[arg(long, value_enum, default_value = "all")]
+    lane: LaneFlag,
 }
 
 impl Status {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let paths = self.paths.of(task.repo);
-        let status = migration::status(task.session, paths.as_deref()).await?;
-        Ok(Output::Status(Box::new(status)))
+        let status = migration::status(task.session).await?;
+        let current = !self.check || status.is_current(self.lane.into());
+        Ok(Output::Status { status: Box::new(status), current })
     }
 }

@@ -18,11 +18,11 @@ pub struct Wait {
 
 impl Wait {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let server = task.session.server();
         if task.options.dry_run {
+            let server = task.session.server();
             return Ok(Output::Plan(vec![format!("wait for {}", server.target().shown)]));
         }
-        storage::wait(task.repo, server, self.timeout, &task.session.teller()).await?;
+        storage::wait(task.session, self.timeout).await?;
         Ok(Output::Done)
     }
 }

@@ -1,5 +1,10 @@
 //! The databases. [`open`] is the only place that knows them all.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
 use std::path::Path;
 
 use crate::driver::Server;
@@ -14,6 +19,10 @@ use crate::repo::DatabaseUrl;
 pub fn open(url: &DatabaseUrl, root: &Path, maintenance: Option<&DatabaseUrl>) -> Result<Box<dyn Server>> {
     let scheme = url.scheme();
     match scheme.as_str() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" | "sqlite3" | "file" | "" => Ok(Box::new(sqlite::SqliteServer::new(url, root)?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Box::new(postgres::PostgresServer::new(url, maintenance)?)),
         _ => {
             let _ = (root, maintenance);
             Err(Error::new(Kind::Configuration, format!("`{url}` names a database that is not supported"))

@@ -1,43 +1,34 @@
-//! SQL as text: dialects, statements, places, quoting. Nothing here knows a database.
+//! SQL text: where statements begin and end, what they are, and how names and values are written.
+//!
+//! Everything here is pure and knows no connection. One lexer per dialect feeds one state machine; the streaming
+//! [`Splitter`], the in-memory [`split`] and the classification functions all stand on it.
 
-/// The dialect of a script.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Dialect {
-    /// PostgreSQL.
-    Postgres,
-    /// SQLite.
-    Sqlite,
-}
+mod classify;
+mod concurrent;
+mod copy;
+mod danger;
+mod dialect;
+mod effects;
+mod error;
+mod identifier;
+mod lexer;
+mod location;
+mod meta;
+mod quote;
+mod scanner;
+mod shape;
+mod source;
+mod span;
+mod splitter;
 
-/// A position in a source text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Location {
-    /// Bytes from the start, 0-based.
-    pub offset: u64,
-    /// Line, 1-based.
-    pub line: u64,
-    /// Column in characters, 1-based.
-    pub column: u64,
-}
-
-/// Returns the location of a byte offset.
-pub fn locate(text: &str, offset: usize) -> Location {
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Location {
-        offset: offset as u64,
-        line: before.matches('\n').count() as u64 + 1,
-        column: before[line_start..].chars().count() as u64 + 1,
-    }
-}
-
-/// Returns a quoted identifier.
-pub fn quote_identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Returns a quoted string.
-pub fn quote_literal(_dialect: Dialect, text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
+pub use classify::{mentions_identifier, must_run_alone, statement_words, transaction_control};
+pub use concurrent::{ConcurrentIndex, QualifiedName, ReindexTarget, concurrent_index};
+pub use danger::dangerous_in_structure;
+pub use dialect::Dialect;
+pub use error::{Construct, SplitError};
+pub use lexer::{Token, TokenKind, Tokens, tokens};
+pub use location::{Location, char_offset_to_byte, locate};
+pub use meta::MetaLine;
+pub use quote::{QuoteError, quote_bytes, quote_identifier, quote_literal};
+pub use span::{Span, SpanKind, split};
+pub use splitter::{DEFAULT_STATEMENT_LIMIT, Item, Splitter, Statement};

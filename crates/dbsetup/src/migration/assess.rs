@@ -1,0 +1,279 @@
+//! Files beside ledger rows: what is applied, pending, changed, missing. Pure.
+
+use std::collections::BTreeMap;
+
+use super::checksum;
+use super::set::{FileSet, Migration};
+use super::version::Version;
+use crate::driver::LedgerState;
+use crate::ledger::{AppliedRow, LedgerKind, LedgerTable, Progress, meta_key};
+use crate::repo::LedgerSetting;
+
+/// How a migration stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Recorded, and the file says what was run (or nothing tells).
+    Applied,
+    /// Recorded, and the file differs from what was run in line ends only.
+    LineEndings,
+    /// Recorded, and the file says something else than what was run.
+    Changed { recorded: String, now: String },
+    /// Recorded, and its file is nowhere in this checkout; `archived` when it was squashed.
+    FileMissing { archived: bool },
+    /// Recorded as failed (only sqlx does that).
+    Failed,
+    /// Not recorded.
+    Pending,
+    /// Not recorded, and it waits for another version that is not applied.
+    Blocked { by: String },
+    /// Begun without a transaction and not finished: so many statements are done.
+    Interrupted { done: usize, total: usize, reverting: bool },
+}
+
+/// One version, as files and ledger see it.
+#[derive(Debug, Clone)]
+pub struct Entry<'a> {
+    /// Its version.
+    pub version: Version,
+    /// Its file, where there is one.
+    pub migration: Option<&'a Migration>,
+    /// Its row, where there is one.
+    pub row: Option<&'a AppliedRow>,
+    /// How it stands.
+    pub state: State,
+}
+
+impl Entry<'_> {
+    /// Whether the ledger has it.
+    pub fn is_recorded(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// What it is called, from the file or the ledger.
+    pub fn name(&self) -> String {
+        match (self.migration, self.row) {
+            (Some(migration), _) => migration.name.clone(),
+            (None, Some(row)) => row.name.clone().unwrap_or_default(),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// Everything that is known, sorted by version, with the order of application beside it.
+#[derive(Debug, Clone)]
+pub struct Assessment<'a> {
+    /// Sorted by version.
+    pub entries: Vec<Entry<'a>>,
+    /// Versions in the order in which they were applied, oldest first.
+    pub applied: Vec<Version>,
+}
+
+impl<'a> Assessment<'a> {
+    /// Returns the entry of a version.
+    pub fn find(&self, version: &Version) -> Option<&Entry<'a>> {
+        self.entries.binary_search_by(|entry| entry.version.cmp(version)).ok().map(|at| &self.entries[at])
+    }
+
+    /// Whether a version is recorded, and not as failed.
+    pub fn is_applied(&self, version: &Version) -> bool {
+        self.find(version).is_some_and(|entry| entry.row.is_some_and(|row| row.success))
+    }
+}
+
+/// Compares files with what the ledger says.
+pub fn assess<'a>(
+    files: &'a FileSet,
+    ledger: &LedgerTable,
+    setting: &LedgerSetting,
+    state: &'a LedgerState,
+) -> Assessment<'a> {
+    let parse = |text: &str| files.parse_version(text).unwrap_or_else(|| Version::textual(text));
+    let mut entries: BTreeMap<Version, Entry<'a>> = BTreeMap::new();
+    for migration in &files.migrations {
+        entries.insert(
+            migration.version.clone(),
+            Entry {
+                version: migration.version.clone(),
+                migration: Some(migration),
+                row: None,
+                state: State::Pending,
+            },
+        );
+    }
+    let mut applied = Vec::with_capacity(state.rows.len());
+    for row in &state.rows {
+        let version = parse(&row.version);
+        applied.push(version.clone());
+        let entry = entries.entry(version.clone()).or_insert_with(|| Entry {
+            state: State::FileMissing { archived: files.archived.contains_key(&version) },
+            version,
+            migration: None,
+            row: None,
+        });
+        entry.row = Some(row);
+        if let Some(migration) = entry.migration {
+            entry.state = compare(migration, row, ledger, setting, state);
+        }
+        if !row.success {
+            entry.state = State::Failed;
+        }
+    }
+    for progress in &state.progress {
+        interrupt(&mut entries, &parse(&progress.version), progress);
+    }
+    let recorded: Vec<Version> = applied.clone();
+    for entry in entries.values_mut().filter(|entry| entry.state == State::Pending) {
+        let waits_for = entry.migration.into_iter().flat_map(|migration| &migration.requires);
+        let open = waits_for.into_iter().find(|wanted| !recorded.contains(&parse(wanted)));
+        if let Some(by) = open {
+            entry.state = State::Blocked { by: by.clone() };
+        }
+    }
+    Assessment { entries: entries.into_values().collect(), applied }
+}
+
+fn interrupt(entries: &mut BTreeMap<Version, Entry<'_>>, version: &Version, progress: &Progress) {
+    if let Some(entry) = entries.get_mut(version) {
+        // A row whose progress was not cleared yet is done, unless it is being undone.
+        if entry.row.is_none() || progress.reverting {
+            entry.state = State::Interrupted {
+                done: progress.done,
+                total: progress.total,
+                reverting: progress.reverting,
+            };
+        }
+    }
+}
+
+/// Compares a file with the checksum that was recorded for it.
+fn compare(
+    migration: &Migration,
+    row: &AppliedRow,
+    ledger: &LedgerTable,
+    setting: &LedgerSetting,
+    state: &LedgerState,
+) -> State {
+    let beside = || state.meta(&format!("{}{}", meta_key::CHECKSUM_PREFIX, row.version));
+    let recorded = if ledger.kind.keeps_checksums() { row.checksum.as_deref() } else { beside() };
+    let Some(recorded) = recorded else { return State::Applied };
+    let now = migration.checksum(ledger.kind, ledger.wide, setting);
+    if recorded == now {
+        return State::Applied;
+    }
+    if differs_in_line_ends_only(migration, recorded, ledger, setting) {
+        return State::LineEndings;
+    }
+    State::Changed { recorded: recorded.to_owned(), now }
+}
+
+/// Whether a peer's checksum is that of the same text with other line ends or byte order mark.
+fn differs_in_line_ends_only(
+    migration: &Migration,
+    recorded: &str,
+    ledger: &LedgerTable,
+    setting: &LedgerSetting,
+) -> bool {
+    if !matches!(ledger.kind, LedgerKind::Sqlx | LedgerKind::Refinery) {
+        return false;
+    }
+    let text = migration.up.file.trim_start_matches('\u{feff}');
+    let unix = text.replace("\r\n", "\n");
+    let windows = unix.replace('\n', "\r\n");
+    [&unix, &windows].into_iter().any(|text| {
+        [text.clone(), format!("\u{feff}{text}")].into_iter().any(|text| {
+            let mut twin = migration.clone();
+            twin.up.file = text.into();
+            twin.checksum(ledger.kind, ledger.wide, setting) == recorded
+        })
+    })
+}
+
+/// Returns a checksum short enough for a message.
+pub fn short(sum: &str) -> String {
+    let digits = sum.strip_prefix("sha256:").unwrap_or(sum);
+    digits.chars().take(12).collect()
+}
+
+/// Returns the checksum of a script that runs without a transaction, kept with its progress.
+pub fn script_checksum(sql: &str) -> String {
+    checksum::ours(sql)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migration::testing::{files, ledger, migration, state};
+
+    fn states(files: &FileSet, state: &LedgerState, kind: LedgerKind) -> Vec<(String, State)> {
+        assess(files, &ledger(kind), &LedgerSetting::default(), state)
+            .entries
+            .into_iter()
+            .map(|entry| (entry.version.to_string(), entry.state))
+            .collect()
+    }
+
+    #[test]
+    fn files_without_rows_are_pending_and_rows_without_files_are_missing() {
+        let files = files(&[migration("1", "select 1;"), migration("2", "select 2;")]);
+        let found = states(&files, &state(&["1", "3"]), LedgerKind::Diesel);
+        assert_eq!(
+            found,
+            [
+                ("1".into(), State::Applied),
+                ("2".into(), State::Pending),
+                ("3".into(), State::FileMissing { archived: false }),
+            ]
+        );
+    }
+
+    #[test]
+    fn numeric_twins_meet() {
+        let files = files(&[migration("0001", "select 1;")]);
+        assert_eq!(states(&files, &state(&["1"]), LedgerKind::Diesel), [("0001".into(), State::Applied)]);
+    }
+
+    #[test]
+    fn an_edited_file_is_changed_and_other_line_ends_are_not() {
+        let files = files(&[migration("1", "select 1;\r\n"), migration("2", "select 2;\n")]);
+        let mut state = state(&["1", "2"]);
+        state.rows[0].checksum = Some(checksum::sqlx("select 1;\n", &[]));
+        state.rows[1].checksum = Some(checksum::sqlx("select 3;\n", &[]));
+        let found = states(&files, &state, LedgerKind::Sqlx);
+        assert_eq!(found[0].1, State::LineEndings);
+        assert!(matches!(found[1].1, State::Changed { .. }), "{found:?}");
+    }
+
+    #[test]
+    fn a_peer_without_checksums_gets_them_beside_its_ledger() {
+        let files = files(&[migration("1", "select 1;")]);
+        let mut state = state(&["1"]);
+        state.meta.push(("checksum:1".into(), checksum::ours("select 2;")));
+        assert!(matches!(states(&files, &state, LedgerKind::Diesel)[0].1, State::Changed { .. }));
+    }
+
+    #[test]
+    fn a_migration_that_requires_an_open_version_is_blocked() {
+        let mut waiting = migration("2", "select 2;");
+        waiting.requires = vec!["1".into()];
+        let files = files(&[migration("1", "select 1;"), waiting]);
+        let found = states(&files, &state(&[]), LedgerKind::Dbsetup);
+        assert_eq!(found[1].1, State::Blocked { by: "1".into() });
+        assert_eq!(states(&files, &state(&["1"]), LedgerKind::Dbsetup)[1].1, State::Pending);
+    }
+
+    #[test]
+    fn an_unfinished_migration_is_interrupted() {
+        let files = files(&[migration("1", "vacuum;")]);
+        let mut state = state(&[]);
+        state.progress.push(Progress {
+            version: "1".into(),
+            reverting: false,
+            done: 1,
+            total: 3,
+            checksum: String::new(),
+            retry: false,
+        });
+        let found = states(&files, &state, LedgerKind::Dbsetup);
+        assert_eq!(found[0].1, State::Interrupted { done: 1, total: 3, reverting: false });
+    }
+}

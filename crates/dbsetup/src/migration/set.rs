@@ -1,0 +1,232 @@
+//! The migrations of a repo: every directory of every lane, merged and sorted as one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::checksum;
+use super::directory::{self, Directory};
+use super::grammar::Grammar;
+use super::script::Script;
+use super::version::Version;
+use crate::error::{Error, Kind, Result};
+use crate::ledger::{LedgerKind, NewRow, Took};
+use crate::repo::{Lane, LedgerSetting, Repo};
+
+/// One versioned change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migration {
+    /// Its version.
+    pub version: Version,
+    /// What it is called, as in the file name.
+    pub name: String,
+    /// Its lane.
+    pub lane: Lane,
+    /// The last part of its directory's path, recorded in our ledger.
+    pub source: String,
+    /// Its directory.
+    pub directory: PathBuf,
+    /// The grammar of its file.
+    pub grammar: Grammar,
+    /// Whether refinery's `U` prefix allows it to run out of order.
+    pub unordered: bool,
+    /// The up side.
+    pub up: Script,
+    /// The down side, where there is one.
+    pub down: Option<Script>,
+    /// Versions that must be applied before it.
+    pub requires: Vec<String>,
+}
+
+impl Migration {
+    /// Returns the checksum in a ledger's own form. Ledgers that keep none get ours, which is kept beside them.
+    pub fn checksum(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> String {
+        match kind {
+            LedgerKind::Sqlx => checksum::sqlx(&self.up.file, &setting.ignored_chars),
+            LedgerKind::Refinery => {
+                let number =
+                    self.version.number().and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
+                checksum::refinery(&self.name, number, &self.up.file, wide)
+            }
+            LedgerKind::Dbsetup | LedgerKind::Diesel | LedgerKind::Dbmate => checksum::ours(&self.up.file),
+        }
+    }
+
+    /// Returns the row that records it, in the transaction that runs it.
+    pub fn row(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> NewRow {
+        NewRow {
+            version: self.version.as_str().to_owned(),
+            name: if kind == LedgerKind::Sqlx { self.name.replace('_', " ") } else { self.name.clone() },
+            source: self.source.clone(),
+            checksum: kind.keeps_checksums().then(|| self.checksum(kind, wide, setting)),
+            took: Took::ThisTransaction,
+        }
+    }
+
+    /// Version and name as messages write them: `20260101 add users` is `20260101 add_users`.
+    pub fn shown(&self) -> String {
+        if self.name.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{} {}", self.version, self.name)
+        }
+    }
+}
+
+/// Every migration of a repo, whatever of it a command will run.
+#[derive(Debug, Clone, Default)]
+pub struct FileSet {
+    /// Sorted by version.
+    pub migrations: Vec<Migration>,
+    /// Versions of squashed migrations, with their files.
+    pub archived: BTreeMap<Version, PathBuf>,
+    /// What deserves a look: text, and what to do.
+    pub warnings: Vec<(String, Option<String>)>,
+    /// Whether versions are numbers.
+    pub numeric: bool,
+    /// Directories that `--migrations-path` named, resolved; `None` without one.
+    pub given: Option<Vec<PathBuf>>,
+}
+
+impl FileSet {
+    /// Reads every directory of the repo, and those in `paths` (relative to the crate, or a bare name under priv).
+    ///
+    /// # Errors
+    /// Those of reading a directory; [`Kind::DuplicateVersion`] across directories; [`Kind::Missing`] when there is no
+    /// directory at all.
+    pub fn read(repo: &Repo, paths: &[PathBuf]) -> Result<Self> {
+        let given = paths.iter().map(|path| resolve(repo, path)).collect::<Result<Vec<_>>>()?;
+        let mut directories: Vec<(PathBuf, Lane)> = Vec::new();
+        directories.extend(repo.migrations.iter().map(|path| (path.clone(), Lane::Automatic)));
+        directories.extend(repo.manual_migrations.iter().map(|path| (path.clone(), Lane::Manual)));
+        for path in &given {
+            if !directories.iter().any(|(known, _)| known == path) {
+                directories.push((path.clone(), Lane::Automatic));
+            }
+        }
+        let mut set = Self { numeric: true, given: (!paths.is_empty()).then_some(given), ..Self::default() };
+        let mut grammar: Option<(Grammar, PathBuf)> = None;
+        let mut existing = 0;
+        for (path, lane) in &directories {
+            if !path.is_dir() {
+                continue;
+            }
+            existing += 1;
+            set.add(repo, directory::read(repo, path, *lane)?, path, &mut grammar)?;
+        }
+        if existing == 0 && !repo.structure.is_file() {
+            return Err(missing_directory(repo));
+        }
+        set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
+        set.refuse_duplicates()?;
+        for path in repo.archive.iter().filter(|path| path.is_dir()) {
+            set.add_archive(repo, path)?;
+        }
+        Ok(set)
+    }
+
+    fn add(
+        &mut self,
+        repo: &Repo,
+        directory: Directory,
+        path: &Path,
+        grammar: &mut Option<(Grammar, PathBuf)>,
+    ) -> Result<()> {
+        if let Some(new) = directory.grammar {
+            match grammar {
+                Some((known, first)) if known.is_numeric() != new.is_numeric() => {
+                    return Err(Error::new(
+                        Kind::Grammar,
+                        format!(
+                            "`{}` holds {}, and `{}` holds {}: their versions cannot be sorted as one",
+                            repo.shown(first).display(),
+                            known.shown(),
+                            repo.shown(path).display(),
+                            new.shown()
+                        ),
+                    )
+                    .help("use one grammar for all directories of a repo"));
+                }
+                _ => *grammar = Some((new, path.to_path_buf())),
+            }
+            self.numeric = new.is_numeric();
+        }
+        self.migrations.extend(directory.migrations);
+        self.warnings.extend(directory.warnings);
+        Ok(())
+    }
+
+    fn refuse_duplicates(&self) -> Result<()> {
+        match self.migrations.windows(2).find(|pair| pair[0].version == pair[1].version) {
+            Some([first, second]) => Err(duplicate(&first.version, &first.up.path, &second.up.path)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the versions of an archive. A file that is in both places with the same text was about to be moved.
+    fn add_archive(&mut self, repo: &Repo, path: &Path) -> Result<()> {
+        // Lanes keep their folders below the archive.
+        let mut directories = vec![path.to_path_buf()];
+        directories.extend(["migrations", "manual_migrations"].map(|lane| path.join(lane)));
+        for path in directories.into_iter().filter(|path| path.is_dir()) {
+            for archived in directory::read(repo, &path, Lane::Automatic)?.migrations {
+                if let Some(live) = self.migrations.iter().find(|live| live.version == archived.version)
+                    && live.up.file != archived.up.file
+                {
+                    return Err(duplicate(&live.version, &live.up.path, &archived.up.path));
+                }
+                self.archived.insert(archived.version, archived.up.path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the migration of a version.
+    pub fn find(&self, version: &Version) -> Option<&Migration> {
+        self.migrations
+            .binary_search_by(|migration| migration.version.cmp(version))
+            .ok()
+            .map(|at| &self.migrations[at])
+    }
+
+    /// Returns the version that a flag, a directive or a ledger row names.
+    pub fn parse_version(&self, text: &str) -> Option<Version> {
+        Version::parse_like(text, self.numeric)
+    }
+}
+
+/// The error of one version in two files.
+pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error {
+    Error::new(Kind::DuplicateVersion, format!("two migrations share version {version}"))
+        .note(format!("`{}`", first.display()))
+        .note(format!("`{}`", second.display()))
+        .help("give one of them another version")
+}
+
+fn missing_directory(repo: &Repo) -> Error {
+    let shown = repo.migrations.first().map(|path| repo.shown(path)).unwrap_or_default();
+    Error::new(
+        Kind::Missing,
+        format!("there is no migrations directory `{}` for `{}`", shown.display(), repo.name),
+    )
+    .help(format!("an empty directory is enough: mkdir -p {}", shown.display()))
+}
+
+/// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.
+fn resolve(repo: &Repo, path: &Path) -> Result<PathBuf> {
+    let below_crate = repo.root.join(path);
+    let below_priv = repo.priv_dir.join(path);
+    if below_crate.is_dir() {
+        return Ok(tidy(&below_crate));
+    }
+    if below_priv.is_dir() {
+        return Ok(tidy(&below_priv));
+    }
+    Err(Error::new(Kind::Missing, format!("there is no migrations directory `{}`", path.display()))
+        .note(format!("looked for `{}`", repo.shown(&below_crate).display()))
+        .note(format!("looked for `{}`", repo.shown(&below_priv).display())))
+}
+
+/// Drops `.` and trailing separators, so that a path compares equal to the configured one.
+fn tidy(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+}

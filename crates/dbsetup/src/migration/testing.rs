@@ -1,0 +1,92 @@
+//! Values that tests of this room share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::grammar::Grammar;
+use super::script::Script;
+use super::set::{FileSet, Migration};
+use super::version::Version;
+use crate::driver::LedgerState;
+use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
+use crate::repo::{CreateOptions, DatabaseUrl, Lane, LedgerSetting, Repo, RepoName, VersionOrder};
+
+/// A repo `core` below `/shop`, which need not exist.
+pub(crate) fn repo() -> Repo {
+    let root = PathBuf::from("/shop");
+    let priv_dir = root.join("priv/core");
+    Repo {
+        name: RepoName::new("core"),
+        environment: "dev".into(),
+        disposable: true,
+        display_root: root.clone(),
+        root,
+        url: DatabaseUrl::new("sqlite:core.db"),
+        direct_url: None,
+        maintenance_url: None,
+        scratch_url: None,
+        structure: priv_dir.join("structure.sql"),
+        migrations: vec![priv_dir.join("migrations")],
+        manual_migrations: vec![priv_dir.join("manual_migrations")],
+        archive: vec![priv_dir.join("dumped_migrations")],
+        priv_dir,
+        ledger: LedgerSetting::default(),
+        layout_ledger: None,
+        create: CreateOptions::default(),
+        role: None,
+        schemas: Vec::new(),
+        seed_command: None,
+        keep_data: Vec::new(),
+        template: true,
+        version_order: VersionOrder::Warn,
+        lock_wait: Duration::from_secs(1),
+        lock_timeout: Duration::from_secs(5),
+        statement_timeout: None,
+        dump_after_migrate: false,
+    }
+}
+
+/// An automatic migration with an up side.
+pub(crate) fn migration(version: &str, sql: &str) -> Migration {
+    Migration {
+        version: Version::numeric(version).expect("tests use numbers"),
+        name: format!("m{version}"),
+        lane: Lane::Automatic,
+        source: "migrations".into(),
+        directory: "/shop/priv/core/migrations".into(),
+        grammar: Grammar::Plain,
+        unordered: false,
+        up: Script::whole(format!("{version}_m{version}.up.sql").into(), sql.into(), true),
+        down: None,
+        requires: Vec::new(),
+    }
+}
+
+/// The same with a down side.
+pub(crate) fn reversible(version: &str) -> Migration {
+    let mut migration = migration(version, "select 1;");
+    migration.down =
+        Some(Script::whole(format!("{version}_m{version}.down.sql").into(), "select 2;".into(), true));
+    migration
+}
+
+pub(crate) fn files(migrations: &[Migration]) -> FileSet {
+    let mut set = FileSet { migrations: migrations.to_vec(), numeric: true, ..FileSet::default() };
+    set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
+    set
+}
+
+/// A ledger with these versions, applied in this order.
+pub(crate) fn state(versions: &[&str]) -> LedgerState {
+    let row = |(at, version): (usize, &&str)| AppliedRow {
+        version: (*version).into(),
+        seq: i64::try_from(at + 1).ok(),
+        success: true,
+        ..AppliedRow::default()
+    };
+    LedgerState { rows: versions.iter().enumerate().map(row).collect(), ..LedgerState::default() }
+}
+
+pub(crate) fn ledger(kind: LedgerKind) -> LedgerTable {
+    LedgerTable { kind, schema: None, name: kind.default_table().into(), wide: false }
+}
