@@ -23,7 +23,7 @@ pub struct Alias {
 impl Alias {
     /// The file that defines it, as a person at the workspace root would type it.
     pub fn file(&self) -> &std::path::Path {
-        self.place.file()
+        self.place.shown_file()
     }
 
     /// The dotted key that defines it.

@@ -16,8 +16,8 @@ use super::place;
 /// The variables of the process.
 pub type Process = BTreeMap<String, OsString>;
 
-/// A file that sets variables.
-#[derive(Debug, Clone)]
+/// A file that sets variables. It holds secrets, and so has no `Debug`.
+#[derive(Clone)]
 pub struct VariableFile {
     /// As a person at the workspace root would type it.
     shown: PathBuf,

@@ -60,7 +60,7 @@ pub struct Key {
     pub name: &'static str,
     /// What it holds.
     pub ty: Type,
-    /// The flag that outranks it.
+    /// The flag that outranks it; the command line's own matter, except for `--database-url`.
     pub flag: Option<&'static str>,
     /// The process variable that outranks the manifests. URLs have rules of their own.
     pub variable: Option<&'static str>,
@@ -70,8 +70,8 @@ const fn key(name: &'static str, ty: Type) -> Key {
     Key { name, ty, flag: None, variable: None }
 }
 
-const fn tunable(name: &'static str, ty: Type, flag: &'static str, variable: &'static str) -> Key {
-    Key { name, ty, flag: Some(flag), variable: Some(variable) }
+const fn tunable(name: &'static str, ty: Type, variable: &'static str) -> Key {
+    Key { name, ty, flag: None, variable: Some(variable) }
 }
 
 /// Every key of a repo, each of which may stand under `env.<name>` too.
@@ -98,10 +98,15 @@ pub const KEYS: [Key; 27] = [
     key("seed-command", Type::Verbatim),
     key("keep-data", Type::KeepData),
     key("template", Type::Bool),
-    tunable("version-order", Type::Order, "--strict-version-order", "DBSETUP_VERSION_ORDER"),
-    tunable("lock-wait", Type::Duration, "--lock-wait", "DBSETUP_LOCK_WAIT"),
-    tunable("lock-timeout", Type::Duration, "--lock-timeout", "DBSETUP_LOCK_TIMEOUT"),
-    tunable("statement-timeout", Type::Duration, "--statement-timeout", "DBSETUP_STATEMENT_TIMEOUT"),
+    Key {
+        name: "version-order",
+        ty: Type::Order,
+        flag: Some("--strict-version-order"),
+        variable: Some("DBSETUP_VERSION_ORDER"),
+    },
+    tunable("lock-wait", Type::Duration, "DBSETUP_LOCK_WAIT"),
+    tunable("lock-timeout", Type::Duration, "DBSETUP_LOCK_TIMEOUT"),
+    tunable("statement-timeout", Type::Duration, "DBSETUP_STATEMENT_TIMEOUT"),
     key("dump-after-migrate", Type::Bool),
 ];
 
@@ -110,8 +115,8 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-/// The value of a key, of the key's type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value of a key, of the key's type. It may be a URL, and so has no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Value {
     /// URLs, names, paths and texts.
     Text(String),
@@ -149,7 +154,7 @@ pub fn order(word: &str) -> Option<VersionOrder> {
 }
 
 impl Value {
-    /// Returns the value that a flag or a variable gives as text, `None` where it is not of the type.
+    /// Returns the value that a variable gives as text, `None` where it is not of the type.
     pub fn from_text(ty: Type, text: &str) -> Option<Self> {
         match ty {
             Type::Url | Type::Variable | Type::Path | Type::Text | Type::Verbatim => {

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use dbsetup::ledger::LedgerKind;
 use dbsetup::{Error, Kind, Result};
 
-use super::directory::{clean, is_inside, same, subdirectories};
+use super::directory::{is_inside, same, subdirectories};
 use super::manifest::is_name;
 use super::metadata::Member;
 use super::shape::{Shape, shape_of};
-use super::tools::{self, Tools};
+use super::tools::{self, Named, Tools};
 
 /// A place that may own repos: a package, or the root of a workspace where no package is.
 pub struct Home<'a> {
@@ -85,15 +85,16 @@ impl Home<'_> {
                 found.push(self.candidate(self.name(), priv_dir, dir, doubt));
             }
         };
-        let from_files = tools
-            .sqlx
-            .iter()
-            .filter(|sqlx| sqlx.path.parent() == Some(self.dir))
-            .map(|sqlx| &sqlx.migrations);
-        for dir in from_files.chain(tools.named.iter().map(|named| &named.dir)) {
-            if dir.is_dir() {
-                add(clean(dir), 0);
-            }
+        if let Some(sqlx) = tools.sqlx.as_ref().filter(|sqlx| sqlx.path.parent() == Some(self.dir))
+            && sqlx.migrations.is_dir()
+        {
+            add(sqlx.migrations.clone(), 0);
+        }
+        let named = if self.embeds() { tools::named_in_sources(self.dir) } else { Vec::new() };
+        let (for_tests, named): (Vec<Named>, Vec<Named>) =
+            named.into_iter().partition(|named| named.for_tests);
+        for named in named {
+            add(named.dir, 0);
         }
         let diesel = tools.diesel.clone().filter(|dir| dir.starts_with(self.dir));
         for dir in
@@ -113,7 +114,19 @@ impl Home<'_> {
                 add(dir, doubt);
             }
         }
+        if found.is_empty() {
+            // Tests may run on migrations of their own, so they speak only where nothing else does.
+            found.extend(for_tests.into_iter().filter(|named| is_inside(&named.dir, root)).map(|named| {
+                let priv_dir = named.dir.parent().unwrap_or(self.dir).to_path_buf();
+                self.candidate(self.name(), priv_dir, named.dir, 1)
+            }));
+        }
         Ok(found)
+    }
+
+    /// Whether the crate uses one that embeds migrations: reading all sources for nothing takes time.
+    fn embeds(&self) -> bool {
+        ["sqlx", "diesel_migrations", "refinery"].iter().any(|name| self.dependencies.contains(name))
     }
 
     fn candidate(&self, name: String, priv_dir: PathBuf, migrations: PathBuf, doubt: u8) -> Candidate {
@@ -152,11 +165,10 @@ impl Home<'_> {
         if let Some(sqlx) = tools.sqlx.as_ref().filter(|sqlx| same(&sqlx.migrations, dir)) {
             return (Some(LedgerKind::Sqlx), sqlx.table.clone());
         }
-        if tools.named.iter().any(|named| named.by_sqlx && same(&named.dir, dir)) {
-            return (Some(LedgerKind::Sqlx), None);
-        }
         let uses = |name: &str| self.dependencies.contains(name);
-        let kind = if is_default && uses("sqlx") {
+        let embedded =
+            || tools::named_in_sources(self.dir).iter().any(|named| named.by_sqlx && same(&named.dir, dir));
+        let kind = if uses("sqlx") && (is_default || embedded()) {
             Some(LedgerKind::Sqlx)
         } else if shape == Shape::Plain {
             None

@@ -17,8 +17,8 @@ const RESERVED: [&str; 2] = ["prefix", "targets"];
 /// The values of one table, by the names of [`KEYS`].
 pub type Values = BTreeMap<&'static str, Value>;
 
-/// One `metadata.dbsetup` table.
-#[derive(Debug, Default)]
+/// One `metadata.dbsetup` table. It may hold secrets, and so has no `Debug`.
+#[derive(Default)]
 pub struct Manifest {
     /// `disposable-environments`.
     pub disposable_environments: Option<(Vec<String>, Place)>,
@@ -29,7 +29,7 @@ pub struct Manifest {
 }
 
 /// One `repos.<name>` table.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RepoTable {
     /// The name as written.
     pub name: RepoName,
@@ -61,7 +61,9 @@ pub fn read(metadata: &Json, place: &Place) -> Result<Manifest> {
             "repos" => {
                 for (name, value) in as_table(value, &at)? {
                     let repo = read_repo(name, value, at.join(name))?;
-                    if let Some(twin) = manifest.repos.iter().find(|known| known.name == repo.name) {
+                    if let Some(twin) =
+                        manifest.repos.iter().find(|known| same_variables(&known.name, &repo.name))
+                    {
                         return Err(duplicate(&repo, twin));
                     }
                     manifest.repos.push(repo);
@@ -81,13 +83,21 @@ pub fn read(metadata: &Json, place: &Place) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// Whether two repos would read the same variables: what no two repos may do.
+pub fn same_variables(a: &RepoName, b: &RepoName) -> bool {
+    a.variable_prefix() == b.variable_prefix()
+}
+
 /// Returns the error of two repos with one name.
 pub fn duplicate(repo: &RepoTable, twin: &RepoTable) -> Error {
-    let spelling =
-        if repo.name.as_str() == twin.name.as_str() { "" } else { " (`-` and `_` are equal in names)" };
+    let spelling = if repo.name.as_str() == twin.name.as_str() {
+        ""
+    } else {
+        " (`-`, `_` and the case of letters make no difference)"
+    };
     repo.place
         .error_at_key(format!("two repos are called `{}`{spelling}", repo.name))
-        .note(format!("the other is `{}` in `{}`", twin.place.key(), twin.place.file().display()))
+        .note(format!("the other is `{}` in `{}`", twin.place.key(), twin.place.shown_file().display()))
         .help("give one of them another name")
 }
 

@@ -11,8 +11,8 @@ use serde_json::Value as Json;
 
 use super::Request;
 
-/// One package of the workspace.
-#[derive(Debug, Clone)]
+/// One package of the workspace. Its `metadata` may hold secrets, and so it has no `Debug`.
+#[derive(Clone)]
 pub struct Member {
     /// The package's name.
     pub name: String,
@@ -73,7 +73,7 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
 
 /// Whether `error` is a failure of `cargo metadata` itself; cargo's own exit code for it is 101.
 pub fn is_cargo_failure(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<cargo_metadata::Error>())
+    error.source().is_some_and(<dyn std::error::Error>::is::<cargo_metadata::Error>)
 }
 
 fn failure(error: cargo_metadata::Error) -> Error {
@@ -81,7 +81,7 @@ fn failure(error: cargo_metadata::Error) -> Error {
         cargo_metadata::Error::CargoMetadata { ref stderr } => {
             let text = stderr.trim();
             let text = text.strip_prefix("error: ").unwrap_or(text);
-            format!("`cargo metadata` failed: {}", without_urls(text))
+            format!("`cargo metadata` failed: {}", without_secrets(text))
         }
         cargo_metadata::Error::Io(ref cause) => format!("cannot start `cargo metadata`: {cause}"),
         ref other => format!("cannot read what `cargo metadata` printed: {other}"),
@@ -96,10 +96,13 @@ fn failure(error: cargo_metadata::Error) -> Error {
     Error::new(Kind::Program, message).because(cause)
 }
 
-/// Returns cargo's text with what stands in a URL before its last `@` hidden.
-fn without_urls(text: &str) -> String {
+/// Returns cargo's text without the values in the lines of a manifest that it quotes, and without what stands in a URL
+/// before its last `@`.
+fn without_secrets(text: &str) -> String {
+    let value = regex::Regex::new(r"(?m)^([[:space:]]*[0-9]+[[:space:]]*\|[^=\n]*=).*$");
+    let value = value.expect("the pattern is a constant that parses");
     let url = regex::Regex::new(r#"://[^[:space:]"'`]*@"#).expect("the pattern is a constant that parses");
-    url.replace_all(text, "://***@").into_owned()
+    url.replace_all(&value.replace_all(text, "$1 ..."), "://***@").into_owned()
 }
 
 #[cfg(test)]
@@ -108,7 +111,9 @@ mod tests {
 
     #[test]
     fn what_cargo_quotes_of_a_manifest_hides_passwords() {
-        let text = "3 | url = \"postgres://app:s3c@ret@h/db\n";
-        assert_eq!(without_urls(text), "3 | url = \"postgres://***@h/db\n");
+        let text = "invalid string\n --> Cargo.toml:3:7\n  |\n3 | url = \"postgres://app:s3cret\n  |    ^\n";
+        let expected = "invalid string\n --> Cargo.toml:3:7\n  |\n3 | url = ...\n  |    ^\n";
+        assert_eq!(without_secrets(text), expected);
+        assert_eq!(without_secrets("see postgres://app:s3c@ret@h/db"), "see postgres://***@h/db");
     }
 }

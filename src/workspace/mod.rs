@@ -80,9 +80,6 @@ pub struct Request {
     pub no_dotenv: bool,
     /// `--offline`, `--locked`, `--frozen`.
     pub cargo_flags: CargoFlags,
-    /// Flags that outrank a key, by the key: `("lock-wait", "10m")`. Keys: `version-order`, `lock-wait`,
-    /// `lock-timeout`, `statement-timeout`.
-    pub flags: Vec<(&'static str, String)>,
     /// The variables of the process.
     pub variables: Process,
 }
@@ -155,7 +152,6 @@ pub struct WorkspaceConfig {
 }
 
 /// A workspace: its members, its configuration, and the repos that were declared.
-#[derive(Debug)]
 pub struct Workspace {
     /// The workspace's root directory.
     pub root: PathBuf,
@@ -168,7 +164,6 @@ pub struct Workspace {
 }
 
 /// A repo that a manifest names.
-#[derive(Debug)]
 struct Declared {
     name: RepoName,
     /// The index of the member that owns it; `None` for files that no package owns.
@@ -192,7 +187,9 @@ impl Workspace {
         for (index, member) in cargo.members.iter().enumerate() {
             let mut own = manifest::read(&member.metadata, &place(&member.manifest, "package"))?;
             for table in std::mem::take(&mut own.repos) {
-                if let Some(twin) = declared.iter().find(|known| known.name == table.name) {
+                if let Some(twin) =
+                    declared.iter().find(|known| manifest::same_variables(&known.name, &table.name))
+                {
                     return Err(manifest::duplicate(&table, &twin.tables[0]));
                 }
                 declared.push(Declared {
@@ -205,10 +202,10 @@ impl Workspace {
         }
         // What the workspace says about a package's repo are defaults of that repo.
         for table in whole.repos {
-            match declared.iter_mut().find(|known| known.name == table.name) {
+            match declared.iter_mut().find(|known| manifest::same_variables(&known.name, &table.name)) {
                 Some(known) => known.tables.push(table),
                 None => {
-                    declared.push(Declared { name: table.name.clone(), member: None, tables: vec![table] })
+                    declared.push(Declared { name: table.name.clone(), member: None, tables: vec![table] });
                 }
             }
         }

@@ -28,7 +28,7 @@ pub enum Origin {
 
 impl Origin {
     pub(super) fn of_place(place: &Place) -> Self {
-        let (manifest, key) = (place.file().to_path_buf(), place.key());
+        let (manifest, key) = (place.shown_file().to_path_buf(), place.key());
         if key.starts_with("workspace.") {
             Self::Workspace { manifest, key }
         } else {

@@ -35,7 +35,7 @@ impl Place {
     }
 
     /// The file as a person at the workspace root would type it.
-    pub fn file(&self) -> &Path {
+    pub fn shown_file(&self) -> &Path {
         &self.shown
     }
 

@@ -108,10 +108,12 @@ impl<'a> Reader<'a> {
     ) -> PathBuf {
         let is_found = found.is_some();
         let path = found.unwrap_or_else(default);
-        let shown = path.strip_prefix(self.dir).unwrap_or(&path).to_path_buf();
-        let origin = if is_found { Origin::Layout(shown.clone()) } else { Origin::Default };
-        let shown = shown.display().to_string();
-        self.say(key, if shown.is_empty() { ".".to_owned() } else { shown }, origin);
+        let mut shown = path.strip_prefix(self.dir).unwrap_or(&path).to_path_buf();
+        if shown.as_os_str().is_empty() {
+            shown.push(".");
+        }
+        let value = shown.display().to_string();
+        self.say(key, value, if is_found { Origin::Layout(shown) } else { Origin::Default });
         path
     }
 

@@ -1,5 +1,6 @@
 //! From what the sources say to a [`Repo`] with every setting resolved.
 
+use std::path::Path;
 use std::time::Duration;
 
 use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
@@ -84,30 +85,28 @@ impl Workspace {
     /// [`Kind::Configuration`]: no repo or several without configuration, an unknown name, a value that does not fit, a
     /// link that leaves its directory. A missing URL is no error here; see [`ResolvedRepo::ready`].
     pub fn repos(&self, request: &Request, environment: &str) -> Result<Vec<ResolvedRepo>> {
-        let (repos, selected) = self.all(request, environment)?;
-        let chosen = repos.into_iter().enumerate().filter(|(index, _)| selected.contains(index));
-        let chosen: Vec<ResolvedRepo> = chosen.map(|(_, repo)| repo).collect();
-        chosen.iter().try_for_each(|repo| links::check(&repo.repo))?;
-        Ok(chosen)
+        let repos = self.resolved(request, environment, false)?;
+        repos.iter().try_for_each(|repo| links::check(&repo.repo))?;
+        Ok(repos)
     }
 
-    /// Returns what a `$ ` line's program gets: the URLs of all repos of the workspace, selected or not.
+    /// Returns what a `$ ` line's program gets: the URLs of all repos of the workspace, selected or not. A repo that is
+    /// not selected and not configured for `environment` is left out.
     ///
     /// # Errors
     /// As [`Workspace::repos`].
     pub fn program_variables(&self, request: &Request, environment: &str) -> Result<ProgramVariables> {
-        let (repos, _) = self.all(request, environment)?;
+        let repos = self.resolved(request, environment, true)?;
         let mut urls: Vec<(String, DatabaseUrl)> = Vec::new();
-        for repo in repos.iter().filter(|repo| repo.problem.is_none()) {
+        for repo in repos.iter().filter(|repo| !repo.repo.url.expose().is_empty()) {
             let url = url::absolute(&repo.repo.url, &repo.repo.root);
             let own = url::own_variable(&repo.repo.name);
             // The variable of one environment outranks the rest, so it must not be left with another value.
             let stale = repo.url_variables.iter().filter(|name| request.variables.contains_key(*name));
             let mut names = vec![own, repo.usual_variable.clone()];
             names.extend(stale.cloned());
-            if repos.len() == 1 {
-                names.push("DATABASE_URL".to_owned());
-            }
+            let plain = repo.url_variables.iter().find(|name| *name == url::PLAIN_VARIABLE);
+            names.extend(plain.cloned());
             for name in names {
                 if !urls.iter().any(|(known, _)| *known == name) {
                     urls.push((name, url.clone()));
@@ -117,8 +116,8 @@ impl Workspace {
         Ok(ProgramVariables { environment: environment.to_owned(), urls })
     }
 
-    /// Returns every repo, and the indexes of the selected ones.
-    fn all(&self, request: &Request, environment: &str) -> Result<(Vec<ResolvedRepo>, Vec<usize>)> {
+    /// Returns the selected repos, or all of them of which something is known.
+    fn resolved(&self, request: &Request, environment: &str, others: bool) -> Result<Vec<ResolvedRepo>> {
         let homes = layout::homes(&self.root, &self.members);
         let bare_root = Home { package: None, dir: &self.root, dependencies: Default::default() };
         let owned = self.owned(&homes, &bare_root)?;
@@ -139,10 +138,14 @@ impl Workspace {
         let cargo = environment::cargo_files(&request.current_dir, &self.root, &request.variables)?;
         let mut repos = Vec::new();
         for (index, repo) in owned.iter().enumerate() {
-            let flag = request.database_url.as_ref().filter(|_| selected.contains(&index));
-            repos.push(self.resolve(request, environment, repo, &owned, flag, &cargo)?);
+            if selected.contains(&index) {
+                let flag = request.database_url.as_ref();
+                repos.push(self.resolve(request, environment, repo, &owned, flag, &cargo)?);
+            } else if others {
+                repos.extend(self.resolve(request, environment, repo, &owned, None, &cargo));
+            }
         }
-        Ok((repos, selected))
+        Ok(repos)
     }
 
     fn owned<'a>(&'a self, homes: &'a [Home<'a>], bare_root: &'a Home<'a>) -> Result<Vec<Owned<'a>>> {
@@ -215,8 +218,10 @@ impl Workspace {
         let only = all.len() == 1;
         let alone = all.iter().filter(|other| other.home.dir == dir).count() == 1;
         let url_env = read.text("url-env")?;
-        let sqlx_variable =
-            tools.sqlx.as_ref().filter(|_| alone).and_then(|sqlx| sqlx.url_variable.as_deref());
+        // One variable for two repos would be one database for two repos.
+        let speaks_of_one = |path: &Path| only || (alone && path.parent() == Some(dir));
+        let sqlx_variable = tools.sqlx.as_ref().filter(|sqlx| speaks_of_one(&sqlx.path));
+        let sqlx_variable = sqlx_variable.and_then(|sqlx| sqlx.url_variable.as_deref());
         let names = UrlVariables::new(&owned.name, environment, url_env.as_deref(), sqlx_variable, only);
         let missing = |notes| {
             let files: Vec<String> = variables.files().map(|file| format!("`{}`", file.display())).collect();
@@ -299,7 +304,7 @@ impl Workspace {
     /// Returns the manifest and the table where the URL of a repo belongs.
     fn url_place(&self, owned: &Owned<'_>) -> (String, String) {
         if let Some(table) = owned.tables.first() {
-            return (table.place.file().display().to_string(), table.place.key());
+            return (table.place.shown_file().display().to_string(), table.place.key());
         }
         let (kind, manifest) = match owned.home.package {
             Some(member) => ("package", member.manifest.clone()),

@@ -1,4 +1,4 @@
-//! Merges what the sources say about a key: flag, variable, `env.<name>` table, package, workspace. Defaults are the
+//! Merges what the sources say about a key: variable, `env.<name>` table, package, workspace. Defaults are the
 //! resolver's.
 
 use dbsetup::repo::RepoName;
@@ -7,7 +7,7 @@ use dbsetup::{Error, Kind, Result};
 use super::Request;
 use super::environment::Variables;
 use super::expand::{Unexpanded, expand};
-use super::keys::{self, Key, Type, Value};
+use super::keys::{self, Type, Value};
 use super::manifest::RepoTable;
 use super::origin::Origin;
 use super::place::Place;
@@ -23,7 +23,7 @@ pub struct Settings<'a> {
 }
 
 /// A value, and where it was said.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Said {
     /// The value, not yet expanded.
     pub value: Value,
@@ -72,12 +72,9 @@ impl<'a> Settings<'a> {
     /// Returns what the first source that knows the key says.
     ///
     /// # Errors
-    /// [`Kind::Configuration`]: a flag or variable whose text is not of the key's type.
+    /// [`Kind::Configuration`]: a variable whose text is not of the key's type.
     pub fn get(&self, name: &str) -> Result<Option<Said>> {
         let Some(key) = keys::find(name) else { return Ok(None) };
-        if let Some(said) = self.from_flag(key)? {
-            return Ok(Some(said));
-        }
         if let Some(variable) = key.variable
             && let Some(text) = self.request.variable(variable)?
         {
@@ -90,11 +87,11 @@ impl<'a> Settings<'a> {
             })?;
             return Ok(Some(Said { value, origin: Origin::Variable(variable.to_owned()), place: None }));
         }
-        Ok(self.from_manifest(key.name))
+        Ok(self.in_manifests(key.name))
     }
 
     /// Returns what the manifests say.
-    pub fn from_manifest(&self, name: &str) -> Option<Said> {
+    pub fn in_manifests(&self, name: &str) -> Option<Said> {
         let of_environment = self.tables.iter().filter_map(|table| {
             let values = table.environments.get(self.environment)?;
             Some((values, table.place.join("env").join(self.environment)))
@@ -110,17 +107,6 @@ impl<'a> Settings<'a> {
             };
             Some(Said { value, origin: Origin::of_place(&place), place: Some(place) })
         })
-    }
-
-    fn from_flag(&self, key: &Key) -> Result<Option<Said>> {
-        let Some(flag) = key.flag else { return Ok(None) };
-        let Some((_, text)) = self.request.flags.iter().find(|(name, _)| *name == key.name) else {
-            return Ok(None);
-        };
-        let value = Value::from_text(key.ty, text).ok_or_else(|| {
-            Error::new(Kind::Configuration, format!("{flag} must be {}, not `{text}`", key.ty.expected()))
-        })?;
-        Ok(Some(Said { value, origin: Origin::Flag(flag), place: None }))
     }
 
     /// Returns a text with its placeholders replaced, or why that cannot be.

@@ -20,8 +20,6 @@ pub struct Tools {
     pub diesel: Option<PathBuf>,
     /// Whether there is a `refinery.toml`.
     pub refinery: bool,
-    /// Directories that the sources hand to a macro.
-    pub named: Vec<Named>,
 }
 
 /// `sqlx.toml`.
@@ -44,6 +42,8 @@ pub struct Named {
     pub dir: PathBuf,
     /// Whether the macro is sqlx's.
     pub by_sqlx: bool,
+    /// Whether it is an attribute of tests, which may have migrations of their own.
+    pub for_tests: bool,
 }
 
 /// Looks at the crate in `dir`; what it does not have is looked for at the workspace's `root`.
@@ -77,7 +77,6 @@ pub fn look(dir: &Path, root: &Path) -> Result<Tools> {
         let home = path.parent().unwrap_or(dir);
         tools.diesel = Some(clean(&home.join(named.as_deref().unwrap_or("migrations"))));
     }
-    tools.named = named_in_sources(dir);
     Ok(tools)
 }
 
@@ -86,7 +85,8 @@ fn text_at(document: &DeTable<'_>, table: &str, key: &str) -> Option<String> {
     Some(table.get(key)?.get_ref().as_str()?.to_owned())
 }
 
-fn named_in_sources(dir: &Path) -> Vec<Named> {
+/// Returns the directories that the sources of the crate in `dir` hand to a macro; comment lines aside.
+pub fn named_in_sources(dir: &Path) -> Vec<Named> {
     // Without Unicode tables: the ASCII classes say all that is needed.
     let pattern = concat!(
         r#"(?-u:\b)(?P<macro>embed_migrations|migrate)![[:space:]]*[\(\[\{][[:space:]]*"#,
@@ -108,11 +108,12 @@ fn named_in_sources(dir: &Path) -> Vec<Named> {
             .collect();
         for found in literal.captures_iter(&code) {
             let by_sqlx = found.name("macro").is_none_or(|name| name.as_str() == "migrate");
+            let for_tests = found.name("test").is_some();
             let text = found.name("dir").or_else(|| found.name("test")).map_or("", |text| text.as_str());
             let text = if text.is_empty() { "migrations" } else { text };
             let path = clean(&dir.join(text));
             if path.is_dir() && !named.iter().any(|known| known.dir == path && known.by_sqlx == by_sqlx) {
-                named.push(Named { dir: path, by_sqlx });
+                named.push(Named { dir: path, by_sqlx, for_tests });
             }
         }
     }

@@ -11,6 +11,9 @@ use super::origin::Origin;
 use super::selection::listed;
 use super::settings::{Failure, Said, Settings, held_back_notes};
 
+/// The variable of the only repo of a workspace, which other tools read too.
+pub const PLAIN_VARIABLE: &str = "DATABASE_URL";
+
 /// A URL that was found, and where.
 pub type Found = (DatabaseUrl, Origin);
 
@@ -39,7 +42,7 @@ impl UrlVariables {
             vec![format!("{own}_{}", environment.replace('-', "_").to_uppercase()), usual.clone()];
         names.extend(sqlx.map(str::to_owned));
         if only {
-            names.push("DATABASE_URL".to_owned());
+            names.push(PLAIN_VARIABLE.to_owned());
         }
         let mut seen = Vec::new();
         names.retain(|name| {
@@ -99,7 +102,7 @@ fn from_manifest(
     key: &'static str,
     settings: &Settings<'_>,
 ) -> Result<Option<std::result::Result<Found, Failure>>> {
-    let Some(said) = settings.from_manifest(key) else { return Ok(None) };
+    let Some(said) = settings.in_manifests(key) else { return Ok(None) };
     let Said { value: Value::Text(text), origin, place } = &said else { return Ok(None) };
     Ok(match settings.expanded(key, &said, text)? {
         // `${VAR:-}`: the manifest leaves it to a variable that is not set.

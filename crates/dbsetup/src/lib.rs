@@ -9,6 +9,8 @@ pub mod drivers;
 pub mod error;
 pub mod event;
 mod failure;
+#[cfg(test)]
+mod fake;
 pub mod ledger;
 pub mod migration;
 pub mod record;

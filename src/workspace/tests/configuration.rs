@@ -114,19 +114,14 @@ fn an_environment_outranks_a_package_and_a_package_the_workspace() {
 }
 
 #[test]
-fn a_flag_outranks_a_variable_and_a_variable_the_manifests() {
-    let mut fixture = Fixture::single(&format!("{CORE}env.dev.lock-wait = '3m'\n"));
+fn a_variable_outranks_the_manifests() {
+    let fixture = Fixture::single(&format!("{CORE}env.dev.lock-wait = '3m'\n"));
     assert_eq!(setting(&fixture.repo(), "lock-wait").expect("it is said").0, "3m");
-    fixture = fixture.variable("DBSETUP_LOCK_WAIT", "40s");
+    let fixture = fixture.variable("DBSETUP_LOCK_WAIT", "40s");
     assert_eq!(
         setting(&fixture.repo(), "lock-wait"),
         Some(("40s".into(), "variable DBSETUP_LOCK_WAIT".into()))
     );
-    fixture.request.flags.push(("lock-wait", "1h".into()));
-    assert_eq!(setting(&fixture.repo(), "lock-wait"), Some(("1h".into(), "flag --lock-wait".into())));
-    fixture.request.flags = vec![("lock-wait", "soon".into())];
-    assert!(fixture.error().message().starts_with("--lock-wait must be a duration"), "{}", fixture.error());
-    fixture.request.flags.clear();
     let fixture = fixture.variable("DBSETUP_LOCK_WAIT", "soon");
     assert!(
         fixture.error().message().contains("`DBSETUP_LOCK_WAIT` must be a duration"),
@@ -224,7 +219,14 @@ fn wrong_keys_and_types_are_errors_at_their_place() {
 #[test]
 fn two_repos_of_one_name_are_an_error() {
     let lines = "[package.metadata.dbsetup.repos.core-data]\n[package.metadata.dbsetup.repos.core_data]\n";
-    assert!(Fixture::single(lines).error().message().contains("`-` and `_` are equal"));
+    assert!(
+        Fixture::single(lines)
+            .error()
+            .message()
+            .contains("`-`, `_` and the case of letters make no difference")
+    );
+    let lines = "[package.metadata.dbsetup.repos.Core]\n[package.metadata.dbsetup.repos.core]\n";
+    assert!(Fixture::single(lines).error().message().contains("two repos are called"));
     let fixture = Fixture::workspace(&[("a", CORE), ("b", CORE)], "");
     let error = fixture.error();
     assert_eq!(error.message(), "two repos are called `core`");
@@ -364,4 +366,21 @@ fn a_failure_of_cargo_is_known_and_shows_no_password() {
     assert!(is_cargo_failure(&error));
     assert!(!everything(&error).contains("s3cret"), "{}", everything(&error));
     assert!(!is_cargo_failure(&Fixture::single("").error()));
+}
+
+#[test]
+fn what_is_wrong_with_a_repo_is_nothing_to_another() {
+    let repo = |name: &str, role: &str| {
+        format!("[package.metadata.dbsetup.repos.{name}]\nurl = 'postgres://h/{name}'\nrole = '{role}'\n")
+    };
+    let mut fixture = Fixture::single(&(repo("a", "${UNSET}") + &repo("b", "owner")));
+    assert!(fixture.names().contains("`role` of repo `a` needs the variable `UNSET`"), "{}", fixture.names());
+    fixture.request.repos = vec!["b".into()];
+    assert_eq!(fixture.names(), "b");
+    let workspace = fixture.discover().expect("it is right");
+    let variables = workspace.program_variables(&fixture.request, "dev").expect("`b` is right");
+    assert_eq!(
+        variables.iter().collect::<Vec<_>>(),
+        [("DBSETUP_ENV", "dev"), ("B_DATABASE_URL", "postgres://h/b")]
+    );
 }

@@ -30,7 +30,7 @@ fn a_priv_directory_names_its_repo() {
 
 #[test]
 fn migrations_at_the_root_of_a_workspace_are_one_repo() {
-    let fixture = Fixture::workspace(&[("a", SQLX), ("b", "")], "").file("migrations/1_users.sql", "");
+    let fixture = Fixture::workspace(&[("a", SQLX), ("b", SQLX)], "").file("migrations/1_users.sql", "");
     let repo = fixture.repo();
     assert_eq!((repo.package.as_deref(), repo.files().layout_ledger), (None, Some(LedgerKind::Sqlx)));
     // The crate whose source names the directory owns it.
@@ -95,7 +95,8 @@ fn a_directory_of_rust_migrations_is_no_candidate() {
 
 #[test]
 fn a_layout_speaks_for_its_ledger() {
-    let cases: [(&str, &[(&str, &str)], Option<LedgerKind>); 9] = [
+    type Case = (&'static str, &'static [(&'static str, &'static str)], Option<LedgerKind>);
+    let cases: [Case; 9] = [
         ("", &[("migrations/1_x/up.sql", "")], Some(LedgerKind::Diesel)),
         ("", &[("migrations/V1__x.sql", "")], Some(LedgerKind::Refinery)),
         ("", &[("db/migrations/1_x.sql", "-- migrate:up\n")], Some(LedgerKind::Dbmate)),
@@ -104,7 +105,7 @@ fn a_layout_speaks_for_its_ledger() {
         ("", &[("migrations/1_x.sql", ""), ("sqlx.toml", "[migrate]\n")], Some(LedgerKind::Sqlx)),
         ("", &[("migrations/.keep", ""), ("diesel.toml", "")], Some(LedgerKind::Diesel)),
         ("", &[("migrations/.keep", ""), ("refinery.toml", "")], Some(LedgerKind::Refinery)),
-        ("", &[("sql/1_x.sql", ""), ("src/lib.rs", "sqlx::migrate!(\"sql\")")], Some(LedgerKind::Sqlx)),
+        (SQLX, &[("sql/1_x.sql", ""), ("src/lib.rs", "sqlx::migrate!(\"sql\")")], Some(LedgerKind::Sqlx)),
     ];
     for (lines, files, kind) in cases {
         let fixture = files.iter().fold(Fixture::single(lines), |this, (path, text)| this.file(path, text));
@@ -142,4 +143,13 @@ fn the_only_repo_of_a_crate_finds_its_files_where_the_layout_has_them() {
     assert_eq!(fixture.shown(&fixture.repo().files().migrations[0]), "migrations");
     let fixture = fixture.dir("priv/core");
     assert_eq!(fixture.shown(&fixture.repo().files().migrations[0]), "priv/core/migrations");
+}
+
+#[test]
+fn migrations_of_tests_are_no_second_repo() {
+    let source = "#[sqlx::test(migrations = \"testdata\")]";
+    let fixture = Fixture::single(SQLX).file("testdata/1_x.sql", "").file("src/lib.rs", source);
+    assert_eq!(fixture.shown(&fixture.repo().files().migrations[0]), "testdata");
+    let fixture = fixture.file("migrations/1_x.sql", "");
+    assert_eq!(fixture.shown(&fixture.repo().files().migrations[0]), "migrations");
 }

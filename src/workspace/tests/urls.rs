@@ -209,7 +209,7 @@ fn settings_never_show_a_password() {
         format!("{CORE}url = 'postgres://app:s3cret@h/db'\ndirect-url = 'postgres://h/db?password=s3cret'\n");
     let fixture = Fixture::single(&lines).file(".env", "CORE_SCRATCH_URL=postgres://a:s3cret@h/x\n");
     let repo = fixture.repo();
-    assert!(!format!("{:?}", repo).contains("s3cret"), "{repo:?}");
+    assert!(!format!("{repo:?}").contains("s3cret"), "{repo:?}");
     assert_eq!(setting(&repo, "url").map(|(value, _)| value).as_deref(), Some("postgres://app@h/db"));
     assert_eq!(setting(&repo, "scratch-url").map(|(value, _)| value).as_deref(), Some("postgres://a@h/x"));
 }

@@ -18,6 +18,8 @@ mod set;
 mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod up;
 mod version;
 

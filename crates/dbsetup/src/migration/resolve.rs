@@ -127,7 +127,7 @@ fn corrections(
             }
             vec![(
                 line("recorded as applied"),
-                recorded(migration, ledger, session, entry.is_some_and(|e| e.is_recorded())),
+                recorded(migration, ledger, session, entry.is_some_and(super::assess::Entry::is_recorded)),
             )]
         }
         Resolution::AppliedTo { lanes } => {

@@ -112,7 +112,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
-            None => return Ok(plan_for_nothing(session, &files, &scope, request)?),
+            None => return plan_for_nothing(session, &files, &scope, request),
         }
     } else {
         session.inspect().await?

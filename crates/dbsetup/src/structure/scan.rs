@@ -36,11 +36,9 @@ pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) 
     let mut found = Scan::default();
     while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
         match item {
-            Item::Statement(statement) => {
-                if classify(path, shown, dialect, author, &statement)? == Use::Run {
-                    found.statements += 1;
-                    found.relations += u64::from(creates_relation(dialect, &statement.text));
-                }
+            Item::Statement(statement) if classify(path, shown, dialect, author, &statement)? == Use::Run => {
+                found.statements += 1;
+                found.relations += u64::from(creates_relation(dialect, &statement.text));
             }
             Item::Copy(_) => found.statements += 1,
             _ => {}

@@ -128,7 +128,7 @@ impl Session {
                         error.error.notes.extend(cleared.map(|note| format!("note: {note}")));
                     }
                     Err(left) => {
-                        error.error.notes.push(format!("note: it may be half built: {}", left.message))
+                        error.error.notes.push(format!("note: it may be half built: {}", left.message));
                     }
                 }
             }

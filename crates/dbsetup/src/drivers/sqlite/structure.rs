@@ -246,7 +246,7 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
         parts
             .push(((0, &*ledger.name, 0, ""), format!("{};", ledger::create_table(Dialect::Sqlite, ledger))));
     }
-    parts.sort_by(|(left, _), (right, _)| left.cmp(right));
+    parts.sort_by_key(|(left, _)| *left);
     statements.extend(parts.into_iter().map(|(_, text)| text));
     let mut text = statements.join("\n\n");
     if !text.is_empty() {
