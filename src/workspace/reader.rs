@@ -168,6 +168,6 @@ impl<'a> Reader<'a> {
             self.say("ledger.table", named.clone(), Origin::Layout(shown));
             table = Some(named);
         }
-        Ok(LedgerSetting { kind, table })
+        Ok(LedgerSetting { kind, table, ..LedgerSetting::default() })
     }
 }
