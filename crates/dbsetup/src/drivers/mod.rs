@@ -2,6 +2,8 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::path::Path;
 
@@ -17,6 +19,8 @@ use crate::repo::DatabaseUrl;
 pub fn open(url: &DatabaseUrl, root: &Path, maintenance: Option<&DatabaseUrl>) -> Result<Box<dyn Server>> {
     let scheme = url.scheme();
     match scheme.as_str() {
+        #[cfg(feature = "sqlite")]
+        "sqlite" | "sqlite3" | "file" | "" => Ok(Box::new(sqlite::SqliteServer::new(url, root)?)),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => Ok(Box::new(postgres::PostgresServer::new(url, maintenance)?)),
         _ => {

@@ -156,6 +156,7 @@ impl Session {
                 capabilities: Capabilities {
                     session_locks: true,
                     transactional_ddl: true,
+                    session_foreign_keys: false,
                     templates: true,
                     native_dump: false,
                     pooled: refused.map(pooler),

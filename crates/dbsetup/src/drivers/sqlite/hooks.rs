@@ -1,0 +1,83 @@
+//! What the connection's own thread asks and tells us while it works.
+//!
+//! A script must not end the transaction that it runs in. SQLite has no probe for that: `SAVEPOINT` outside of a
+//! transaction silently opens one. Its commit hook is better than a probe: it is asked before every commit, also those of
+//! single statements, and a commit that is not ours is turned into a rollback. Nothing of such a script is kept.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use sqlx::SqliteConnection;
+
+/// Virtual machine steps between two looks at the clock.
+const STEPS: i32 = 4096;
+
+/// Shared by a session and its connection's thread.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    may_commit: AtomicBool,
+    rolled_back: AtomicBool,
+    stopped: AtomicBool,
+    /// Milliseconds since `start` after which a statement is ended; 0 is never.
+    deadline: AtomicU64,
+    start: Instant,
+}
+
+impl Hooks {
+    /// Sets the hooks of a connection.
+    pub(super) async fn install(connection: &mut SqliteConnection) -> Result<Arc<Self>, sqlx::Error> {
+        let hooks = Arc::new(Self {
+            may_commit: AtomicBool::new(true),
+            rolled_back: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            deadline: AtomicU64::new(0),
+            start: Instant::now(),
+        });
+        let mut handle = connection.lock_handle().await?;
+        let shared = Arc::clone(&hooks);
+        handle.set_commit_hook(move || shared.may_commit.load(Ordering::SeqCst));
+        let shared = Arc::clone(&hooks);
+        handle.set_rollback_hook(move || shared.rolled_back.store(true, Ordering::SeqCst));
+        let shared = Arc::clone(&hooks);
+        handle.set_progress_handler(STEPS, move || shared.may_go_on());
+        drop(handle);
+        Ok(hooks)
+    }
+
+    /// From now on every commit is refused, and a rollback is noticed.
+    pub(super) fn guard(&self) {
+        self.rolled_back.store(false, Ordering::SeqCst);
+        self.may_commit.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on commits are ours.
+    pub(super) fn allow(&self) {
+        self.may_commit.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a transaction was rolled back since [`Hooks::guard`].
+    pub(super) fn saw_rollback(&self) -> bool {
+        self.rolled_back.load(Ordering::SeqCst)
+    }
+
+    /// Gives the statement that runs now so much time.
+    pub(super) fn give(&self, timeout: Option<Duration>) {
+        let deadline = timeout.map_or(0, |timeout| (self.start.elapsed() + timeout).as_millis().max(1));
+        // Half a billion years fit.
+        self.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Ends the statement that runs: its session is gone.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn may_go_on(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            return false;
+        }
+        let deadline = self.deadline.load(Ordering::Relaxed);
+        deadline == 0 || self.start.elapsed().as_millis() < u128::from(deadline)
+    }
+}

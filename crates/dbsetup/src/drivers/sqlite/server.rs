@@ -1,0 +1,414 @@
+//! The file: whether it is there, making it, removing it, opening it.
+//!
+//! The database's file is never opened here but by SQLite: closing any other descriptor of it would drop the locks that
+//! this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+
+use super::catalog::literal;
+use super::error::{self, advised, failure};
+use super::hooks::Hooks;
+use super::lock::{self, Locks};
+use super::session::{Open, Session, Stopper, settings};
+use super::url::{Location, Place};
+use crate::driver::{
+    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Server, SessionOptions,
+    Sessions, Target,
+};
+use crate::error::Result;
+use crate::repo::{CreateOptions, DatabaseUrl};
+use crate::sql::Dialect;
+
+/// How long a statement waits for another writer. Set before anything else is sent.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// A SQLite database, not opened.
+#[derive(Debug)]
+pub struct SqliteServer {
+    location: Location,
+    target: Target,
+    root: PathBuf,
+    busy: Duration,
+}
+
+/// The encodings of SQLite (<https://www.sqlite.org/pragma.html#pragma_encoding>).
+const ENCODINGS: [&str; 6] = ["UTF-8", "UTF8", "UTF-16", "UTF-16le", "UTF-16be", "UTF16"];
+
+/// What stands at the database's path.
+enum Found {
+    Nothing,
+    File,
+}
+
+impl SqliteServer {
+    /// Reads a URL; a relative path starts at `root`. Nothing is opened.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Configuration`] when the URL does not parse.
+    pub fn new(url: &DatabaseUrl, root: &Path) -> Result<Self> {
+        let location = Location::parse(url, root)?;
+        let written: String = location
+            .written
+            .chars()
+            .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+            .collect();
+        let database = match &location.place {
+            Place::Memory => written.clone(),
+            Place::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
+        let target = Target {
+            shown: format!("sqlite:{written}"),
+            database,
+            local: true,
+            plain_text_over_network: false,
+        };
+        Ok(Self { location, target, root: root.to_owned(), busy: BUSY })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_busy(mut self, busy: Duration) -> Self {
+        self.busy = busy;
+        self
+    }
+
+    /// Returns the file; memory is refused, because it is gone with the session.
+    fn file(&self) -> std::result::Result<&Path, DbError> {
+        match &self.location.place {
+            Place::File(path) => Ok(path),
+            Place::Memory => Err(advised(
+                DbErrorClass::Unsupported,
+                "a database in memory is gone when its session ends",
+                "name a file, for example `sqlite:app.db`",
+            )),
+        }
+    }
+
+    /// Returns how SQLite opens the database. A file is never made.
+    fn options(&self) -> SqliteConnectOptions {
+        let mut options = SqliteConnectOptions::new()
+            .create_if_missing(false)
+            .busy_timeout(self.busy)
+            .read_only(self.location.read_only)
+            .immutable(self.location.immutable)
+            .disable_statement_logging();
+        if let Place::File(path) = &self.location.place {
+            options = options.filename(path);
+        }
+        if let Some(vfs) = &self.location.vfs {
+            options = options.vfs(vfs.clone());
+        }
+        options
+    }
+
+    async fn created(&self, wanted: &CreateOptions) -> std::result::Result<Created, DbError> {
+        let path = self.file()?;
+        for (value, name) in
+            [(&wanted.collation, "collation"), (&wanted.owner, "owner"), (&wanted.charset, "charset")]
+        {
+            if let Some(value) = value {
+                return Err(failure(
+                    DbErrorClass::Configuration,
+                    format!("SQLite makes no database with the {name} `{value}`"),
+                ));
+            }
+        }
+        if let Some(encoding) = &wanted.encoding
+            && !ENCODINGS.iter().any(|known| known.eq_ignore_ascii_case(encoding))
+        {
+            return Err(failure(
+                DbErrorClass::Configuration,
+                format!("SQLite has no encoding `{encoding}`, only {}", ENCODINGS.join(", ")),
+            ));
+        }
+        if let Found::File = look(path)? {
+            return self.recognised().await;
+        }
+        let directory = path.parent().unwrap_or(path);
+        fs::create_dir_all(directory)
+            .map_err(|source| error::file("make the directory", directory, &source))?;
+        if let Some(template) = &wanted.template {
+            return self.copied(&self.root.join(template), path).await;
+        }
+        // The one step that two processes cannot both do. An empty file is a valid, empty database, so whoever dies
+        // after it leaves nothing half made.
+        match OpenOptions::new().write(true).create_new(true).open(path) {
+            Ok(_) => {}
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => {
+                look(path)?;
+                return self.recognised().await;
+            }
+            Err(source) => return Err(error::file("make the database", path, &source)),
+        }
+        let encoding = match &wanted.encoding {
+            Some(encoding) => format!("PRAGMA encoding={};", literal(encoding)),
+            None => String::new(),
+        };
+        // A write transaction writes the header, by which the file is known for what it is. The journal stays the
+        // rollback journal, SQLite's own default: WAL is a setting of the file that an application or a migration chooses.
+        let made = format!("{encoding}BEGIN IMMEDIATE;PRAGMA user_version=0;COMMIT");
+        let mut connection = self.options().connect().await.map_err(|error| error::database(&error))?;
+        let result = sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut connection).await;
+        let _ = connection.close().await;
+        result.map(|_| Created::Now).map_err(|error| error::database(&error))
+    }
+
+    /// Makes the database as a copy. `VACUUM INTO` reads the template as SQLite does, also while somebody writes to it; the
+    /// copy gets its name in one step.
+    async fn copied(&self, template: &Path, path: &Path) -> std::result::Result<Created, DbError> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(format!("-dbsetup-copy-{}", std::process::id()));
+        let part = PathBuf::from(part);
+        let mut connection = SqliteConnectOptions::new()
+            .filename(template)
+            .busy_timeout(self.busy)
+            .disable_statement_logging()
+            .connect()
+            .await
+            .map_err(|error| {
+                let mut error = error::database(&error);
+                error.notes.push(format!("the template is `{}`", template.display()));
+                error
+            })?;
+        let _ = fs::remove_file(&part);
+        let copy = format!("VACUUM INTO {}", literal(&part.to_string_lossy()));
+        let copied = sqlx::raw_sql(AssertSqlSafe(copy)).execute(&mut connection).await;
+        let _ = connection.close().await;
+        let result = match copied {
+            // A link fails where something is; a rename would replace it.
+            Ok(_) => match fs::hard_link(&part, path) {
+                Ok(()) => Ok(Created::Now),
+                Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(Created::Already),
+                Err(source) => Err(error::file("make the database", path, &source)),
+            },
+            Err(error) => Err(error::database(&error)),
+        };
+        let _ = fs::remove_file(&part);
+        result
+    }
+
+    /// Whether the file that is there is a database.
+    async fn recognised(&self) -> std::result::Result<Created, DbError> {
+        let options = self.options().busy_timeout(Duration::ZERO);
+        let mut connection = options.connect().await.map_err(|error| error::database(&error))?;
+        let result = sqlx::raw_sql("SELECT count(*) FROM sqlite_schema").execute(&mut connection).await;
+        let _ = connection.close().await;
+        match result.map_err(|error| error::database(&error)) {
+            Ok(_) => Ok(Created::Already),
+            // Somebody works in it.
+            Err(error) if matches!(error.class, DbErrorClass::LockTimeout | DbErrorClass::NotReady) => {
+                Ok(Created::Already)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn dropped(&self, sessions: Sessions) -> std::result::Result<Dropped, DbError> {
+        let path = self.file()?;
+        let Found::File = look(path)? else {
+            return Ok(Dropped::Already);
+        };
+        // The side files stand beside the file itself, not beside a link to it.
+        let real = fs::canonicalize(path).map_err(|source| error::file("resolve", path, &source))?;
+        let in_use = |mut error: DbError| {
+            if error.class == DbErrorClass::LockTimeout {
+                error
+                    .notes
+                    .insert(0, format!("`{}` was not removed: another process uses it", real.display()));
+                if sessions == Sessions::End {
+                    error.notes.push("SQLite cannot end the sessions of other processes; stop them".into());
+                }
+            }
+            error
+        };
+        let locks = lock::take_all(&real, "dbsetup drop").map_err(in_use)?;
+        let mut connection = self
+            .options()
+            .busy_timeout(self.busy.min(Duration::from_secs(2)))
+            .connect()
+            .await
+            .map_err(|error| error::database(&error))?;
+        let exclusive = exclusive(&mut connection).await;
+        let result = match exclusive {
+            Ok(()) => Ok(()),
+            // A damaged file, or one that may only be read, is removed all the same.
+            Err(error) if error::code_of(&error) & 0xff == 11 || error.class == DbErrorClass::ReadOnly => {
+                Ok(())
+            }
+            Err(error) => Err(in_use(error)),
+        };
+        // Where an open file cannot be removed it is closed first; a moment is left in which another one may open it.
+        if cfg!(not(unix)) || result.is_err() {
+            let _ = connection.close().await;
+            result?;
+            remove(path, &real)?;
+        } else {
+            let removed = remove(path, &real);
+            let _ = connection.close().await;
+            removed?;
+        }
+        drop(locks);
+        Ok(Dropped::Now { sessions: 0 })
+    }
+
+    async fn connected(&self, options: &SessionOptions) -> std::result::Result<Box<dyn Driver>, DbError> {
+        let mut database = None;
+        if let Place::File(path) = &self.location.place {
+            if let Found::Nothing = look(path)? {
+                return Err(failure(
+                    DbErrorClass::DatabaseMissing,
+                    format!("the database `{}` does not exist", self.target.shown),
+                ));
+            }
+            database = Some(fs::canonicalize(path).map_err(|source| error::file("resolve", path, &source))?);
+        }
+        let mut connection = self.options().connect().await.map_err(|error| error::database(&error))?;
+        let hooks = Hooks::install(&mut connection).await.map_err(|error| error::database(&error))?;
+        let busy_ms = self.busy.as_millis();
+        let fresh = options.fresh && !options.read_only;
+        let opening = format!(
+            "{}PRAGMA journal_mode;SELECT sqlite_version();SELECT count(*) FROM sqlite_schema",
+            settings(options, fresh, busy_ms)
+        );
+        let mut facts = [const { String::new() }; 2];
+        // The last query shows whether the file is a database.
+        let rows = sqlx::raw_sql(AssertSqlSafe(opening)).fetch_all(&mut connection).await;
+        let rows = rows.map_err(|error| error::database(&error))?;
+        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev().skip(1)) {
+            *fact = row.try_get_unchecked(0).map_err(|error| error::database(&error))?;
+        }
+        let [journal, version] = facts;
+        // In WAL mode the log does what this is for, and the mode is the file's own setting.
+        if fresh && journal == "delete" {
+            let sent = sqlx::raw_sql(FRESH_JOURNAL).execute(&mut connection).await;
+            sent.map_err(|error| error::database(&error))?;
+        }
+        let about = About {
+            version: format!("SQLite {version}"),
+            dialect: Dialect::Sqlite,
+            capabilities: Capabilities {
+                session_locks: true,
+                transactional_ddl: true,
+                session_foreign_keys: true,
+                templates: database.is_some(),
+                native_dump: true,
+                pooled: None,
+            },
+            schema: None,
+            session: None,
+            database: self.target.database.clone(),
+        };
+        Ok(Box::new(Session {
+            stopper: Stopper(std::sync::Arc::clone(&hooks)),
+            connection,
+            hooks,
+            about,
+            options: options.clone(),
+            busy_ms,
+            ledger: None,
+            locks: Locks::new(database),
+            open: Open::Nothing,
+            touched: false,
+            fresh,
+        }))
+    }
+}
+
+/// How a database is written that can be made again. The journal is kept, in a file: a transaction that is killed half
+/// way is still rolled back. Emptying that file costs less than removing it for every commit.
+const FRESH_JOURNAL: &str = "PRAGMA journal_mode=TRUNCATE";
+
+/// Returns what stands at the database's path; what is no file is an error.
+fn look(path: &Path) -> std::result::Result<Found, DbError> {
+    let odd = |what: &str| {
+        Err(failure(DbErrorClass::Configuration, format!("`{}` is {what}, not a database", path.display())))
+    };
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(Found::File),
+        Ok(found) if found.is_dir() => odd("a directory"),
+        Ok(_) => odd("no regular file"),
+        Err(_) if path.is_symlink() => odd("a symbolic link that leads nowhere"),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
+        Err(source) if source.kind() == ErrorKind::NotADirectory => odd("below a file"),
+        Err(source) => Err(error::file("look at", path, &source)),
+    }
+}
+
+/// Gets the file for us alone. In WAL mode every open session is seen by that, else those that read or write just now.
+async fn exclusive(connection: &mut SqliteConnection) -> std::result::Result<(), DbError> {
+    // Leaving WAL mode brings what its log holds into the file, and needs everybody else to be gone.
+    let sql = "PRAGMA locking_mode=EXCLUSIVE;PRAGMA journal_mode=DELETE;BEGIN EXCLUSIVE;SELECT count(*) FROM sqlite_schema";
+    sqlx::raw_sql(sql).execute(connection).await.map(drop).map_err(|error| error::database(&error))
+}
+
+/// Removes a database's files. The side files go first: a log that stays behind would be read into the next database
+/// of that name.
+fn remove(path: &Path, real: &Path) -> std::result::Result<(), DbError> {
+    let beside = |suffix: &str| {
+        let mut path = real.as_os_str().to_owned();
+        path.push(suffix);
+        PathBuf::from(path)
+    };
+    let files = [beside("-wal"), beside("-shm"), beside("-journal"), real.to_owned(), path.to_owned()];
+    for file in files {
+        match fs::remove_file(&file) {
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(error::file("remove", &file, &source));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+impl Server for SqliteServer {
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn exists(&self) -> BoxFuture<'_, std::result::Result<bool, DbError>> {
+        Box::pin(async {
+            match &self.location.place {
+                Place::Memory => Ok(true),
+                Place::File(path) => Ok(matches!(look(path)?, Found::File)),
+            }
+        })
+    }
+
+    fn create<'a>(
+        &'a self,
+        options: &'a CreateOptions,
+    ) -> BoxFuture<'a, std::result::Result<Created, DbError>> {
+        Box::pin(self.created(options))
+    }
+
+    fn drop(&self, sessions: Sessions) -> BoxFuture<'_, std::result::Result<Dropped, DbError>> {
+        Box::pin(self.dropped(sessions))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, std::result::Result<(), DbError>> {
+        // The server is this process.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn connect<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+    ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
+        Box::pin(self.connected(options))
+    }
+
+    fn end_session<'a>(&'a self, _session: &'a str) -> BoxFuture<'a, std::result::Result<(), DbError>> {
+        // A session ends with its connection; what it left open, the next one rolls back.
+        Box::pin(async { Ok(()) })
+    }
+}

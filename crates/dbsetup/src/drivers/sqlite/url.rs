@@ -1,0 +1,205 @@
+//! SQLite URLs: what sqlx, diesel, dbmate and SQLite itself write, read the same way.
+//!
+//! | form | read as |
+//! |---|---|
+//! | `sqlite:p`, `sqlite://p`, `sqlite3:p`, `sqlite3://p` | path `p`, percent-decoded as sqlx does; `sqlite:///p` is absolute |
+//! | `file:p`, `file:///p`, `file://localhost/p` | path `p`, percent-decoded, `#…` cut off (<https://www.sqlite.org/uri.html>) |
+//! | no scheme | the path as it stands, as diesel and the shell take it |
+//! | `:memory:`, `?mode=memory` | a database of the session's own |
+//!
+//! `mode=rwc` is read and means `rw`: whether a missing file is made is never the URL's to decide.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Kind, Result};
+use crate::repo::DatabaseUrl;
+
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the memory of one session.
+    Memory,
+    /// In a file; the path is absolute.
+    File(PathBuf),
+}
+
+/// What a URL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Location {
+    /// Where the database is.
+    pub(super) place: Place,
+    /// The path as it was written, decoded.
+    pub(super) written: String,
+    /// `mode=ro`.
+    pub(super) read_only: bool,
+    /// `immutable=1`: the file cannot change, so nothing is locked.
+    pub(super) immutable: bool,
+    /// `vfs=…`.
+    pub(super) vfs: Option<String>,
+}
+
+impl Location {
+    /// Reads a URL; a relative path starts at `root`.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`]: another scheme, an unknown parameter, text that does not decode, no path.
+    pub(super) fn parse(url: &DatabaseUrl, root: &Path) -> Result<Self> {
+        let text = url.expose();
+        let wrong = |why: String| Error::new(Kind::Configuration, format!("`{url}`: {why}"));
+        let scheme = url.scheme();
+        let after = |scheme: &str| &text[scheme.len() + 1..];
+        let (rest, encoded) = match scheme.as_str() {
+            // `:memory:` has an empty scheme too.
+            "" => (text, false),
+            "sqlite" | "sqlite3" => {
+                let rest = after(&scheme);
+                (rest.strip_prefix("//").unwrap_or(rest), true)
+            }
+            "file" => {
+                let rest = after(&scheme);
+                let rest = rest.split('#').next().unwrap_or_default();
+                let path = match rest.strip_prefix("//") {
+                    Some(authority) if authority.starts_with('/') => authority,
+                    Some(authority) => match authority.strip_prefix("localhost") {
+                        Some(path) if path.starts_with('/') => path,
+                        _ => return Err(wrong("a file URL names no other host than `localhost`".into())),
+                    },
+                    None => rest,
+                };
+                (path, true)
+            }
+            other => return Err(wrong(format!("`{other}` is not a scheme of SQLite"))),
+        };
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let written = if encoded { decode(path).map_err(&wrong)? } else { path.to_owned() };
+        let mut location =
+            Self { place: Place::Memory, written, read_only: false, immutable: false, vfs: None };
+        let mut memory = location.written == ":memory:";
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (key, decode(value).map_err(&wrong)?.as_str()) {
+                ("mode", "rw" | "rwc") => {}
+                ("mode", "ro") => location.read_only = true,
+                ("mode", "memory") => memory = true,
+                // One connection is all that we open: there is nobody to share with.
+                ("cache", "private" | "shared") => {}
+                ("immutable", "1" | "true") => location.immutable = true,
+                ("immutable", "0" | "false") => {}
+                ("vfs", name) => location.vfs = Some(name.to_owned()),
+                ("mode" | "cache" | "immutable", value) => {
+                    return Err(wrong(format!("`{value}` is not a value of `{key}`")));
+                }
+                _ => {
+                    return Err(wrong(format!("unknown parameter `{key}`"))
+                        .help("SQLite URLs take `mode`, `cache`, `immutable` and `vfs`"));
+                }
+            }
+        }
+        if memory {
+            location.written = ":memory:".into();
+            return Ok(location);
+        }
+        if location.written.is_empty() {
+            return Err(wrong("no path".into()).help("name a file, for example `sqlite:app.db`"));
+        }
+        if location.written.contains('\0') {
+            return Err(wrong("a path has no NUL byte in it".into()));
+        }
+        let path = root.join(&location.written);
+        let path = std::path::absolute(&path).map_err(|source| Error::io("resolve", &path, source))?;
+        location.place = Place::File(path);
+        Ok(location)
+    }
+}
+
+/// Decodes `%20` and its like.
+fn decode(text: &str) -> std::result::Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digit = |at: usize| tail.get(at).and_then(|byte| (*byte as char).to_digit(16));
+        match (byte, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                // Two hexadecimal digits make a byte.
+                bytes.push((high * 16 + low) as u8);
+                rest = &tail[2..];
+            }
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| format!("`{text}` does not decode to UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Location> {
+        Location::parse(&DatabaseUrl::new(url), Path::new("/root"))
+    }
+
+    fn path(url: &str) -> String {
+        match parse(url).expect(url).place {
+            Place::File(path) => path.to_string_lossy().into_owned(),
+            Place::Memory => ":memory:".into(),
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_relative_path_starts_at_the_root() {
+        for url in ["sqlite:a.db", "sqlite://a.db", "sqlite3:a.db", "SQLite:a.db", "file:a.db", "a.db"] {
+            assert_eq!(path(url), "/root/a.db", "{url}");
+        }
+    }
+
+    #[test]
+    fn absolute_paths_stay() {
+        for url in [
+            "sqlite:/x/a.db",
+            "sqlite:///x/a.db",
+            "file:/x/a.db",
+            "file:///x/a.db",
+            "file://localhost/x/a.db",
+        ] {
+            assert_eq!(path(url), "/x/a.db", "{url}");
+        }
+    }
+
+    #[test]
+    fn percent_signs_decode_after_a_scheme_only() {
+        assert_eq!(path("sqlite:a%3Fb%20c.db"), "/root/a?b c.db");
+        assert_eq!(path("sqlite:100%.db"), "/root/100%.db");
+        assert_eq!(path("a%20b.db"), "/root/a%20b.db");
+    }
+
+    #[test]
+    fn memory_is_told_by_its_name_or_its_mode() {
+        for url in [
+            ":memory:",
+            "sqlite::memory:",
+            "sqlite://:memory:",
+            "sqlite://?mode=memory",
+            "file:x?mode=memory",
+        ] {
+            assert_eq!(path(url), ":memory:", "{url}");
+        }
+    }
+
+    #[test]
+    fn parameters_that_nobody_knows_are_errors() {
+        for url in [
+            "sqlite:a.db?mod=rwc",
+            "sqlite:a.db?mode=create",
+            "sqlite:",
+            "postgres://h/d",
+            "file://host/a.db",
+        ] {
+            assert_eq!(parse(url).expect_err(url).kind(), Kind::Configuration, "{url}");
+        }
+        assert!(parse("sqlite:a.db?mode=ro").expect("it parses").read_only);
+        assert!(parse("sqlite:a.db?mode=rwc&cache=shared").is_ok());
+    }
+}
