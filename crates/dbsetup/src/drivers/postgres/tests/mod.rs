@@ -9,12 +9,13 @@ mod locks;
 mod pooler;
 mod scripts;
 mod structures;
+mod trips;
 
 use std::time::Duration;
 
 use super::session::Session;
 use super::*;
-use crate::driver::{Guard, Via};
+use crate::driver::Guard;
 use crate::ledger::{LedgerKind, NewRow};
 use crate::repo::Lane;
 
