@@ -108,7 +108,7 @@ fn insert(version: &str) -> Change {
         name: "name".into(),
         source: "migrations".into(),
         checksum: Some("sha256:00".into()),
-        took: Some(Duration::from_millis(1)),
+        took: crate::ledger::Took::Measured(Duration::from_millis(1)),
     })
 }
 
