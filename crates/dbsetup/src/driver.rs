@@ -81,6 +81,23 @@ pub struct ScriptError {
     pub rolled_back: bool,
 }
 
+impl ScriptError {
+    /// Returns the failure of something that happened before the script ran.
+    pub fn before(error: DbError) -> Self {
+        Self { error, statement: None, offset: None, rolled_back: true }
+    }
+
+    /// Returns the failure to open a connection again.
+    pub(crate) fn unreachable(error: &crate::error::Error) -> Self {
+        Self::before(DbError {
+            class: DbErrorClass::Unreachable,
+            message: error.message().to_owned(),
+            code: None,
+            notes: error.notes().to_vec(),
+        })
+    }
+}
+
 /// What a URL names, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -101,6 +118,8 @@ pub struct Capabilities {
     pub session_locks: bool,
     /// DDL can be rolled back.
     pub transactional_ddl: bool,
+    /// The session decides whether foreign keys are enforced ([`SessionOptions::foreign_keys`]).
+    pub session_foreign_keys: bool,
     /// Databases can be cloned.
     pub templates: bool,
     /// The structure can be written without another program.
@@ -343,7 +362,11 @@ pub trait Driver: Send {
     // -- Working.
 
     /// Makes those of the tables around `ledger` that `wanted` names, unless they are there. Under the main lock.
-    fn prepare<'a>(&'a mut self, ledger: &'a LedgerTable, wanted: Present) -> BoxFuture<'a, Result<(), DbError>>;
+    fn prepare<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+        wanted: Present,
+    ) -> BoxFuture<'a, Result<(), DbError>>;
     /// The ledger that changes are recorded in from now on.
     fn use_ledger(&mut self, ledger: &LedgerTable);
     /// Runs a script and records its changes in one transaction, in one message where that can be done.

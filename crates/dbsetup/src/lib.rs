@@ -8,11 +8,17 @@ pub mod driver;
 pub mod drivers;
 pub mod error;
 pub mod event;
+mod failure;
+#[cfg(test)]
+mod fake;
 pub mod ledger;
 pub mod migration;
+pub mod record;
 pub mod repo;
 pub mod seed;
+pub mod session;
 pub mod sql;
+mod sql_file;
 pub mod storage;
 pub mod structure;
 

@@ -1,1 +1,319 @@
-//! (room)
+//! `seed` and `run`: SQL files of the user's, under the lock, each in one transaction.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use crate::driver::Present;
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::migration::lock;
+use crate::record;
+use crate::repo::Repo;
+use crate::session::{Inspection, Session};
+use crate::sql::{self, Statement};
+use crate::sql_file::{SqlFile, Use};
+
+/// The key, followed by the file, of a seed file that a run of `--if-new` has finished; all of them are removed when
+/// the last one is.
+const DONE_PREFIX: &str = "seed:";
+
+/// A program that seeds, with what it finds in its environment. It gets no shell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeedCommand {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Variables that are set for it.
+    pub variables: Vec<(String, String)>,
+    /// Where it runs.
+    pub directory: PathBuf,
+}
+
+/// What `seed` is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeedRequest {
+    /// Only a database that was created or loaded and not seeded since.
+    pub if_new: bool,
+    /// Run after the SQL files.
+    pub command: Option<SeedCommand>,
+    /// Only plan.
+    pub dry_run: bool,
+}
+
+/// What was run, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeedReport {
+    /// Files in order.
+    pub files: Vec<PathBuf>,
+    /// Whether the command is run.
+    pub command: bool,
+    /// Why nothing was.
+    pub skipped: Option<String>,
+}
+
+/// Returns the seed files in order: `seeds.sql`, then `seeds/*.sql`, then those of the environment, by name.
+///
+/// # Errors
+/// [`Kind::Io`]; [`Kind::Configuration`] for a link that leaves the priv directory.
+pub fn files(repo: &Repo) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let single = repo.priv_dir.join("seeds.sql");
+    if single.is_file() {
+        files.push(single);
+    }
+    let directory = repo.priv_dir.join("seeds");
+    for directory in [directory.clone(), directory.join(&repo.environment)] {
+        if !directory.is_dir() {
+            continue;
+        }
+        let shown = repo.shown(&directory);
+        let listing =
+            std::fs::read_dir(&directory).map_err(|error| Error::io("read the directory", &shown, error))?;
+        let mut found = Vec::new();
+        for entry in listing {
+            let path = entry.map_err(|error| Error::io("read the directory", &shown, error))?.path();
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            if path.extension().is_some_and(|end| end == "sql") && path.is_file() && !hidden {
+                found.push(path);
+            }
+        }
+        found.sort();
+        files.extend(found);
+    }
+    for file in files.iter().filter(|file| file.is_symlink()) {
+        crate::migration::refuse_escape(repo, &repo.priv_dir, file)?;
+    }
+    Ok(files)
+}
+
+/// Runs the seeds.
+///
+/// # Errors
+/// Those of the files and the database; what failed was rolled back, and no lock is left.
+pub async fn seed(session: &mut Session<'_>, request: &SeedRequest) -> Result<SeedReport> {
+    let result = seed_and_unlock(session, request).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Result<SeedReport> {
+    let repo = session.repo();
+    let files = files(repo)?;
+    let report = SeedReport { files, command: request.command.is_some(), skipped: None };
+    if report.files.is_empty() && !report.command {
+        return Ok(skipped(
+            session,
+            format!("there is no {}", repo.shown(&repo.priv_dir.join("seeds.sql")).display()),
+        ));
+    }
+    session.writes_data(true).await;
+    let seen =
+        if request.dry_run { session.inspect_if_exists().await? } else { Some(session.inspect().await?) };
+    let Some(seen) = seen else { return Ok(report) };
+    record::check_before_writing(session, &seen.state)?;
+    if let Some(reason) = not_new(&seen).filter(|_| request.if_new) {
+        return Ok(skipped(session, reason.to_owned()));
+    }
+    if request.dry_run {
+        return Ok(report);
+    }
+    let ledger = seen.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    let inspection = session.inspect().await?;
+    if let Some(reason) = not_new(&inspection).filter(|_| request.if_new) {
+        lock::release(session, &key).await?;
+        return Ok(skipped(session, reason.to_owned()));
+    }
+    for file in &report.files {
+        let mark = format!("{DONE_PREFIX}{}", repo.shown(file).display());
+        // An earlier run of `--if-new` got so far, and failed later.
+        if request.if_new && inspection.state.meta(&mark).is_some() {
+            continue;
+        }
+        let start = Instant::now();
+        let changes = if request.if_new {
+            vec![Change::SetMeta { key: mark, value: "done".into() }]
+        } else {
+            Vec::new()
+        };
+        run_in_transaction(session, file, &ledger, &changes).await?;
+        session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
+    }
+    if let Some(command) = &request.command {
+        run_command(session, command).await?;
+    }
+    finish(session, &ledger, &inspection, &report.files).await?;
+    if session.is_fresh() {
+        session.driver().await?.make_durable().await?;
+    }
+    lock::release(session, &key).await?;
+    Ok(report)
+}
+
+/// Why `--if-new` passes a database over.
+fn not_new(inspection: &Inspection) -> Option<&'static str> {
+    match (inspection.state.meta(meta_key::UNSEEDED), inspection.state.meta(meta_key::SEEDED)) {
+        (Some(_), _) => None,
+        (None, Some(_)) => Some("it was seeded before"),
+        (None, None) => Some("it was not made by this tool just now"),
+    }
+}
+
+fn skipped(session: &Session<'_>, reason: String) -> SeedReport {
+    session.teller().tell(What::SeedSkipped { reason: reason.clone() });
+    SeedReport { skipped: Some(reason), ..SeedReport::default() }
+}
+
+async fn finish(
+    session: &mut Session<'_>,
+    ledger: &LedgerTable,
+    inspection: &Inspection,
+    files: &[PathBuf],
+) -> Result<()> {
+    let repo = session.repo();
+    let mut changes = record::first_changes(repo, &inspection.state);
+    changes.extend(
+        files
+            .iter()
+            .map(|file| Change::ClearMeta { key: format!("{DONE_PREFIX}{}", repo.shown(file).display()) }),
+    );
+    changes.push(Change::ClearMeta { key: meta_key::UNSEEDED.into() });
+    changes.push(Change::SetMeta { key: meta_key::SEEDED.into(), value: repo.environment.clone() });
+    record::write(session, ledger, &changes).await
+}
+
+/// Runs one file of the user's (`cargo dbsetup run`).
+///
+/// # Errors
+/// Those of the file and the database; what failed was rolled back, and no lock is left.
+pub async fn run_file(session: &mut Session<'_>, path: &Path) -> Result<u64> {
+    let result = run_file_and_unlock(session, path).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path) -> Result<u64> {
+    let start = Instant::now();
+    let shown = session.repo().shown(path);
+    check(path, &shown, session.server().dialect())?;
+    session.writes_data(true).await;
+    let inspection = session.inspect().await?;
+    record::check_before_writing(session, &inspection.state)?;
+    let ledger = inspection.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    let statements = if opts_out_of_transaction(path)? {
+        run_one_by_one(session, path, &shown).await?
+    } else {
+        run_in_transaction(session, path, &ledger, &[]).await?
+    };
+    lock::release(session, &key).await?;
+    session.teller().tell(What::FileRun { path: shown, statements, took: start.elapsed() });
+    Ok(statements)
+}
+
+/// Reads a file once before anything of it runs.
+fn check(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
+    if !path.exists() {
+        return Err(Error::new(Kind::Missing, format!("there is no file `{}`", shown.display())));
+    }
+    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
+    while splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?.is_some() {}
+    Ok(())
+}
+
+/// Whether the file opts out of the transaction, in the way that a migration does.
+fn opts_out_of_transaction(path: &Path) -> Result<bool> {
+    use std::io::Read;
+    let mut start = [0; 64];
+    let mut file = std::fs::File::open(path).map_err(|error| Error::io("read", path, error))?;
+    let length = file.read(&mut start).map_err(|error| Error::io("read", path, error))?;
+    let text = String::from_utf8_lossy(&start[..length]);
+    Ok(text.trim_start_matches('\u{feff}').starts_with("-- no-transaction"))
+}
+
+async fn run_in_transaction(
+    session: &mut Session<'_>,
+    path: &Path,
+    ledger: &LedgerTable,
+    changes: &[Change],
+) -> Result<u64> {
+    let shown = session.repo().shown(path);
+    let dialect = session.server().dialect();
+    check(path, &shown, dialect)?;
+    let driver = session.driver().await?;
+    driver.use_ledger(ledger);
+    if !changes.is_empty() {
+        driver.prepare(ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    }
+    let refuse_control = |statement: &Statement| match sql::transaction_control(dialect, &statement.text) {
+        None => Ok(Use::Run),
+        Some(word) => {
+            Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
+                .at(crate::sql_file::site(path, &shown, statement.start, word.len()))
+                .help("remove it, or write `-- no-transaction` as the first line of the file"))
+        }
+    };
+    driver.begin(false).await?;
+    let sent =
+        SqlFile { path, shown: &shown, dialect }.send(driver, &refuse_control, &|_| {}, u64::MAX).await;
+    let result = match sent {
+        Ok(statements) => {
+            driver.commit(changes).await.map(|()| statements).map_err(|failure| failure.error.into())
+        }
+        Err(error) => Err(error),
+    };
+    if let Err(error) = result {
+        let undone = session.driver().await?.rollback().await.is_ok();
+        return Err(if undone { error.note("the whole file was rolled back") } else { error });
+    }
+    session.tell_notices();
+    result
+}
+
+async fn run_one_by_one(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
+    let dialect = session.server().dialect();
+    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
+    let mut done = 0;
+    while let Some(item) =
+        splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?
+    {
+        let sql::Item::Statement(statement) = item else { continue };
+        session.driver().await?.run_alone(&statement.text, &[]).await.map_err(|failure| {
+            let width = statement.text.lines().next().unwrap_or_default().chars().count();
+            Error::from(failure.error)
+                .at(crate::sql_file::site(path, shown, statement.start, width))
+                .note(format!("{done} statements before it were run and are kept"))
+        })?;
+        done += 1;
+    }
+    Ok(done)
+}
+
+async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()> {
+    let start = Instant::now();
+    let shown = command.argv.join(" ");
+    let [program, arguments @ ..] = &command.argv[..] else { return Ok(()) };
+    let status = tokio::process::Command::new(program)
+        .args(arguments)
+        .envs(command.variables.iter().map(|(key, value)| (key, value)))
+        .current_dir(&command.directory)
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await
+        .map_err(|error| {
+            Error::new(Kind::Program, format!("cannot run `{shown}`: {error}")).because(error)
+        })?;
+    if !status.success() {
+        return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
+            .help("run it by itself, mend it, then `cargo dbsetup seed`"));
+    }
+    session.teller().tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
+    Ok(())
+}

@@ -1,5 +1,7 @@
 //! The databases. [`open`] is the only place that knows them all.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -19,6 +21,8 @@ pub fn open(url: &DatabaseUrl, root: &Path, maintenance: Option<&DatabaseUrl>) -
     match scheme.as_str() {
         #[cfg(feature = "sqlite")]
         "sqlite" | "sqlite3" | "file" | "" => Ok(Box::new(sqlite::SqliteServer::new(url, root)?)),
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => Ok(Box::new(postgres::PostgresServer::new(url, maintenance)?)),
         _ => {
             let _ = (root, maintenance);
             Err(Error::new(Kind::Configuration, format!("`{url}` names a database that is not supported"))

@@ -183,8 +183,19 @@ pub struct NewRow {
     pub source: String,
     /// The checksum in the ledger's own form; `None` where the ledger keeps none.
     pub checksum: Option<String>,
-    /// How long it took; `None` for rows that are written without running anything.
-    pub took: Option<Duration>,
+    /// How long it took.
+    pub took: Took,
+}
+
+/// How long a migration took, as far as it can be told when its row is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// Nothing was run.
+    Nothing,
+    /// Since the transaction began that the row is written in. The server tells, where it can.
+    ThisTransaction,
+    /// So long, measured on this side.
+    Measured(Duration),
 }
 
 /// How far a migration without a transaction has come.
@@ -198,8 +209,10 @@ pub struct Progress {
     pub done: usize,
     /// Statements in all.
     pub total: usize,
-    /// The checksum of the script that is run, to notice that it was edited in between.
+    /// The checksum of the statements that are done, to notice that they were edited in between.
     pub checksum: String,
+    /// A person has decided that the statement that was in flight is to be run again.
+    pub retry: bool,
 }
 
 /// A change of the ledger or of our tables beside it, made together with the work that it records.

@@ -3,7 +3,9 @@
 //! Every name is qualified and quoted, every value is a quoted literal: a statement means the same whatever a
 //! migration has done to `search_path` or `standard_conforming_strings`.
 
-use super::{AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress};
+use super::{
+    AppliedRow, Change, LedgerKind, LedgerTable, META_TABLE, NewRow, PROGRESS_TABLE, Progress, Took,
+};
 use crate::sql::{self, Dialect};
 
 /// The release that writes rows, recorded in our own ledger.
@@ -76,7 +78,7 @@ pub fn create_meta(ledger: &LedgerTable) -> String {
 pub fn create_progress(ledger: &LedgerTable) -> String {
     format!(
         "CREATE TABLE IF NOT EXISTS {} (version text PRIMARY KEY NOT NULL, reverting text NOT NULL, \
-         done integer NOT NULL, total integer NOT NULL, checksum text NOT NULL)",
+         done integer NOT NULL, total integer NOT NULL, checksum text NOT NULL, retry text NOT NULL)",
         qualified(ledger, PROGRESS_TABLE)
     )
 }
@@ -131,10 +133,10 @@ pub fn select_meta(ledger: &LedgerTable) -> String {
     format!("SELECT key, value FROM {} ORDER BY key", qualified(ledger, META_TABLE))
 }
 
-/// Returns the query of [`PROGRESS_TABLE`]: version, reverting, done, total, checksum.
+/// Returns the query of [`PROGRESS_TABLE`]: version, reverting, done, total, checksum, retry.
 pub fn select_progress(ledger: &LedgerTable) -> String {
     format!(
-        "SELECT version, reverting, CAST(done AS text), CAST(total AS text), checksum FROM {} ORDER BY version",
+        "SELECT version, reverting, CAST(done AS text), CAST(total AS text), checksum, retry FROM {} ORDER BY version",
         qualified(ledger, PROGRESS_TABLE)
     )
 }
@@ -149,6 +151,7 @@ impl Progress {
             done: text(2).parse().unwrap_or(0),
             total: text(3).parse().unwrap_or(0),
             checksum: text(4),
+            retry: text(5) == "true",
         }
     }
 }
@@ -166,7 +169,7 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
             literal(&row.name),
             literal(&row.source),
             row.checksum.as_deref().map_or("NULL".to_owned(), literal),
-            row.took.map_or("NULL".to_owned(), |took| took.as_millis().to_string()),
+            milliseconds(dialect, row.took),
             literal(TOOL_VERSION),
         ),
         LedgerKind::Sqlx => format!(
@@ -175,7 +178,7 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
             row.version,
             literal(&row.name),
             bytes(dialect, checksum),
-            row.took.map_or("-1".to_owned(), |took| took.as_nanos().to_string()),
+            nanoseconds(dialect, row.took),
         ),
         LedgerKind::Diesel | LedgerKind::Dbmate => format!("INSERT INTO {name} (version) VALUES ({version})"),
         LedgerKind::Refinery => format!(
@@ -186,6 +189,31 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
             literal(checksum),
         ),
     }
+}
+
+/// Returns our measure of time: whole milliseconds, or NULL.
+fn milliseconds(dialect: Dialect, took: Took) -> String {
+    match (took, dialect) {
+        (Took::Measured(took), _) => took.as_millis().to_string(),
+        (Took::ThisTransaction, Dialect::Postgres) => since_transaction_start(1_000),
+        _ => "NULL".to_owned(),
+    }
+}
+
+/// Returns sqlx's measure of time: nanoseconds, or -1 for a time that was not measured.
+fn nanoseconds(dialect: Dialect, took: Took) -> String {
+    match (took, dialect) {
+        (Took::Measured(took), _) => took.as_nanos().to_string(),
+        (Took::ThisTransaction, Dialect::Postgres) => since_transaction_start(1_000_000_000),
+        _ => "-1".to_owned(),
+    }
+}
+
+/// In PostgreSQL `now()` is when the transaction began.
+fn since_transaction_start(per_second: u64) -> String {
+    format!(
+        "CAST(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() - pg_catalog.now()) * {per_second} AS bigint)"
+    )
 }
 
 /// Returns a binary literal of text in hexadecimal.
@@ -257,13 +285,15 @@ pub fn record(dialect: Dialect, ledger: &LedgerTable, change: &Change) -> Vec<St
                 literal(&progress.version)
             ),
             format!(
-                "INSERT INTO {} (version, reverting, done, total, checksum) VALUES ({}, '{}', {}, {}, {})",
+                "INSERT INTO {} (version, reverting, done, total, checksum, retry) \
+                 VALUES ({}, '{}', {}, {}, {}, '{}')",
                 qualified(ledger, PROGRESS_TABLE),
                 literal(&progress.version),
                 progress.reverting,
                 progress.done,
                 progress.total,
-                literal(&progress.checksum)
+                literal(&progress.checksum),
+                progress.retry
             ),
         ],
         Change::ClearProgress { version } => vec![format!(
@@ -290,7 +320,7 @@ mod tests {
             name: "it's".into(),
             source: "migrations".into(),
             checksum: Some("ab12".into()),
-            took: Some(Duration::from_millis(3)),
+            took: Took::Measured(Duration::from_millis(3)),
         }
     }
 
@@ -313,7 +343,7 @@ mod tests {
 
     #[test]
     fn rows_without_a_measured_time_say_so_as_sqlx_does() {
-        let unmeasured = NewRow { took: None, ..row() };
+        let unmeasured = NewRow { took: Took::Nothing, ..row() };
         assert!(insert_row(Dialect::Postgres, &table(LedgerKind::Sqlx, None), &unmeasured).ends_with("-1)"));
     }
 }

@@ -271,6 +271,7 @@ mod tests {
             done: 1,
             total: 3,
             checksum: String::new(),
+            retry: false,
         });
         let found = states(&files, &state, LedgerKind::Dbsetup);
         assert_eq!(found[0].1, State::Interrupted { done: 1, total: 3, reverting: false });

@@ -63,7 +63,8 @@ struct SipHasher13 {
 impl SipHasher13 {
     fn new() -> Self {
         // "somepseudorandomlygeneratedbytes", the constants of the paper.
-        let state = [0x736f_6d65_7073_6575, 0x646f_7261_6e64_6f6d, 0x6c79_6765_6e65_7261, 0x7465_6462_7974_6573];
+        let state =
+            [0x736f_6d65_7073_6575, 0x646f_7261_6e64_6f6d, 0x6c79_6765_6e65_7261, 0x7465_6462_7974_6573];
         Self { state, tail: Vec::with_capacity(8), length: 0 }
     }
 

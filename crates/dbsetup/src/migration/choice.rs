@@ -70,12 +70,18 @@ pub fn choose(repo: &Repo, found: &[FoundTable], schema: Option<&str>) -> Result
                 let name = column.type_name.to_ascii_lowercase();
                 name.contains("bigint") || name.contains("int8")
             });
-            let ledger = LedgerTable { kind: *kind, schema: table.schema.clone(), name: table.name.clone(), wide };
+            let ledger =
+                LedgerTable { kind: *kind, schema: table.schema.clone(), name: table.name.clone(), wide };
             Ok(with_companions(ledger, true, found))
         }
         [(_, first), (_, second), ..] => Err(Error::new(
             Kind::Ledger,
-            format!("the database of `{}` has two ledgers: `{}` and `{}`", repo.name, shown(first), shown(second)),
+            format!(
+                "the database of `{}` has two ledgers: `{}` and `{}`",
+                repo.name,
+                shown(first),
+                shown(second)
+            ),
         )
         .help(format!("say which one counts: ledger = {{ table = \"{}\" }} for this repo", shown(first)))),
     }
@@ -141,7 +147,8 @@ mod tests {
         }
     }
 
-    const SQLX: [&str; 6] = ["version bigint", "description", "installed_on", "success", "checksum", "execution_time"];
+    const SQLX: [&str; 6] =
+        ["version bigint", "description", "installed_on", "success", "checksum", "execution_time"];
     const DIESEL: [&str; 2] = ["version", "run_on"];
 
     #[test]
@@ -165,8 +172,10 @@ mod tests {
     #[test]
     fn two_ledgers_are_an_error_unless_the_layout_decides() {
         let mut repo = repo();
-        let both =
-            [table("public", "_sqlx_migrations", &SQLX), table("public", "__diesel_schema_migrations", &DIESEL)];
+        let both = [
+            table("public", "_sqlx_migrations", &SQLX),
+            table("public", "__diesel_schema_migrations", &DIESEL),
+        ];
         assert_eq!(choose(&repo, &both, Some("public")).unwrap_err().kind(), Kind::Ledger);
         repo.layout_ledger = Some(LedgerKind::Diesel);
         assert_eq!(choose(&repo, &both, Some("public")).unwrap().table.kind, LedgerKind::Diesel);
@@ -185,10 +194,14 @@ mod tests {
     #[test]
     fn a_ledger_outside_of_the_search_path_belongs_to_somebody_else() {
         let other = table("tenant", "_sqlx_migrations", &SQLX);
-        assert_eq!(choose(&repo(), std::slice::from_ref(&other), Some("public")).unwrap().table.kind, LedgerKind::Dbsetup);
+        assert_eq!(
+            choose(&repo(), std::slice::from_ref(&other), Some("public")).unwrap().table.kind,
+            LedgerKind::Dbsetup
+        );
         let mut named = repo();
         named.ledger.table = Some("tenant._sqlx_migrations".into());
-        let choice = choose(&named, &[other, table("tenant", META_TABLE, &["key", "value"])], Some("public")).unwrap();
+        let choice =
+            choose(&named, &[other, table("tenant", META_TABLE, &["key", "value"])], Some("public")).unwrap();
         assert_eq!(choice.table.shown(), "tenant._sqlx_migrations");
         assert!(choice.present.meta);
     }

@@ -32,7 +32,13 @@ pub fn read(text: &str) -> Directives {
     found
 }
 
-fn read_line(found: &mut Directives, number: usize, line: &str, comment: &str, range: std::ops::Range<usize>) {
+fn read_line(
+    found: &mut Directives,
+    number: usize,
+    line: &str,
+    comment: &str,
+    range: std::ops::Range<usize>,
+) {
     let (namespaced, comment) = match comment.strip_prefix("dbsetup:") {
         Some(rest) => (true, rest.trim()),
         None => (false, comment),
@@ -56,7 +62,8 @@ fn read_line(found: &mut Directives, number: usize, line: &str, comment: &str, r
         found.unknown.push((range, name.to_owned()));
         return;
     }
-    let letters: String = comment.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let letters: String =
+        comment.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if distance(&letters, "notransaction") <= 2 {
         found.near_misses.push((range, "`-- no-transaction` as the first line of the file".into()));
     } else if let Some((word, rest)) = comment.split_once([' ', ':']) {
@@ -101,7 +108,9 @@ mod tests {
 
     #[test]
     fn a_typing_error_in_a_directive_is_a_near_miss() {
-        for text in ["--no-transaction\n", "-- no-transction\n", "-- No Transaction\n", " -- no_transactions\n"] {
+        for text in
+            ["--no-transaction\n", "-- no-transction\n", "-- No Transaction\n", " -- no_transactions\n"]
+        {
             let found = read(text);
             assert!(!found.no_transaction && found.near_misses.len() == 1, "{text}: {found:?}");
         }

@@ -57,12 +57,16 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
                 refinery.push(Found { path: entry, version, name, side: Side::Up, unordered });
             }
             Named::RefineryRust => {
-                return Err(Error::new(Kind::Unsupported, format!("`{}` is written in Rust", shown.display()))
-                    .help("run migrations that are written in Rust with refinery, or write this one in SQL"));
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    format!("`{}` is written in Rust", shown.display()),
+                )
+                .help("run migrations that are written in Rust with refinery, or write this one in SQL"));
             }
-            Named::Leftover => directory
-                .warnings
-                .push((format!("`{}` looks like an editor's leftover and is not run", shown.display()), None)),
+            Named::Leftover => directory.warnings.push((
+                format!("`{}` looks like an editor's leftover and is not run", shown.display()),
+                None,
+            )),
             Named::Unknown(why) => unknown.push((shown, why)),
             Named::Other => {}
         }
@@ -97,7 +101,8 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<PathBuf>> {
     let mut entries = Vec::new();
     let mut pending = vec![path.to_path_buf()];
     while let Some(next) = pending.pop() {
-        let listing = std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
+        let listing =
+            std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
         for entry in listing {
             let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?.path();
             if entry.is_symlink() {
@@ -119,7 +124,10 @@ fn holds_refinery_files(path: &Path) -> bool {
         listing.any(|entry| {
             entry.is_ok_and(|entry| {
                 let name = entry.file_name();
-                matches!(grammar::read_file_name(&name.to_string_lossy()), Named::Refinery { .. } | Named::RefineryRust)
+                matches!(
+                    grammar::read_file_name(&name.to_string_lossy()),
+                    Named::Refinery { .. } | Named::RefineryRust
+                )
             })
         })
     })
@@ -134,7 +142,11 @@ pub(crate) fn refuse_escape(repo: &Repo, directory: &Path, link: &Path) -> Resul
     }
     Err(Error::new(
         Kind::Configuration,
-        format!("`{}` is a link that leaves `{}`", repo.shown(link).display(), repo.shown(&repo.priv_dir).display()),
+        format!(
+            "`{}` is a link that leaves `{}`",
+            repo.shown(link).display(),
+            repo.shown(&repo.priv_dir).display()
+        ),
     )
     .note(format!("it leads to `{}`", real.display()))
     .help("copy the file into the directory, or configure the directory that holds it"))
@@ -200,7 +212,12 @@ impl Place<'_> {
         for (range, meant) in found.near_misses {
             let site = Site::in_text(&shown, script.sql(), range);
             warnings.push((
-                format!("`{}:{}`: this comment is no directive: `{}`", shown.display(), site.at.line, site.excerpt.trim()),
+                format!(
+                    "`{}:{}`: this comment is no directive: `{}`",
+                    shown.display(),
+                    site.at.line,
+                    site.excerpt.trim()
+                ),
                 Some(format!("write {meant}")),
             ));
         }
@@ -236,7 +253,12 @@ impl Place<'_> {
             if has_sections {
                 let (up, down) = sections::read(&shown, &text)?;
                 let loaded = self.loaded(shown, text, &mut directory.warnings)?;
-                ups.push((found, Loaded { script: up, requires: loaded.requires }, Some(down), Grammar::Dbmate));
+                ups.push((
+                    found,
+                    Loaded { script: up, requires: loaded.requires },
+                    Some(down),
+                    Grammar::Dbmate,
+                ));
                 continue;
             }
             let loaded = self.loaded(shown.clone(), text, &mut directory.warnings)?;
@@ -285,7 +307,10 @@ fn runs_in_transaction(path: &Path, repo: &Repo, warnings: &mut Warnings) -> boo
         Some(value) => value,
         None => {
             warnings.push((
-                format!("`{}` is not understood; the migration runs in a transaction", repo.shown(path).display()),
+                format!(
+                    "`{}` is not understood; the migration runs in a transaction",
+                    repo.shown(path).display()
+                ),
                 Some("write `run_in_transaction = false` or `true`".into()),
             ));
             true

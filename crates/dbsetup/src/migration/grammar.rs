@@ -63,7 +63,9 @@ pub fn read_file_name(file: &str) -> Named {
     if file.starts_with('.') {
         return Named::Other;
     }
-    if ["~", ".orig", ".bak", ".rej", ".swp", ".tmp"].iter().any(|end| file.ends_with(end)) || file.starts_with('#') {
+    if ["~", ".orig", ".bak", ".rej", ".swp", ".tmp"].iter().any(|end| file.ends_with(end))
+        || file.starts_with('#')
+    {
         let inner = file.trim_end_matches('~');
         return if inner.contains(".sql") { Named::Leftover } else { Named::Other };
     }
@@ -99,9 +101,9 @@ fn read_refinery(file: &str) -> Option<Named> {
         return None;
     }
     if !version.bytes().all(|b| b.is_ascii_digit()) {
-        return version.starts_with(|c: char| c.is_ascii_digit()).then_some(Named::Unknown(
-            "refinery's versions are whole numbers",
-        ));
+        return version
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then_some(Named::Unknown("refinery's versions are whole numbers"));
     }
     if rust {
         return Some(Named::RefineryRust);

@@ -2,20 +2,37 @@
 
 pub mod assess;
 pub mod checksum;
-mod choice;
+pub(crate) mod choice;
 mod directive;
 mod directory;
+mod down;
 mod grammar;
+mod job;
+pub mod lock;
+pub mod plan;
+mod resolve;
+mod run;
 mod script;
 mod sections;
 mod set;
+mod status;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod up;
 mod version;
 
 pub use assess::{Assessment, Entry, State};
 pub use choice::{Choice, choose};
+pub(crate) use directory::refuse_escape;
+pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use grammar::Grammar;
+pub use plan::{Lanes, Plan, Scope, Target};
+pub use resolve::{Resolution, ResolveRequest, Resolved, resolve};
 pub use script::Script;
 pub use set::{FileSet, Migration};
+pub use status::{Status, StatusRow, status};
+pub(crate) use up::is_loaded;
+pub use up::{MigrateReport, MigrateRequest, Planned, migrate};
 pub use version::Version;

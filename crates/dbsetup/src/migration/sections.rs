@@ -60,13 +60,18 @@ pub(super) fn read(path: &Path, text: &Arc<str>) -> Result<(Script, Script)> {
         });
     };
     if !up.up || down.up {
-        return Err(fail("`-- migrate:up` comes first, then `-- migrate:down`", &found[0], "put them in this order"));
+        return Err(fail(
+            "`-- migrate:up` comes first, then `-- migrate:down`",
+            &found[0],
+            "put them in this order",
+        ));
     }
     let before = text[..up.start].trim_start_matches('\u{feff}');
     if before.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with("--")) {
         return Err(fail("statements before `-- migrate:up` would never run", up, "move them below it"));
     }
-    let script = |range, transactional| Script { path: path.into(), file: text.clone(), range, transactional };
+    let script =
+        |range, transactional| Script { path: path.into(), file: text.clone(), range, transactional };
     Ok((script(up.start..down.start, up.transactional), script(down.start..text.len(), down.transactional)))
 }
 
@@ -81,7 +86,8 @@ mod tests {
     #[test]
     fn a_file_has_an_up_and_a_down_section() {
         let (up, down) =
-            sections("-- A note.\n\n-- migrate:up transaction:false\nvacuum;\n--migrate:down\nselect 1;\n").unwrap();
+            sections("-- A note.\n\n-- migrate:up transaction:false\nvacuum;\n--migrate:down\nselect 1;\n")
+                .unwrap();
         assert_eq!(up.sql(), "-- migrate:up transaction:false\nvacuum;\n");
         assert_eq!(down.sql(), "--migrate:down\nselect 1;\n");
         assert!(!up.transactional && down.transactional);

@@ -9,7 +9,7 @@ use super::grammar::Grammar;
 use super::script::Script;
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{LedgerKind, NewRow};
+use crate::ledger::{LedgerKind, NewRow, Took};
 use crate::repo::{Lane, LedgerSetting, Repo};
 
 /// One versioned change.
@@ -43,27 +43,32 @@ impl Migration {
         match kind {
             LedgerKind::Sqlx => checksum::sqlx(&self.up.file, &setting.ignored_chars),
             LedgerKind::Refinery => {
-                let number = self.version.number().and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
+                let number =
+                    self.version.number().and_then(|number| i64::try_from(number).ok()).unwrap_or_default();
                 checksum::refinery(&self.name, number, &self.up.file, wide)
             }
             LedgerKind::Dbsetup | LedgerKind::Diesel | LedgerKind::Dbmate => checksum::ours(&self.up.file),
         }
     }
 
-    /// Returns the row that records it. The caller fills in how long it took.
+    /// Returns the row that records it, in the transaction that runs it.
     pub fn row(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> NewRow {
         NewRow {
             version: self.version.as_str().to_owned(),
             name: if kind == LedgerKind::Sqlx { self.name.replace('_', " ") } else { self.name.clone() },
             source: self.source.clone(),
             checksum: kind.keeps_checksums().then(|| self.checksum(kind, wide, setting)),
-            took: None,
+            took: Took::ThisTransaction,
         }
     }
 
     /// Version and name as messages write them: `20260101 add users` is `20260101 add_users`.
     pub fn shown(&self) -> String {
-        if self.name.is_empty() { self.version.to_string() } else { format!("{} {}", self.version, self.name) }
+        if self.name.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{} {}", self.version, self.name)
+        }
     }
 }
 
@@ -177,7 +182,10 @@ impl FileSet {
 
     /// Returns the migration of a version.
     pub fn find(&self, version: &Version) -> Option<&Migration> {
-        self.migrations.binary_search_by(|migration| migration.version.cmp(version)).ok().map(|at| &self.migrations[at])
+        self.migrations
+            .binary_search_by(|migration| migration.version.cmp(version))
+            .ok()
+            .map(|at| &self.migrations[at])
     }
 
     /// Returns the version that a flag, a directive or a ledger row names.
@@ -196,8 +204,11 @@ pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error
 
 fn missing_directory(repo: &Repo) -> Error {
     let shown = repo.migrations.first().map(|path| repo.shown(path)).unwrap_or_default();
-    Error::new(Kind::Missing, format!("there is no migrations directory `{}` for `{}`", shown.display(), repo.name))
-        .help(format!("an empty directory is enough: mkdir -p {}", shown.display()))
+    Error::new(
+        Kind::Missing,
+        format!("there is no migrations directory `{}` for `{}`", shown.display(), repo.name),
+    )
+    .help(format!("an empty directory is enough: mkdir -p {}", shown.display()))
 }
 
 /// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.

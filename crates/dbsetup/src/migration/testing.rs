@@ -65,7 +65,8 @@ pub(crate) fn migration(version: &str, sql: &str) -> Migration {
 /// The same with a down side.
 pub(crate) fn reversible(version: &str) -> Migration {
     let mut migration = migration(version, "select 1;");
-    migration.down = Some(Script::whole(format!("{version}_m{version}.down.sql").into(), "select 2;".into(), true));
+    migration.down =
+        Some(Script::whole(format!("{version}_m{version}.down.sql").into(), "select 2;".into(), true));
     migration
 }
 

@@ -63,7 +63,7 @@ fn is_prepared(dialect: Dialect, tokens: &[Token<'_>]) -> bool {
 /// commits) cannot be seen here.
 /// Sources: PostgreSQL documentation, "Notes" of each command; SQLite documentation, "PRAGMA Statements", `VACUUM`.
 pub fn must_run_alone(dialect: Dialect, statement: &str) -> bool {
-    let tokens = Words { tokens: significant(dialect, statement).collect() };
+    let tokens = Words::new(dialect, statement);
     match dialect {
         Dialect::Postgres => postgres_alone(&tokens),
         Dialect::Sqlite => sqlite_alone(&tokens),
@@ -90,12 +90,12 @@ fn postgres_alone(words: &Words<'_>) -> bool {
         "alter" => postgres_alter_alone(words),
         "reindex" => {
             words.option_is_on("concurrently")
-                || words.at_depth_zero().take(4).any(|token| {
+                || words.outside_parentheses().take(4).any(|token| {
                     ["concurrently", "database", "system", "schema"].iter().any(|word| token.is_word(word))
                 })
         }
         // Without a table: CLUSTER, CLUSTER VERBOSE, CLUSTER (VERBOSE).
-        "cluster" => words.at_depth_zero().skip(1).all(|token| token.is_word("verbose")),
+        "cluster" => words.outside_parentheses().skip(1).all(|token| token.is_word("verbose")),
         "discard" => second(&["all"]),
         "commit" | "rollback" => second(&["prepared"]),
         _ => false,
@@ -116,8 +116,10 @@ fn postgres_alter_alone(words: &Words<'_>) -> bool {
             || (publications && !words.option_is_off("refresh"))
             || (words.is(3, "set") && (words.mentions("failover") || words.mentions("two_phase")));
     }
-    let mut rest = words.at_depth_zero().skip_while(|token| !token.is_word("detach"));
-    words.is(1, "table") && rest.next().is_some() && rest.any(|token| token.is_word("concurrently"))
+    // ALTER TABLE .. DETACH PARTITION name CONCURRENTLY: no other action can stand beside it.
+    let detaches =
+        words.tokens.windows(2).any(|pair| pair[0].is_word("detach") && pair[1].is_word("partition"));
+    words.is(1, "table") && detaches && words.tokens.last().is_some_and(|token| token.is_word("concurrently"))
 }
 
 /// Pragmas that fail or do nothing inside a transaction when they set a value.
@@ -139,26 +141,43 @@ fn sqlite_alone(words: &Words<'_>) -> bool {
 /// Words in strings and comments do not count. SQLite takes a string for a name where only a name can stand
 /// (`DELETE FROM 'ledger'`), so there a string counts behind the words that a table's name follows.
 pub fn mentions_identifier(dialect: Dialect, statement: &str, name: &str) -> bool {
-    let mut named = false;
+    if identifier::names(dialect, statement).any(|(found, _)| identifier::is_same(dialect, &found, name)) {
+        return true;
+    }
+    if dialect != Dialect::Sqlite {
+        return false;
+    }
+    let mut name_follows = false;
     significant(dialect, statement).any(|token| {
-        let string = dialect == Dialect::Sqlite
-            && named
+        let is_name = name_follows
             && token.kind == TokenKind::String
-            && token.text.trim_matches('\'').replace("''", "'").eq_ignore_ascii_case(name);
-        named = token.is_punctuation(".")
-            || ["from", "into", "update", "table", "exists", "join", "on", "to"]
-                .iter()
-                .any(|word| token.is_word(word));
-        string || identifier::is_name(dialect, token, name)
+            && string_value(token.text) == name.to_lowercase();
+        name_follows = token.is_punctuation(".") || BEFORE_TABLE.iter().any(|word| token.is_word(word));
+        is_name
     })
 }
 
-/// The significant tokens of one statement.
+/// Words of SQLite that the name of a table follows.
+const BEFORE_TABLE: [&str; 8] = ["from", "into", "update", "table", "exists", "join", "on", "to"];
+
+fn string_value(text: &str) -> String {
+    text.trim_matches('\'').replace("''", "'").to_lowercase()
+}
+
+/// So many tokens of a statement are looked at: whatever tells its kind stands in front, and a statement may be as large
+/// as an `INSERT` of a million rows.
+const LOOKED_AT: usize = 512;
+
+/// The first significant tokens of one statement.
 pub(super) struct Words<'a> {
     pub(super) tokens: Vec<Token<'a>>,
 }
 
 impl<'a> Words<'a> {
+    pub(super) fn new(dialect: Dialect, statement: &'a str) -> Self {
+        Self { tokens: significant(dialect, statement).take(LOOKED_AT).collect() }
+    }
+
     pub(super) fn is(&self, index: usize, word: &str) -> bool {
         self.tokens.get(index).is_some_and(|token| token.is_word(word))
     }
@@ -167,20 +186,8 @@ impl<'a> Words<'a> {
         self.tokens.iter().any(|token| token.is_word(word))
     }
 
-    /// The tokens outside parentheses.
-    pub(super) fn at_depth_zero(&self) -> impl Iterator<Item = &Token<'a>> {
-        let mut depth = 0_u32;
-        self.tokens.iter().filter(move |token| {
-            if token.is_punctuation("(") {
-                depth += 1;
-                return false;
-            }
-            if token.is_punctuation(")") {
-                depth = depth.saturating_sub(1);
-                return false;
-            }
-            depth == 0
-        })
+    fn outside_parentheses(&self) -> impl Iterator<Item = Token<'a>> {
+        at_depth_zero(self.tokens.iter().copied())
     }
 
     /// Tells whether an option is given as `name = off` or `name off`.
@@ -212,6 +219,22 @@ impl<'a> Words<'a> {
         let name = self.tokens.get(at)?;
         Some((name.text.trim_matches(['"', '`', '[', ']', '\'']), self.tokens.len() > at + 1))
     }
+}
+
+/// Leaves out parentheses and all between them.
+pub(super) fn at_depth_zero<'a>(tokens: impl Iterator<Item = Token<'a>>) -> impl Iterator<Item = Token<'a>> {
+    let mut depth = 0_u32;
+    tokens.filter(move |token| {
+        if token.is_punctuation("(") {
+            depth += 1;
+            return false;
+        }
+        if token.is_punctuation(")") {
+            depth = depth.saturating_sub(1);
+            return false;
+        }
+        depth == 0
+    })
 }
 
 fn is_off(value: &str) -> bool {

@@ -5,7 +5,6 @@
 
 use super::classify::Words;
 use super::dialect::Dialect;
-use super::effects::significant;
 use super::identifier;
 
 /// The name of an object as the catalog has it: folded, or verbatim where it was quoted.
@@ -42,7 +41,7 @@ pub enum ConcurrentIndex {
 
 /// Returns what a PostgreSQL statement does to indexes concurrently, or nothing for any other statement.
 pub fn concurrent_index(statement: &str) -> Option<ConcurrentIndex> {
-    let words = Words { tokens: significant(Dialect::Postgres, statement).collect() };
+    let words = Words::new(Dialect::Postgres, statement);
     if words.is(0, "create") {
         create(&words)
     } else if words.is(0, "drop") {

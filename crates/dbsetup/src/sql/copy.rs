@@ -18,10 +18,12 @@ pub(super) enum Found {
     End(usize),
     /// The input ends without `\.`.
     CutOff,
+    /// The first line is longer than the limit.
+    TooLong,
 }
 
-/// Looks at the data at `at`.
-pub(super) fn data(window: &Window<'_>, at: u64) -> Found {
+/// Looks at the data at `at`; no line may be longer than `limit`.
+pub(super) fn data(window: &Window<'_>, at: u64, limit: usize) -> Found {
     let bytes = window.from(at);
     let mut len = 0;
     while len < CHUNK {
@@ -31,8 +33,12 @@ pub(super) fn data(window: &Window<'_>, at: u64) -> Found {
             None => (rest, false),
         };
         let marker = is_end_marker(line) && (whole || window.last);
-        if len > 0 && (marker || !whole) {
+        let too_long = line.len() > limit;
+        if len > 0 && (marker || !whole || too_long) {
             break;
+        }
+        if too_long {
+            return Found::TooLong;
         }
         match (marker, whole) {
             (true, _) => return Found::End(line.len()),

@@ -4,7 +4,7 @@
 //! settings of the whole cluster is either a mistake or an attack, and is only loaded when it is trusted explicitly. This
 //! is a net and no sandbox: the body of a `DO` block or of a function is a string and is not looked at.
 
-use super::classify::Words;
+use super::classify::{Words, at_depth_zero};
 use super::dialect::Dialect;
 use super::effects::{CopyTarget, backslashes_after, copy_target, significant};
 use super::identifier;
@@ -12,17 +12,19 @@ use super::lexer::{Token, TokenKind};
 
 /// Returns what is dangerous about a statement of a structure file.
 pub fn dangerous_in_structure(dialect: Dialect, statement: &str) -> Option<&'static str> {
-    let words = Words { tokens: significant(dialect, statement).collect() };
+    let words = Words::new(dialect, statement);
     match dialect {
-        Dialect::Postgres => postgres(&words, statement).or_else(|| call(dialect, &words, &POSTGRES_CALLS)),
-        Dialect::Sqlite => sqlite(&words).or_else(|| call(dialect, &words, &SQLITE_CALLS)),
+        Dialect::Postgres => {
+            postgres(&words, statement).or_else(|| call(dialect, statement, &POSTGRES_CALLS))
+        }
+        Dialect::Sqlite => sqlite(&words).or_else(|| call(dialect, statement, &SQLITE_CALLS)),
     }
 }
 
 const POSTGRES_CALLS: [&str; 5] =
     ["lo_import", "lo_export", "pg_read_file", "pg_read_binary_file", "pg_file_write"];
 
-const SQLITE_CALLS: [&str; 5] = ["load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"];
+const SQLITE_CALLS: [&str; 4] = ["load_extension", "writefile", "readfile", "fts3_tokenizer"];
 
 fn postgres(words: &Words<'_>, statement: &str) -> Option<&'static str> {
     match copy_target(statement) {
@@ -47,7 +49,7 @@ fn postgres(words: &Words<'_>, statement: &str) -> Option<&'static str> {
         return setting(words, statement);
     }
     if words.is(0, "create") {
-        return created(words);
+        return created(words, statement);
     }
     None
 }
@@ -69,15 +71,12 @@ fn setting(words: &Words<'_>, statement: &str) -> Option<&'static str> {
     (backslashes_after(statement) == Some(true)).then_some("standard_conforming_strings = off")
 }
 
-fn created(words: &Words<'_>) -> Option<&'static str> {
-    let mut at = 1;
+fn created(words: &Words<'_>, statement: &str) -> Option<&'static str> {
     if words.is(1, "extension") {
-        at = if words.is(2, "if") { 5 } else { 2 };
-        return is_untrusted(words.tokens.get(at)?).then_some("CREATE EXTENSION of an untrusted language");
+        let name = if words.is(2, "if") { 5 } else { 2 };
+        return is_untrusted(words.tokens.get(name)?).then_some("CREATE EXTENSION of an untrusted language");
     }
-    if words.is(at, "or") && words.is(at + 1, "replace") {
-        at += 2;
-    }
+    let mut at = if words.is(1, "or") && words.is(2, "replace") { 3 } else { 1 };
     if words.is(at, "trusted") {
         at += 1;
     }
@@ -90,14 +89,15 @@ fn created(words: &Words<'_>) -> Option<&'static str> {
     if !words.is(at, "function") && !words.is(at, "procedure") {
         return None;
     }
-    let mut rest = words.at_depth_zero().skip_while(|token| !token.is_word("language"));
+    let mut rest = at_depth_zero(significant(Dialect::Postgres, statement))
+        .skip_while(|token| !token.is_word("language"));
     rest.next()?;
     let language = rest.next()?;
-    (name_of(language) == "c").then_some("a function in C")
+    (name_of(&language) == "c").then_some("a function in C")
 }
 
 fn is_quoted_name(words: &Words<'_>, at: usize, name: &str) -> bool {
-    words.tokens.get(at).is_some_and(|token| identifier::is_name(Dialect::Postgres, *token, name))
+    words.tokens.get(at).is_some_and(|token| name_of(token) == name)
 }
 
 /// Languages whose functions may do whatever the server's account may, also by way of their transforms.
@@ -131,7 +131,7 @@ fn sqlite(words: &Words<'_>) -> Option<&'static str> {
     if words.is(0, "attach") {
         return Some("ATTACH");
     }
-    if words.is(0, "vacuum") && words.at_depth_zero().any(|token| token.is_word("into")) {
+    if words.is(0, "vacuum") && words.mentions("into") {
         return Some("VACUUM INTO");
     }
     let (name, sets) = words.sqlite_pragma()?;
@@ -143,13 +143,12 @@ fn sqlite(words: &Words<'_>) -> Option<&'static str> {
 }
 
 /// Returns the first of `functions` that is called outside a string.
-fn call(dialect: Dialect, words: &Words<'_>, functions: &[&'static str]) -> Option<&'static str> {
-    words.tokens.windows(2).find_map(|pair| {
-        if !pair[1].is_punctuation("(") {
-            return None;
-        }
-        functions.iter().copied().find(|function| identifier::is_name(dialect, pair[0], function))
-    })
+fn call(dialect: Dialect, statement: &str, functions: &[&'static str]) -> Option<&'static str> {
+    identifier::names(dialect, statement)
+        .filter(|(_, next)| next.is_some_and(|next| next.is_punctuation("(")))
+        .find_map(|(name, _)| {
+            functions.iter().copied().find(|function| identifier::is_same(dialect, &name, function))
+        })
 }
 
 #[cfg(test)]
@@ -176,6 +175,7 @@ mod tests {
                 ("SELECT pg_catalog.LO_IMPORT ('/etc/passwd')", Some("lo_import")),
                 ("SELECT \"lo_import\"('/etc/passwd')", Some("lo_import")),
                 ("SELECT U&\"lo\\005Fimport\"('/etc/passwd')", Some("lo_import")),
+                ("SELECT U&\"lo!005Fimport\" UESCAPE '!' ('/etc/passwd')", Some("lo_import")),
                 ("SELECT 'lo_import(1)' -- lo_import(1)", None),
                 ("COMMENT ON FUNCTION f() IS 'COPY t FROM PROGRAM'", None),
                 ("LOAD 'x'", Some("LOAD")),

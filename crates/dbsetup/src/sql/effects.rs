@@ -5,7 +5,7 @@ use super::identifier;
 use super::lexer::{Token, TokenKind, tokens};
 
 /// The tokens that mean something.
-pub(super) fn significant(dialect: Dialect, text: &str) -> impl Iterator<Item = Token<'_>> {
+pub(super) fn significant(dialect: Dialect, text: &str) -> impl Iterator<Item = Token<'_>> + Clone {
     tokens(dialect, text).filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment))
 }
 
@@ -78,7 +78,9 @@ pub(super) fn backslashes_after(text: &str) -> Option<bool> {
     }
     let value = words.next()?;
     let value = match value.kind {
-        TokenKind::String => value.text.trim_matches(['e', 'E', '\'']).to_ascii_lowercase(),
+        TokenKind::String => {
+            value.text.trim_start_matches(['e', 'E']).trim_matches('\'').to_ascii_lowercase()
+        }
         _ => value.text.to_ascii_lowercase(),
     };
     // The server takes any unambiguous beginning of these words.

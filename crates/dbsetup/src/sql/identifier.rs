@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::dialect::Dialect;
+use super::effects::significant;
 use super::lexer::{Token, TokenKind};
 
 /// Returns the name that an identifier token stands for.
@@ -13,17 +14,40 @@ pub(super) fn name<'a>(dialect: Dialect, token: Token<'a>) -> Option<Cow<'a, str
     match token.kind {
         TokenKind::Word if dialect == Dialect::Postgres => Some(fold(token.text)),
         TokenKind::Word => Some(Cow::Borrowed(token.text)),
-        TokenKind::QuotedIdentifier => Some(unquote(token.text)),
+        TokenKind::QuotedIdentifier => Some(unquote(token.text, '\\')),
         _ => None,
     }
 }
 
-/// Tells whether a token is the name `wanted` as the catalog has it.
-pub(super) fn is_name(dialect: Dialect, token: Token<'_>, wanted: &str) -> bool {
-    name(dialect, token).is_some_and(|name| match dialect {
+/// Returns every name in a text, with the token behind it, also names with an escape character of their own
+/// (`U&"d!0061ta" UESCAPE '!'`).
+pub(super) fn names(dialect: Dialect, text: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Token<'_>>)> {
+    let mut tokens = significant(dialect, text);
+    std::iter::from_fn(move || {
+        loop {
+            let token = tokens.next()?;
+            let Some(plain) = name(dialect, token) else { continue };
+            let mut behind = tokens.clone();
+            let next = behind.next();
+            if !has_escapes(token.text) || !next.is_some_and(|next| next.is_word("uescape")) {
+                return Some((plain, next));
+            }
+            let escape = behind.next().and_then(|character| character.text.chars().nth(1));
+            return Some((unquote(token.text, escape.unwrap_or('\\')), behind.next()));
+        }
+    })
+}
+
+/// Tells whether a name in a text is `wanted` as the catalog has it.
+pub(super) fn is_same(dialect: Dialect, name: &str, wanted: &str) -> bool {
+    match dialect {
         Dialect::Postgres => name == wanted,
         Dialect::Sqlite => name.eq_ignore_ascii_case(wanted),
-    })
+    }
+}
+
+fn has_escapes(text: &str) -> bool {
+    matches!(text.as_bytes(), [b'u' | b'U', b'&', ..])
 }
 
 fn fold(word: &str) -> Cow<'_, str> {
@@ -33,51 +57,43 @@ fn fold(word: &str) -> Cow<'_, str> {
     Cow::Borrowed(word)
 }
 
-fn unquote(text: &str) -> Cow<'_, str> {
-    let unicode = matches!(text.as_bytes(), [b'u' | b'U', b'&', ..]);
-    let quoted = if unicode { &text[2..] } else { text };
-    let mut characters = quoted.chars();
-    let opening = characters.next();
-    let closing = if opening == Some('[') { ']' } else { '"' };
-    let closing = if opening == Some('`') { '`' } else { closing };
-    let inside = characters.as_str();
-    let inside = inside.strip_suffix(closing).unwrap_or(inside);
-    let doubled: [char; 2] = [closing, closing];
-    let doubled = String::from_iter(doubled);
-    let plain = if opening != Some('[') && inside.contains(&doubled) {
-        Cow::Owned(inside.replace(&doubled, &closing.to_string()))
-    } else {
-        Cow::Borrowed(inside)
+fn unquote(text: &str, escape: char) -> Cow<'_, str> {
+    let quoted = if has_escapes(text) { &text[2..] } else { text };
+    let (closing, doubled) = match quoted.as_bytes().first() {
+        // A closing bracket cannot be doubled.
+        Some(b'[') => (']', None),
+        Some(b'`') => ('`', Some("``")),
+        _ => ('"', Some("\"\"")),
     };
-    if unicode && plain.contains('\\') { Cow::Owned(decode_unicode(&plain)) } else { plain }
+    let inside = quoted.get(1..).unwrap_or_default();
+    let inside = inside.strip_suffix(closing).unwrap_or(inside);
+    let plain = match doubled {
+        Some(doubled) if inside.contains(doubled) => Cow::Owned(inside.replace(doubled, &doubled[1..])),
+        _ => Cow::Borrowed(inside),
+    };
+    if has_escapes(text) { Cow::Owned(decode_unicode(&plain, escape)) } else { plain }
 }
 
 /// Decodes `\XXXX`, `\+XXXXXX` and `\\` of `U&".."`; a text that is not right stays as it is.
 ///
-/// Another escape character (`UESCAPE`) is not looked at. Source: PostgreSQL documentation, "Identifiers and Key Words".
-fn decode_unicode(text: &str) -> String {
+/// Source: PostgreSQL documentation, "Identifiers and Key Words".
+fn decode_unicode(text: &str, escape: char) -> String {
     let mut decoded = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        decoded.push_str(&rest[..at]);
-        let escape = &rest[at + 1..];
-        let (digits, len) = match escape.strip_prefix('+') {
+    while let Some((before, after)) = rest.split_once(escape) {
+        decoded.push_str(before);
+        let (digits, len) = match after.strip_prefix('+') {
             Some(long) => (long.get(..6), 7),
-            None => (escape.get(..4), 4),
+            None => (after.get(..4), 4),
         };
         let character = digits
             .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
             .and_then(|digits| u32::from_str_radix(digits, 16).ok())
             .and_then(char::from_u32);
+        decoded.push(character.unwrap_or(escape));
         rest = match character {
-            Some(character) => {
-                decoded.push(character);
-                &escape[len..]
-            }
-            None => {
-                decoded.push('\\');
-                escape.strip_prefix('\\').unwrap_or(escape)
-            }
+            Some(_) => &after[len..],
+            None => after.strip_prefix(escape).unwrap_or(after),
         };
     }
     decoded.push_str(rest);
@@ -115,12 +131,17 @@ mod tests {
     }
 
     #[test]
+    fn names_are_told_with_the_token_behind_them() {
+        let told: Vec<_> = names(Dialect::Postgres, "a.U&\"!0062\" uescape '!' ( 'c' \"D\"")
+            .map(|(name, next)| (name.into_owned(), next.map(|next| next.text)))
+            .take(2)
+            .collect();
+        assert_eq!(told, [("a".to_owned(), Some(".")), ("b".to_owned(), Some("("))]);
+    }
+
+    #[test]
     fn names_compare_as_the_database_compares_them() {
-        let is = |dialect, text, wanted| {
-            is_name(dialect, tokens(dialect, text).next().expect("the text is not empty"), wanted)
-        };
-        assert!(is(Dialect::Postgres, "USERS", "users"));
-        assert!(!is(Dialect::Postgres, r#""USERS""#, "users"));
-        assert!(is(Dialect::Sqlite, r#""USERS""#, "users"));
+        assert!(!is_same(Dialect::Postgres, "USERS", "users"));
+        assert!(is_same(Dialect::Sqlite, "USERS", "users"));
     }
 }

@@ -354,6 +354,11 @@ impl Input<'_> {
             let Some(len) = self.position(at, |b| !part(b)) else {
                 return self.run(TokenKind::Number, at, part);
             };
+            // Before version 15 the letters are a name of their own, and a name may hold dollar signs.
+            if self.bytes[len] == b'$' && self.bytes[..len].iter().any(|&byte| is_word_start(byte)) {
+                at = len + 1;
+                continue;
+            }
             let exponent = !hexadecimal
                 && matches!(self.bytes[len - 1], b'e' | b'E')
                 && matches!(self.bytes[len], b'+' | b'-');
@@ -392,4 +397,4 @@ impl Input<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -90,7 +90,7 @@ impl Scanner {
         let needed = self.statement.as_ref().map_or(self.at, |open| open.start);
         self.track(window, needed);
         if window.end() - needed > self.limit as u64 {
-            return Err(SplitError::TooLong { start: self.locate(window, needed), limit: self.limit });
+            return Err(self.too_long(window, needed));
         }
         Ok(self.tracker)
     }
@@ -114,6 +114,7 @@ impl Scanner {
             };
             let punctuation = (kind == TokenKind::Punctuation).then_some(rest[0]);
             match (kind, punctuation) {
+                (TokenKind::Comment, _) if len > self.limit => return Err(self.too_long(window, self.at)),
                 (TokenKind::Space | TokenKind::Comment, _) => {
                     self.at += len as u64;
                     continue;
@@ -160,9 +161,10 @@ impl Scanner {
             self.copy = Some(copy);
         }
         let start = self.at;
-        match copy::data(window, start) {
+        match copy::data(window, start, self.limit) {
             Found::More => Ok(CopyStep::More),
             Found::CutOff => Err(cut_off(copy.start)),
+            Found::TooLong => Err(self.too_long(window, start)),
             Found::Lines(len) => {
                 self.at += len as u64;
                 Ok(CopyStep::Lines(start..self.at))
@@ -190,7 +192,7 @@ impl Scanner {
         self.track(window, open.start);
         let start = self.locate(window, open.start);
         if terminator - open.start > self.limit as u64 {
-            return Err(SplitError::TooLong { start, limit: self.limit });
+            return Err(self.too_long(window, open.start));
         }
         let range = open.start..open.end;
         match open.shape.head() {
@@ -233,6 +235,10 @@ impl Scanner {
 
     fn is_dot_command(&self, rest: &[u8]) -> bool {
         self.lexer.dialect() == Dialect::Sqlite && rest.get(1).is_some_and(u8::is_ascii_alphabetic)
+    }
+
+    fn too_long(&self, window: &Window<'_>, at: u64) -> SplitError {
+        SplitError::TooLong { start: self.locate(window, at), limit: self.limit }
     }
 
     fn unterminated(&self, window: &Window<'_>, construct: Construct, at: u64) -> SplitError {

@@ -40,7 +40,8 @@ pub enum Item {
 /// Splits what a reader gives into statements.
 ///
 /// It holds one statement and some 64 KiB at a time; a statement or comment longer than the limit is an error. The input
-/// has to be UTF-8. After an error there is nothing more to read.
+/// has to be UTF-8. It reads ahead, so a reader that waits for answers to what it gave is not for it. After an error there
+/// is nothing more to read.
 #[derive(Debug)]
 pub struct Splitter<R> {
     source: Source<R>,
@@ -128,7 +129,7 @@ impl<R: Read> Splitter<R> {
         let window = self.source.window();
         let unread = window.from(self.scanner.position()).len();
         let tracker = self.scanner.let_go(&window)?;
-        let allowed = self.scanner.limit().saturating_sub(unread) + 1;
+        let allowed = self.scanner.limit().saturating_sub(unread).saturating_add(1);
         self.source.advance(&tracker, unread.min(allowed).max(self.read_size))
     }
 }

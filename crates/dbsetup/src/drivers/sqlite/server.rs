@@ -304,6 +304,7 @@ impl SqliteServer {
             capabilities: Capabilities {
                 session_locks: true,
                 transactional_ddl: true,
+                session_foreign_keys: true,
                 templates: database.is_some(),
                 native_dump: true,
                 pooled: None,

@@ -309,7 +309,14 @@ async fn statements_alone_are_recorded_with_their_progress() {
     let mut session = place.prepared().await;
     let progress = |done| {
         let checksum = "x".to_owned();
-        [Change::SetProgress(Progress { version: "1".into(), reverting: false, done, total: 4, checksum })]
+        [Change::SetProgress(Progress {
+            version: "1".into(),
+            reverting: false,
+            done,
+            total: 4,
+            checksum,
+            retry: false,
+        })]
     };
     session.run_alone("create table a (id int)", &progress(1)).await.expect("it runs");
     session.run_alone("VACUUM", &progress(2)).await.expect("it runs");
@@ -333,7 +340,14 @@ async fn a_transaction_of_the_scripts_own_takes_its_progress_along() {
     let mut session = place.prepared().await;
     let progress = |done| {
         let checksum = "x".to_owned();
-        [Change::SetProgress(Progress { version: "1".into(), reverting: false, done, total: 4, checksum })]
+        [Change::SetProgress(Progress {
+            version: "1".into(),
+            reverting: false,
+            done,
+            total: 4,
+            checksum,
+            retry: false,
+        })]
     };
     session.run_alone("PRAGMA foreign_keys=OFF", &progress(1)).await.expect("it runs");
     session.run_alone("BEGIN", &progress(2)).await.expect("it runs");

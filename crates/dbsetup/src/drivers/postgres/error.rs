@@ -1,0 +1,161 @@
+//! What a failure of PostgreSQL or of the connection means for the work.
+//!
+//! Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. The text that sqlx prints for a server's
+//! error is never used: its "at line N" is a line of the server's own C source.
+
+use std::io;
+
+use sqlx::Error as Sqlx;
+use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
+
+use crate::driver::{DbError, DbErrorClass};
+
+/// Returns an error of our own.
+pub(super) fn own(class: DbErrorClass, message: impl Into<String>) -> DbError {
+    DbError { class, message: message.into(), code: None, notes: Vec::new() }
+}
+
+/// Adds advice.
+pub(super) fn advised(mut error: DbError, help: impl Into<String>) -> DbError {
+    error.notes.push(format!("hint: {}", help.into()));
+    error
+}
+
+/// Whether the error is the server's with this code.
+pub(super) fn has_code(error: &DbError, code: &str) -> bool {
+    error.code.as_deref() == Some(code)
+}
+
+/// Returns what a code means once a session is open.
+pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
+    match code {
+        "55P03" => DbErrorClass::LockTimeout,
+        "40P01" => DbErrorClass::Deadlock,
+        "40001" => DbErrorClass::Serialization,
+        "3D000" => DbErrorClass::DatabaseMissing,
+        // PgBouncer's words for a database that it is not configured for.
+        "08P01" if message.starts_with("no such database") => DbErrorClass::DatabaseMissing,
+        "28000" | "28P01" | "42501" => DbErrorClass::Permission,
+        "25006" => DbErrorClass::ReadOnly,
+        "53200" if message.contains("shared memory") => DbErrorClass::LockTableFull,
+        "53100" | "53200" => DbErrorClass::Full,
+        "53300" | "57P03" => DbErrorClass::NotReady,
+        "57014" => DbErrorClass::Cancelled,
+        // The server ends the session: shutdown, crash, our own idle limits.
+        "57P01" | "57P02" | "57P04" | "57P05" | "25P03" => DbErrorClass::ConnectionLost,
+        code if code.starts_with("08") => DbErrorClass::ConnectionLost,
+        _ => DbErrorClass::Statement,
+    }
+}
+
+/// Returns the server's error with everything that it said.
+fn server(error: &PgDatabaseError) -> DbError {
+    let mut notes = Vec::new();
+    let mut note = |name: &str, text: Option<&str>| {
+        notes.extend(text.filter(|text| !text.is_empty()).map(|text| format!("{name}: {text}")));
+    };
+    note("detail", error.detail());
+    note("hint", error.hint());
+    note("where", error.r#where());
+    if let Some(PgErrorPosition::Internal { query, .. }) = error.position() {
+        note("query", Some(query));
+    }
+    let table = match (error.schema(), error.table()) {
+        (Some(schema), Some(table)) => Some(format!("{schema}.{table}")),
+        (None, table) => table.map(str::to_owned),
+        (Some(_), None) => None,
+    };
+    note("table", table.as_deref());
+    note("column", error.column());
+    note("constraint", error.constraint());
+    DbError {
+        class: class_of(error.code(), error.message()),
+        message: error.message().to_owned(),
+        code: Some(error.code().to_owned()),
+        notes,
+    }
+}
+
+/// Returns the place that the server points at, in characters of the whole message, from 1.
+pub(super) fn position(error: &Sqlx) -> Option<usize> {
+    match error.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?.position()? {
+        PgErrorPosition::Original(position) => Some(position),
+        PgErrorPosition::Internal { .. } => None,
+    }
+}
+
+/// Returns what a failure in an open session means.
+pub(super) fn in_session(error: &Sqlx) -> DbError {
+    match error {
+        Sqlx::Database(inner) => match inner.try_downcast_ref::<PgDatabaseError>() {
+            Some(error) => server(error),
+            None => own(DbErrorClass::Statement, inner.message()),
+        },
+        Sqlx::Io(error) => own(DbErrorClass::ConnectionLost, format!("the connection was lost: {error}")),
+        Sqlx::Tls(error) => own(DbErrorClass::ConnectionLost, format!("the connection was lost: {error}")),
+        Sqlx::Protocol(message) => {
+            own(DbErrorClass::ConnectionLost, format!("the connection is out of step: {message}"))
+        }
+        _ => own(DbErrorClass::ConnectionLost, "the connection failed"),
+    }
+}
+
+/// Returns what a failure to connect means. Nothing of the URL is repeated.
+pub(super) fn at_connect(error: &Sqlx) -> DbError {
+    match error {
+        Sqlx::Database(_) => {
+            let mut error = in_session(error);
+            // A server that shuts down or starts says so while one connects: trying again may help.
+            if matches!(error.code.as_deref(), Some("57P01" | "57P02" | "57P05")) {
+                error.class = DbErrorClass::NotReady;
+            }
+            error
+        }
+        Sqlx::Io(error) => match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                own(DbErrorClass::Unreachable, "the server closed the connection at once")
+            }
+            _ => own(DbErrorClass::Unreachable, format!("no server answers: {error}")),
+        },
+        Sqlx::Tls(error) => advised(
+            own(DbErrorClass::Configuration, format!("TLS failed: {error}")),
+            "check `sslmode` and `sslrootcert` of the URL",
+        ),
+        Sqlx::Protocol(message) => own(
+            DbErrorClass::Unreachable,
+            format!("what answers does not speak PostgreSQL's protocol: {message}"),
+        ),
+        _ => own(DbErrorClass::Unreachable, "the connection failed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_classified_by_what_can_be_done_about_them() {
+        for (code, message, class) in [
+            ("42601", "syntax error", DbErrorClass::Statement),
+            ("23505", "duplicate key", DbErrorClass::Statement),
+            ("55P03", "canceling statement due to lock timeout", DbErrorClass::LockTimeout),
+            ("40P01", "deadlock detected", DbErrorClass::Deadlock),
+            ("53200", "out of shared memory", DbErrorClass::LockTableFull),
+            ("53200", "out of memory", DbErrorClass::Full),
+            ("53300", "sorry, too many clients already", DbErrorClass::NotReady),
+            ("28P01", "password authentication failed", DbErrorClass::Permission),
+            ("57P01", "terminating connection", DbErrorClass::ConnectionLost),
+            ("08P01", "no such database: x", DbErrorClass::DatabaseMissing),
+            ("08006", "gone", DbErrorClass::ConnectionLost),
+        ] {
+            assert_eq!(class_of(code, message), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_is_unreachable_and_a_broken_session_is_lost() {
+        let refused = Sqlx::Io(io::Error::from(io::ErrorKind::ConnectionRefused));
+        assert_eq!(at_connect(&refused).class, DbErrorClass::Unreachable);
+        assert_eq!(in_session(&refused).class, DbErrorClass::ConnectionLost);
+    }
+}

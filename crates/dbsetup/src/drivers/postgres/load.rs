@@ -1,0 +1,146 @@
+//! A transaction of several messages: structure loads, seeds, COPY.
+
+use super::copy::{Copy, Step};
+use super::error::{in_session, own};
+use super::script::{Failed, Message, refuse_copy};
+use super::session::Session;
+use super::work::outside;
+use crate::driver::{DbError, DbErrorClass, ScriptError};
+use crate::ledger::Change;
+
+impl Session {
+    pub(super) async fn begin_transaction(&mut self, loading: bool) -> Result<(), DbError> {
+        let mut statements = vec!["BEGIN".to_owned()];
+        statements.extend(self.local_settings());
+        if loading {
+            // Bodies may speak of what comes later in the file; foreign keys that can wait do.
+            statements.push("SELECT pg_catalog.set_config('check_function_bodies', 'off', true)".into());
+            statements.push("SET CONSTRAINTS ALL DEFERRED".into());
+            if self.version >= 170_000 {
+                // Only a superuser may, and only there is the setting known.
+                statements.push(
+                    "SELECT CASE WHEN pg_catalog.current_setting('is_superuser') = 'on' \
+                     THEN pg_catalog.set_config('event_triggers', 'off', true) END"
+                        .into(),
+                );
+            }
+        }
+        let result = self.message(statements.join(";\n")).await;
+        self.open = result.is_ok();
+        if result.is_err() && self.connection.is_some() {
+            self.message("ROLLBACK".into()).await?;
+        }
+        result.map(drop)
+    }
+
+    pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), ScriptError> {
+        refuse_copy(script)?;
+        // Where not even this was done, the server refused to read the text, and no statement has failed.
+        let message = Message { before: vec!["SELECT".into()], script, after: Vec::new() };
+        let text = message.text(&self.mark);
+        let Err(failure) = self.send(text).await else { return Ok(()) };
+        let (statement, offset) = match message.place(&failure) {
+            Failed::Script { statement, offset } => (statement, offset),
+            Failed::Before(_) | Failed::After(_) => (None, None),
+        };
+        // The transaction is broken, and whoever began it rolls it back.
+        Err(ScriptError { error: failure.error, statement, offset, rolled_back: false })
+    }
+
+    pub(super) async fn copy_start(&mut self, statement: &str) -> Result<(), ScriptError> {
+        self.connection().map_err(|error| outside(error, false))?;
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        let step = Copy::begin(connection, statement.to_owned()).await;
+        self.step(step).map(drop)
+    }
+
+    pub(super) async fn copy_send(&mut self, data: &[u8]) -> Result<(), ScriptError> {
+        let step = self.copying()?.data(data).await;
+        self.step(step).map(drop)
+    }
+
+    pub(super) async fn copy_finish(&mut self) -> Result<u64, ScriptError> {
+        let step = self.copying()?.end().await;
+        self.step(step).map(Option::unwrap_or_default)
+    }
+
+    fn copying(&mut self) -> Result<Copy, ScriptError> {
+        let nothing = || outside(own(DbErrorClass::ConnectionLost, "no COPY is under way"), false);
+        self.copy.take().ok_or_else(nothing)
+    }
+
+    /// Takes back what a step of a copy left.
+    fn step(&mut self, step: Step) -> Result<Option<u64>, ScriptError> {
+        match step {
+            Step::More(copy) => {
+                self.copy = Some(copy);
+                Ok(None)
+            }
+            Step::Ended((connection, rows)) => {
+                self.connection = connection;
+                rows.map(Some)
+                    .map_err(|error| ScriptError { statement: Some(0), ..outside(in_session(&error), false) })
+            }
+        }
+    }
+
+    pub(super) async fn finish(&mut self, changes: &[Change]) -> Result<(), ScriptError> {
+        let mut statements = vec!["SET CONSTRAINTS ALL IMMEDIATE".to_owned()];
+        statements.extend(self.restoring());
+        statements.extend(self.record(changes).map_err(|error| outside(error, false))?);
+        // A script that committed has left no transaction: then the changes must not be recorded alone.
+        statements.insert(0, "SAVEPOINT dbsetup_probe".into());
+        statements.push("COMMIT".into());
+        match self.message(statements.join(";\n")).await {
+            Ok(_) => {
+                self.open = false;
+                Ok(())
+            }
+            Err(mut error) => {
+                let lost = error.class == DbErrorClass::ConnectionLost;
+                let closed = error.code.as_deref() == Some("25P01");
+                if closed {
+                    error.class = DbErrorClass::TransactionClosed;
+                    error.message = "the script ended the transaction that it ran in".into();
+                }
+                let undone = !lost && self.abandon().await.is_ok();
+                Err(outside(error, undone && !closed))
+            }
+        }
+    }
+
+    /// Rolls back; harmless without a transaction.
+    pub(super) async fn abandon(&mut self) -> Result<(), DbError> {
+        self.open = false;
+        if let Some(copy) = self.copy.take() {
+            self.connection = copy.abort().await;
+        }
+        if self.connection.is_none() {
+            return Ok(());
+        }
+        let mut text = "ROLLBACK".to_owned();
+        for statement in self.restoring().into_iter().filter(|statement| !statement.contains(" LOCAL ")) {
+            text.push_str(";\n");
+            text.push_str(&statement);
+        }
+        self.message(text).await.map(drop)
+    }
+
+    /// Makes commits that did not wait for the disk durable.
+    pub(super) async fn flush(&mut self) -> Result<(), DbError> {
+        if !self.options.fresh || self.durable {
+            return Ok(());
+        }
+        // The log is written in order: a commit that waits for the disk waits for all before it. It has to write
+        // something to be a commit that waits, and an assigned transaction id alone is not logged: a message is.
+        self.message(
+            "BEGIN; SET LOCAL synchronous_commit = on; \
+             SELECT pg_catalog.pg_logical_emit_message(true, 'dbsetup', 'durable'); COMMIT; \
+             SET synchronous_commit = on"
+                .into(),
+        )
+        .await?;
+        self.durable = true;
+        Ok(())
+    }
+}

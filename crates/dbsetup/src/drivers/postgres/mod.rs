@@ -1,0 +1,221 @@
+//! PostgreSQL, over sqlx's connection and the simple protocol alone.
+
+mod catalog;
+mod census;
+mod copy;
+mod error;
+mod index;
+mod load;
+mod lock;
+mod os_user;
+mod percent;
+mod place;
+mod script;
+mod server;
+mod session;
+mod structure;
+mod text;
+mod url;
+mod work;
+
+#[cfg(test)]
+mod tests;
+
+use crate::driver::{
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FoundTable, LedgerState, LockKey,
+    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Target, Work,
+};
+use crate::error::Result;
+use crate::ledger::{Change, LedgerTable};
+use crate::repo::{CreateOptions, DatabaseUrl};
+use crate::sql::Dialect;
+
+use place::Place;
+use session::Session;
+
+/// What a `postgres://` URL names.
+pub struct PostgresServer {
+    place: Place,
+    maintenance: Option<Place>,
+    target: Target,
+}
+
+impl PostgresServer {
+    /// Reads `url` without connecting. Databases are created and dropped from `maintenance`, else from `postgres` or
+    /// `template1` on the same server.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`](crate::error::Kind::Configuration) when a URL does not parse, has an unknown parameter,
+    /// names several hosts, or a name in it has more than 63 bytes.
+    pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
+        let place = Place::parse(url)?;
+        let maintenance = maintenance.map(Place::parse).transpose()?;
+        let target = Target {
+            shown: place.shown(),
+            database: place.database.clone(),
+            local: place.is_local(),
+            plain_text_over_network: !place.is_local() && !place.demands_tls(),
+        };
+        Ok(Self { place, maintenance, target })
+    }
+}
+
+impl Server for PostgresServer {
+    fn target(&self) -> &Target {
+        &self.target
+    }
+
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn exists(&self) -> BoxFuture<'_, Result<bool, DbError>> {
+        Box::pin(server::exists(&self.place))
+    }
+
+    fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
+        Box::pin(server::create(&self.place, self.maintenance.as_ref(), options))
+    }
+
+    fn drop(&self, sessions: Sessions) -> BoxFuture<'_, Result<Dropped, DbError>> {
+        Box::pin(server::drop_database(&self.place, self.maintenance.as_ref(), sessions))
+    }
+
+    fn ping(&self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(server::ping(&self.place))
+    }
+
+    fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>> {
+        Box::pin(async move {
+            let session = Session::connect(&self.place, options).await?;
+            Ok(Box::new(session) as Box<dyn Driver>)
+        })
+    }
+
+    fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(server::end_session(&self.place, session))
+    }
+}
+
+impl Driver for Session {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn find_tables<'a>(&'a mut self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<FoundTable>, DbError>> {
+        Box::pin(self.tables(names))
+    }
+
+    fn read_ledger<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+        present: Present,
+    ) -> BoxFuture<'a, Result<LedgerState, DbError>> {
+        Box::pin(self.state(ledger, present))
+    }
+
+    fn user_objects<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(self.objects(ledger, limit))
+    }
+
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+        Box::pin(structure::dump(&self.place, self.options.role.as_deref(), self.version, request))
+    }
+
+    fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {
+        Box::pin(self.try_lock_session(key))
+    }
+
+    fn unlock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(self.unlock_session(key))
+    }
+
+    fn lock_holder<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<Option<String>, DbError>> {
+        Box::pin(self.holder(key))
+    }
+
+    fn prepare<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+        wanted: Present,
+    ) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(self.make_tables(ledger, wanted))
+    }
+
+    fn use_ledger(&mut self, ledger: &LedgerTable) {
+        self.ledger = Some(ledger.clone());
+    }
+
+    fn transact<'a>(&'a mut self, work: Work<'a>) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.run_work(work))
+    }
+
+    fn run_alone<'a>(
+        &'a mut self,
+        statement: &'a str,
+        changes: &'a [Change],
+    ) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.run_statement(statement, changes))
+    }
+
+    fn recover<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Recovery, DbError>> {
+        Box::pin(self.find_out(statement))
+    }
+
+    fn begin(&mut self, loading: bool) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(self.begin_transaction(loading))
+    }
+
+    fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.run_batch(script))
+    }
+
+    fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.copy_start(statement))
+    }
+
+    fn copy_data<'a>(&'a mut self, data: &'a [u8]) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.copy_send(data))
+    }
+
+    fn copy_end(&mut self) -> BoxFuture<'_, Result<u64, ScriptError>> {
+        Box::pin(self.copy_finish())
+    }
+
+    fn commit<'a>(&'a mut self, changes: &'a [Change]) -> BoxFuture<'a, Result<(), ScriptError>> {
+        Box::pin(self.finish(changes))
+    }
+
+    fn rollback(&mut self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(self.abandon())
+    }
+
+    fn lock_capacity(&mut self) -> BoxFuture<'_, Result<Option<u64>, DbError>> {
+        Box::pin(self.locks())
+    }
+
+    fn drop_empty_ledger<'a>(&'a mut self, ledger: &'a LedgerTable) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(self.forget_empty_ledger(ledger))
+    }
+
+    fn empty(&mut self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(self.remove_everything())
+    }
+
+    fn make_durable(&mut self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(self.flush())
+    }
+
+    /// sqlx hands notices to `tracing` and keeps none: there is nothing to return.
+    fn take_notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(self.goodbye())
+    }
+}

@@ -1,0 +1,244 @@
+//! `resolve`: corrects the ledger by hand, under the lock.
+
+use super::assess::{State, assess};
+use super::lock;
+use super::plan::Lanes;
+use super::set::{FileSet, Migration};
+use crate::driver::{Driver, LockKey, Present, Work};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::{Change, LedgerTable, Progress, Took, meta_key};
+use crate::record;
+use crate::repo::Lane;
+use crate::session::{Inspection, Session};
+
+/// What to do with a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolution {
+    /// Record it as applied without running it.
+    Applied,
+    /// Record everything up to this version as applied: the baseline of an existing database.
+    AppliedTo { lanes: Lanes },
+    /// Forget that it was applied.
+    NotApplied,
+    /// Accept the file's present text as what was applied.
+    AcceptChecksum,
+    /// An interrupted statement did not run: run it next time.
+    Retry,
+    /// An interrupted statement (counted from 1) did run: go on after it.
+    SkipStatement(usize),
+}
+
+/// What `resolve` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolveRequest {
+    /// The version.
+    pub version: String,
+    /// What to do with it.
+    pub resolution: Resolution,
+    /// Only tell what would change.
+    pub dry_run: bool,
+}
+
+/// One correction: the version and what changes, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The version.
+    pub version: String,
+    /// What changes.
+    pub change: String,
+}
+
+/// Corrects the ledger.
+///
+/// # Errors
+/// [`Kind::Missing`] when the version has no file or row that the correction needs; [`Kind::Configuration`] when there
+/// is nothing to correct.
+pub async fn resolve(session: &mut Session<'_>, request: &ResolveRequest) -> Result<Vec<Resolved>> {
+    let result = resolve_and_unlock(session, request).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest) -> Result<Vec<Resolved>> {
+    let files = FileSet::read(session.repo(), &[])?;
+    let seen = session.inspect().await?;
+    let ledger = seen.choice.table.clone();
+    if request.dry_run {
+        return Ok(corrections(session, &files, &seen, request)?.into_iter().map(|(line, _)| line).collect());
+    }
+    let locks = [Lane::Automatic, Lane::Manual].map(|lane| LockKey { ledger: ledger.clone(), lane });
+    lock::acquire_all(session, &locks).await?;
+    let inspection = session.inspect().await?;
+    let corrections = corrections(session, &files, &inspection, request)?;
+    let mut changes = record::first_changes(session.repo(), &inspection.state);
+    changes.extend(corrections.iter().flat_map(|(_, changes)| changes.clone()));
+    let driver: &mut dyn Driver = session.driver().await?;
+    driver.use_ledger(&ledger);
+    let progress =
+        changes.iter().any(|change| matches!(change, Change::SetProgress(_) | Change::ClearProgress { .. }));
+    driver.prepare(&ledger, Present { ledger: true, meta: true, progress }).await?;
+    driver
+        .transact(Work { script: "", changes: &changes, guard: None, lock: None })
+        .await
+        .map_err(|failure| Error::from(failure.error))?;
+    for (line, _) in &corrections {
+        session.teller().tell(What::Resolved { version: line.version.clone(), change: line.change.clone() });
+    }
+    lock::release_all(session, &locks).await?;
+    Ok(corrections.into_iter().map(|(line, _)| line).collect())
+}
+
+type Correction = (Resolved, Vec<Change>);
+
+fn corrections(
+    session: &Session<'_>,
+    files: &FileSet,
+    inspection: &Inspection,
+    request: &ResolveRequest,
+) -> Result<Vec<Correction>> {
+    let repo = session.repo();
+    let ledger = &inspection.choice.table;
+    let found = assess(files, ledger, &repo.ledger, &inspection.state);
+    let text = &request.version;
+    let version = files.parse_version(text).ok_or_else(|| unknown(text))?;
+    let entry = found.find(&version);
+    let line = |change: &str| Resolved { version: version.to_string(), change: change.to_owned() };
+    let with_file = || entry.and_then(|entry| entry.migration).ok_or_else(|| unknown(text));
+    let stored = || -> Result<String> {
+        let row = entry.and_then(|entry| entry.row);
+        Ok(row
+            .ok_or_else(|| {
+                Error::new(Kind::Missing, format!("migration {text} is not applied to `{}`", repo.name))
+            })?
+            .version
+            .clone())
+    };
+    Ok(match &request.resolution {
+        Resolution::Applied => {
+            let migration = with_file()?;
+            if entry.is_some_and(|entry| entry.row.is_some_and(|row| row.success)) {
+                return Err(Error::new(
+                    Kind::Configuration,
+                    format!("migration {text} is recorded as applied already"),
+                ));
+            }
+            vec![(
+                line("recorded as applied"),
+                recorded(migration, ledger, session, entry.is_some_and(super::assess::Entry::is_recorded)),
+            )]
+        }
+        Resolution::AppliedTo { lanes } => {
+            with_file()?;
+            found
+                .entries
+                .iter()
+                .filter(|entry| entry.version <= version && entry.row.is_none())
+                .filter_map(|entry| entry.migration)
+                .filter(|migration| lanes.include(migration.lane))
+                .map(|migration| {
+                    let line = Resolved {
+                        version: migration.version.to_string(),
+                        change: "recorded as applied".to_owned(),
+                    };
+                    (line, recorded(migration, ledger, session, false))
+                })
+                .collect()
+        }
+        Resolution::NotApplied => {
+            let stored = stored()?;
+            let beside = format!("{}{stored}", meta_key::CHECKSUM_PREFIX);
+            let mut changes = vec![Change::Delete { version: stored.clone() }];
+            if inspection.state.meta(&beside).is_some() {
+                changes.push(Change::ClearMeta { key: beside });
+            }
+            if inspection.choice.present.progress {
+                changes.push(Change::ClearProgress { version: stored });
+            }
+            vec![(line("recorded as not applied"), changes)]
+        }
+        Resolution::AcceptChecksum => {
+            let migration = with_file()?;
+            let stored = stored()?;
+            if matches!(entry.map(|entry| &entry.state), Some(State::Applied)) {
+                return Err(Error::new(Kind::Configuration, format!("migration {text} is not changed")));
+            }
+            let checksum = migration.checksum(ledger.kind, ledger.wide, &repo.ledger);
+            let change = if ledger.kind.keeps_checksums() {
+                Change::SetChecksum { version: stored, checksum }
+            } else {
+                Change::SetMeta { key: format!("{}{stored}", meta_key::CHECKSUM_PREFIX), value: checksum }
+            };
+            vec![(line("its present text is accepted as what was applied"), vec![change])]
+        }
+        Resolution::Retry => {
+            let progress = interrupted(inspection, files, &version, text)?;
+            vec![(line("the interrupted statement runs again next time"), vec![retry(progress)])]
+        }
+        Resolution::SkipStatement(number) => {
+            let migration = with_file()?;
+            let progress = interrupted(inspection, files, &version, text)?;
+            if progress.done + 1 != *number {
+                return Err(Error::new(
+                    Kind::Configuration,
+                    format!(
+                        "statement {} of migration {text} is the interrupted one, not {number}",
+                        progress.done + 1
+                    ),
+                ));
+            }
+            let skipped =
+                super::run::progress_after(migration, session.server().dialect(), progress, *number)?;
+            vec![(line(&format!("statement {number} counts as run")), vec![Change::SetProgress(skipped)])]
+        }
+    })
+}
+
+/// Marks that a person has decided: the statement is to be run, whatever cannot be proved.
+fn retry(progress: &Progress) -> Change {
+    Change::SetProgress(Progress { retry: true, ..progress.clone() })
+}
+
+fn unknown(text: &str) -> Error {
+    Error::new(Kind::Missing, format!("there is no migration with version `{text}`"))
+        .help("`cargo dbsetup status` lists them")
+}
+
+fn interrupted<'i>(
+    inspection: &'i Inspection,
+    files: &FileSet,
+    version: &super::Version,
+    text: &str,
+) -> Result<&'i Progress> {
+    inspection
+        .state
+        .progress
+        .iter()
+        .find(|progress| files.parse_version(&progress.version).as_ref() == Some(version))
+        .ok_or_else(|| Error::new(Kind::Configuration, format!("migration {text} is not interrupted")))
+}
+
+/// The changes that record a migration without running it.
+fn recorded(
+    migration: &Migration,
+    ledger: &LedgerTable,
+    session: &Session<'_>,
+    replaces: bool,
+) -> Vec<Change> {
+    let setting = &session.repo().ledger;
+    let mut row = migration.row(ledger.kind, ledger.wide, setting);
+    row.took = Took::Nothing;
+    let version = row.version.clone();
+    let mut changes = Vec::new();
+    if replaces {
+        changes.push(Change::Delete { version: version.clone() });
+    }
+    changes.push(Change::Insert(row));
+    if !ledger.kind.keeps_checksums() {
+        let value = migration.checksum(ledger.kind, ledger.wide, setting);
+        changes.push(Change::SetMeta { key: format!("{}{version}", meta_key::CHECKSUM_PREFIX), value });
+    }
+    changes
+}

@@ -1,0 +1,120 @@
+//! `status`: every version of a repo, as files and ledger see it. Never writes.
+
+use super::assess::{State, assess};
+use super::lock;
+use super::set::FileSet;
+use crate::driver::LockKey;
+use crate::error::Result;
+use crate::ledger::meta_key;
+use crate::repo::Lane;
+use crate::session::{Inspection, Session};
+
+/// What `status` found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Whether the database exists.
+    pub exists: bool,
+    /// The ledger, as people write it, and whose it is.
+    pub ledger: Option<(String, String)>,
+    /// The environment that the database says it belongs to.
+    pub environment: Option<String>,
+    /// Every version, sorted.
+    pub rows: Vec<StatusRow>,
+    /// Who holds a lock: the lane and in words who.
+    pub locks: Vec<(Lane, String)>,
+    /// Whether a structure load was interrupted.
+    pub half_loaded: bool,
+}
+
+/// One version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusRow {
+    /// Its version.
+    pub version: String,
+    /// What it is called.
+    pub name: String,
+    /// Its lane, where a file says it.
+    pub lane: Option<Lane>,
+    /// How it stands.
+    pub state: State,
+    /// When it was applied, as the server prints it.
+    pub applied_at: Option<String>,
+    /// The file.
+    pub path: Option<std::path::PathBuf>,
+}
+
+impl Status {
+    /// Whether everything in the given lanes is applied, unchanged and present.
+    pub fn is_current(&self, lanes: super::Lanes) -> bool {
+        self.exists
+            && !self.half_loaded
+            && self.rows.iter().filter(|row| row.lane.is_none_or(|lane| lanes.include(lane))).all(|row| {
+                matches!(
+                    row.state,
+                    State::Applied | State::LineEndings | State::FileMissing { archived: true }
+                ) || (matches!(row.state, State::FileMissing { .. }) && row.applied_at.is_none())
+            })
+    }
+}
+
+/// Reads how every version stands.
+///
+/// # Errors
+/// Those of the files and of reading the database; a missing database is a status, not an error.
+pub async fn status(session: &mut Session<'_>) -> Result<Status> {
+    let repo = session.repo();
+    let files = FileSet::read(repo, &[])?;
+    for (text, help) in &files.warnings {
+        session.teller().warn(text.clone(), help.clone());
+    }
+    let inspection = session.inspect_if_exists().await?;
+    let exists = inspection.is_some();
+    let choice = match &inspection {
+        Some(inspection) => inspection.choice.clone(),
+        None => super::choice::choose(repo, &[], None)?,
+    };
+    let state = inspection.map(|Inspection { state, .. }| state).unwrap_or_default();
+    let mut locks = Vec::new();
+    if exists {
+        for lane in [Lane::Automatic, Lane::Manual] {
+            let key = LockKey { lane, ..lock::main_key(&choice.table) };
+            if let Some(holder) = session.driver().await?.lock_holder(&key).await? {
+                locks.push((lane, holder));
+            }
+        }
+    }
+    let squashed = squashed_versions(session, &files);
+    let found = assess(&files, &choice.table, &repo.ledger, &state);
+    let rows = found
+        .entries
+        .iter()
+        .map(|entry| StatusRow {
+            version: entry.version.to_string(),
+            name: entry.name(),
+            lane: entry.migration.map(|migration| migration.lane),
+            state: match &entry.state {
+                State::FileMissing { archived: false } if squashed.contains(&entry.version) => {
+                    State::FileMissing { archived: true }
+                }
+                state => state.clone(),
+            },
+            applied_at: entry.row.and_then(|row| row.applied_at.clone()),
+            path: entry.migration.map(|migration| migration.up.path.clone()),
+        })
+        .collect();
+    Ok(Status {
+        exists,
+        ledger: choice.present.ledger.then(|| (choice.table.shown(), choice.table.kind.to_string())),
+        environment: state.meta(meta_key::ENVIRONMENT).map(str::to_owned),
+        half_loaded: state.meta(meta_key::LOADING).is_some(),
+        rows,
+        locks,
+    })
+}
+
+/// Versions that the structure file records: their files may be gone for good.
+fn squashed_versions(session: &Session<'_>, files: &FileSet) -> Vec<super::Version> {
+    // A structure file that cannot be read is not this command's business.
+    let recorded = crate::structure::recorded_versions(&session.repo().structure).unwrap_or_default();
+    recorded.iter().filter_map(|version| files.parse_version(version)).collect()
+}

@@ -1,0 +1,303 @@
+//! `migrate`: brings a database up to its files.
+
+use std::path::PathBuf;
+
+use super::assess::assess;
+use super::job::Job;
+use super::lock;
+use super::plan::{self, Lanes, Plan, Scope, Target};
+use super::run::{Outcome, Runner};
+use super::set::{FileSet, Migration};
+use crate::driver::{LockKey, Present, Work};
+use crate::error::{Error, Result};
+use crate::event::{Direction, What};
+use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::record;
+use crate::repo::{Lane, VersionOrder};
+use crate::session::{Inspection, Session};
+use crate::sql::Dialect;
+use crate::structure;
+
+/// What `migrate` is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MigrateRequest {
+    /// Which lanes.
+    pub lanes: Lanes,
+    /// Directories instead of lanes.
+    pub paths: Vec<PathBuf>,
+    /// How far.
+    pub target: Target,
+    /// Strict version order, whatever is configured.
+    pub strict_order: bool,
+    /// Tell every statement before it runs.
+    pub log_sql: bool,
+    /// Do not load the structure into an empty database.
+    pub no_load: bool,
+    /// Only plan.
+    pub dry_run: bool,
+}
+
+/// A migration that a plan names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// Its version.
+    pub version: String,
+    /// What it is called.
+    pub name: String,
+    /// Its lane.
+    pub lane: Lane,
+    /// Up or down.
+    pub direction: Direction,
+    /// The file.
+    pub path: PathBuf,
+    /// What will be sent.
+    pub sql: String,
+    /// Whether it runs in one transaction.
+    pub transactional: bool,
+}
+
+impl Planned {
+    pub(super) fn of(migration: &Migration, direction: Direction) -> Self {
+        let script = match direction {
+            Direction::Down => migration.down.as_ref().unwrap_or(&migration.up),
+            Direction::Up => &migration.up,
+        };
+        Self {
+            version: migration.version.to_string(),
+            name: migration.name.clone(),
+            lane: migration.lane,
+            direction,
+            path: script.path.clone(),
+            sql: script.sql().to_owned(),
+            transactional: script.transactional,
+        }
+    }
+}
+
+/// What was planned and done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MigrateReport {
+    /// The structure file that is loaded first.
+    pub load: Option<PathBuf>,
+    /// Migrations in order.
+    pub planned: Vec<Planned>,
+    /// Versions that wait for others.
+    pub blocked: Vec<(String, String)>,
+    /// How many this run applied or undid.
+    pub done: usize,
+}
+
+/// Applies what is pending.
+///
+/// # Errors
+/// Those of the files, of planning and of running; whatever fails, no lock is left.
+pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+    let result = migrate_and_unlock(session, request).await;
+    if result.is_err() {
+        // Closing gives back every lock, also where the failure left the connection in an unknown state.
+        session.close().await;
+    }
+    result
+}
+
+async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+    session.writes_data(false).await;
+    let repo = session.repo();
+    let files = FileSet::read(repo, &request.paths)?;
+    let teller = session.teller();
+    for (text, help) in &files.warnings {
+        teller.warn(text.clone(), help.clone());
+    }
+    let scope = scope(session, &files, request);
+    let inspection = if request.dry_run {
+        match session.inspect_if_exists().await? {
+            Some(inspection) => inspection,
+            None => return plan_for_nothing(session, &files, &scope, request),
+        }
+    } else {
+        session.inspect().await?
+    };
+    record::check_before_writing(session, &inspection.state)?;
+    let mut report = MigrateReport::default();
+    let mut inspection = inspection;
+    if !request.no_load && structure::may_load(session, &inspection).await? {
+        report.load = Some(repo.shown(&repo.structure));
+        if request.dry_run {
+            let recorded = structure::recorded_versions(&repo.structure)?;
+            inspection.state.rows.extend(structure::as_rows(&recorded));
+        } else {
+            structure::load_into_empty(session, &inspection.choice.table).await?;
+            inspection = session.inspect().await?;
+        }
+    }
+    let dialect = session.server().dialect();
+    let plan = planned(session, &files, &inspection, &scope)?;
+    let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
+    report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
+    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
+    tell_plan(session, &plan);
+    if request.dry_run {
+        return Ok(report);
+    }
+    if jobs.is_empty() {
+        teller.tell(What::NothingToMigrate { direction: Direction::Up, applied: plan.applied });
+        if session.is_fresh() {
+            session.driver().await?.make_durable().await?;
+        }
+        return Ok(report);
+    }
+    report.done = apply(session, &files, &scope, &plan, &inspection, request.log_sql).await?;
+    Ok(report)
+}
+
+fn scope(session: &Session<'_>, files: &FileSet, request: &MigrateRequest) -> Scope {
+    Scope {
+        lanes: request.lanes,
+        directories: files.given.clone(),
+        target: request.target.clone(),
+        order: if request.strict_order { VersionOrder::Strict } else { session.repo().version_order },
+    }
+}
+
+/// Plans for a database that does not exist yet.
+fn plan_for_nothing(
+    session: &Session<'_>,
+    files: &FileSet,
+    scope: &Scope,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
+    let repo = session.repo();
+    let choice = super::choice::choose(repo, &[], None)?;
+    let mut inspection = Inspection { choice, state: Default::default() };
+    let mut report = MigrateReport::default();
+    if !request.no_load && repo.structure.is_file() {
+        report.load = Some(repo.shown(&repo.structure));
+        inspection.state.rows = structure::as_rows(&structure::recorded_versions(&repo.structure)?);
+    }
+    let plan = planned(session, files, &inspection, scope)?;
+    let jobs = jobs(files, &plan, session.server().dialect(), &inspection.choice.table)?;
+    report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
+    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
+    Ok(report)
+}
+
+fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
+    let repo = session.repo();
+    let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
+    plan::up(&repo.name, files, &found, scope)
+}
+
+fn jobs<'f>(files: &'f FileSet, plan: &Plan, dialect: Dialect, ledger: &LedgerTable) -> Result<Vec<Job<'f>>> {
+    plan.versions
+        .iter()
+        .filter_map(|version| files.find(version))
+        .map(|migration| Job::new(migration, Direction::Up, dialect, ledger.kind))
+        .collect()
+}
+
+fn tell_plan(session: &Session<'_>, plan: &Plan) {
+    let teller = session.teller();
+    for (text, help) in &plan.warnings {
+        teller.warn(text.clone(), help.clone());
+    }
+    for (version, by) in &plan.blocked {
+        teller.warn(
+            format!("migration {version} waits for {by}, which is not applied"),
+            Some(format!("apply it: `cargo dbsetup migrate --lane all --repo {}`", session.repo().name)),
+        );
+    }
+}
+
+/// Applies a plan under the locks of its lanes, where it is made again from what is there then.
+async fn apply(
+    session: &mut Session<'_>,
+    files: &FileSet,
+    scope: &Scope,
+    expected: &Plan,
+    seen: &Inspection,
+    log_sql: bool,
+) -> Result<usize> {
+    let ledger = seen.choice.table.clone();
+    let locks = locks_of(files, expected, &ledger);
+    let main = lock::main_key(&ledger);
+    // The ledger itself is made under the main lock, whatever the lane.
+    if !seen.choice.present.ledger && !locks.contains(&main) {
+        lock::acquire(session, &main).await?;
+        prepare(session, seen).await?;
+        lock::release(session, &main).await?;
+    }
+    lock::acquire_all(session, &locks).await?;
+    let inspection = session.inspect().await?;
+    record::check_before_writing(session, &inspection.state)?;
+    let plan = planned(session, files, &inspection, scope)?;
+    let plan = Plan { versions: within(session, expected, plan), ..Plan::default() };
+    let dialect = session.server().dialect();
+    let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
+    if jobs.is_empty() {
+        session
+            .teller()
+            .tell(What::NothingToMigrate { direction: Direction::Up, applied: inspection.state.rows.len() });
+        lock::release_all(session, &locks).await?;
+        return Ok(0);
+    }
+    prepare(session, &inspection).await?;
+    session.teller().tell(What::MigrationsPlanned { direction: Direction::Up, count: jobs.len() });
+    let mut done = 0;
+    {
+        let mut runner =
+            Runner { session, ledger: inspection.choice.table.clone(), locks: locks.clone(), log_sql };
+        for job in &jobs {
+            let version = job.migration.version.as_str();
+            let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
+            done += usize::from(runner.run(job, progress).await? == Outcome::Done);
+        }
+    }
+    if session.is_fresh() {
+        session.driver().await?.make_durable().await?;
+    }
+    lock::release_all(session, &locks).await?;
+    Ok(done)
+}
+
+/// The locks of the lanes that have something to run, the main one first.
+fn locks_of(files: &FileSet, plan: &Plan, ledger: &LedgerTable) -> Vec<LockKey> {
+    let has = |lane| plan.versions.iter().filter_map(|version| files.find(version)).any(|m| m.lane == lane);
+    [Lane::Automatic, Lane::Manual]
+        .into_iter()
+        .filter(|lane| has(*lane))
+        .map(|lane| LockKey { ledger: ledger.clone(), lane })
+        .collect()
+}
+
+/// What is left of the expected plan under the lock; what another process did meanwhile is told.
+fn within(session: &Session<'_>, expected: &Plan, now: Plan) -> Vec<super::Version> {
+    let gone: Vec<_> = expected.versions.iter().filter(|version| !now.versions.contains(version)).collect();
+    for version in gone {
+        session.teller().tell(What::AppliedByOther { version: version.to_string(), name: String::new() });
+    }
+    now.versions
+}
+
+/// Makes the ledger and the database's record of itself.
+async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
+    let ledger = &inspection.choice.table;
+    let present = inspection.choice.present;
+    let changes: Vec<Change> = record::first_changes(session.repo(), &inspection.state);
+    let driver = session.driver().await?;
+    driver.use_ledger(ledger);
+    if !present.ledger || !present.meta {
+        driver.prepare(ledger, Present { ledger: true, meta: true, progress: false }).await?;
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    driver
+        .transact(Work { script: "", changes: &changes, guard: None, lock: None })
+        .await
+        .map_err(|failure| Error::from(failure.error))
+}
+
+/// Whether rows or a marker say that the structure is there.
+pub(crate) fn is_loaded(inspection: &Inspection) -> bool {
+    !inspection.state.rows.is_empty() || inspection.state.meta(meta_key::LOADED).is_some()
+}

@@ -1,0 +1,122 @@
+//! The database's record of itself: which environment it belongs to, whether its structure was loaded, whether it was
+//! seeded. Kept beside the ledger, never dumped.
+
+use crate::driver::{LedgerState, Present, Work};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::migration::lock;
+use crate::repo::Repo;
+use crate::session::Session;
+
+/// The version of our own tables and files.
+pub const FORMAT: &str = "1";
+
+/// Returns the changes that a database's first write brings along: whose it is, and in which format.
+pub fn first_changes(repo: &Repo, state: &LedgerState) -> Vec<Change> {
+    let set = |key: &str, value: &str| Change::SetMeta { key: key.to_owned(), value: value.to_owned() };
+    let mut changes = Vec::new();
+    if state.meta(meta_key::FORMAT).is_none() {
+        changes.push(set(meta_key::FORMAT, FORMAT));
+    }
+    if state.meta(meta_key::ENVIRONMENT).is_none() {
+        changes.push(set(meta_key::ENVIRONMENT, &repo.environment));
+    }
+    changes
+}
+
+/// Returns why the database must not be written to by a destructive command: its record names another environment.
+pub fn other_environment<'a>(repo: &Repo, state: &'a LedgerState) -> Option<&'a str> {
+    state.meta(meta_key::ENVIRONMENT).filter(|recorded| *recorded != repo.environment)
+}
+
+/// Refuses a format that a newer release wrote, warns of another environment, and refuses a half-loaded structure.
+///
+/// # Errors
+/// [`Kind::Unsupported`] and [`Kind::PartlyLoaded`].
+pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Result<()> {
+    let repo = session.repo();
+    refuse_newer_format(repo, state)?;
+    if let Some(recorded) = other_environment(repo, state) {
+        session.teller().warn(
+            format!(
+                "the database of `{}` belongs to environment `{recorded}`, and this run is for `{}`",
+                repo.name, repo.environment
+            ),
+            Some(format!(
+                "check the URL; if it is right: `cargo dbsetup resolve --environment {} --repo {}`",
+                repo.environment, repo.name
+            )),
+        );
+    }
+    if state.meta(meta_key::LOADING).is_some() {
+        return Err(Error::new(
+            Kind::PartlyLoaded,
+            format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
+        )
+        .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)));
+    }
+    Ok(())
+}
+
+/// Refuses to work on tables of a format that this release does not know.
+///
+/// # Errors
+/// [`Kind::Unsupported`].
+pub fn refuse_newer_format(repo: &Repo, state: &LedgerState) -> Result<()> {
+    match state.meta(meta_key::FORMAT) {
+        Some(format) if format != FORMAT => Err(Error::new(
+            Kind::Unsupported,
+            format!("the database of `{}` was prepared by a newer release (format {format})", repo.name),
+        )
+        .help("update cargo-dbsetup and the dbsetup library")),
+        _ => Ok(()),
+    }
+}
+
+/// Records that this run created the database: whose it is, and that it is to be seeded. Under the main lock.
+///
+/// # Errors
+/// Those of connecting and writing.
+pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
+    let inspection = session.inspect().await?;
+    let ledger = inspection.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    let mut changes = first_changes(session.repo(), &inspection.state);
+    changes.push(Change::SetMeta { key: meta_key::UNSEEDED.to_owned(), value: "created".to_owned() });
+    write(session, &ledger, &changes).await?;
+    lock::release(session, &key).await
+}
+
+/// Records another environment.
+///
+/// # Errors
+/// Those of connecting and writing.
+pub async fn set_environment(session: &mut Session<'_>, environment: &str) -> Result<()> {
+    let inspection = session.inspect().await?;
+    let ledger = inspection.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    let mut changes = first_changes(session.repo(), &inspection.state);
+    changes.retain(|change| !matches!(change, Change::SetMeta { key, .. } if key == meta_key::ENVIRONMENT));
+    changes.push(Change::SetMeta { key: meta_key::ENVIRONMENT.to_owned(), value: environment.to_owned() });
+    write(session, &ledger, &changes).await?;
+    lock::release(session, &key).await?;
+    session.teller().tell(What::EnvironmentRecorded { environment: environment.to_owned() });
+    Ok(())
+}
+
+/// Writes to our tables beside the ledger, which are made when they are missing. Under the main lock.
+///
+/// # Errors
+/// Those of the database.
+pub async fn write(session: &mut Session<'_>, ledger: &LedgerTable, changes: &[Change]) -> Result<()> {
+    let driver = session.driver().await?;
+    driver.use_ledger(ledger);
+    driver.prepare(ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    driver
+        .transact(Work { script: "", changes, guard: None, lock: None })
+        .await
+        .map_err(|failure| Error::from(failure.error))
+}

@@ -1,0 +1,205 @@
+//! One repo being worked on: its server and at most one connection, opened when it is needed and closed on every path.
+
+use std::sync::{Arc, Mutex};
+
+use crate::driver::{DbErrorClass, Driver, LedgerState, Server, SessionOptions};
+use crate::drivers;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Observer, Teller};
+use crate::ledger::LedgerKind;
+use crate::migration::{Choice, choice};
+use crate::repo::Repo;
+
+/// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
+pub type SessionId = Arc<Mutex<Option<String>>>;
+
+/// A repo, its server and its connection.
+pub struct Session<'a> {
+    repo: &'a Repo,
+    observer: &'a dyn Observer,
+    server: Box<dyn Server>,
+    driver: Option<Box<dyn Driver>>,
+    options: SessionOptions,
+    data: bool,
+    id: SessionId,
+}
+
+/// What a database says about its migrations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The ledger, there or to be made.
+    pub choice: Choice,
+    /// What it says.
+    pub state: LedgerState,
+}
+
+impl<'a> Session<'a> {
+    /// Opens what the repo's URL names, without connecting. `verb` is shown to whoever waits for our lock.
+    ///
+    /// # Errors
+    /// [`Kind::Configuration`] when the URL does not parse.
+    pub fn new(repo: &'a Repo, observer: &'a dyn Observer, verb: &str) -> Result<Self> {
+        // A pooler is no place for locks and sessions; who configured a way past it wants it taken.
+        let url = repo.direct_url.as_ref().unwrap_or(&repo.url);
+        let server = drivers::open(url, &repo.root, repo.maintenance_url.as_ref())?;
+        Ok(Self::with_server(repo, observer, verb, server))
+    }
+
+    /// The same with a server of the caller's.
+    pub fn with_server(
+        repo: &'a Repo,
+        observer: &'a dyn Observer,
+        verb: &str,
+        server: Box<dyn Server>,
+    ) -> Self {
+        let options = SessionOptions {
+            application: format!("dbsetup {verb} {}", repo.name),
+            lock_timeout: repo.lock_timeout,
+            statement_timeout: repo.statement_timeout,
+            role: repo.role.clone(),
+            schemas: repo.schemas.clone(),
+            foreign_keys: enforces_foreign_keys(repo.ledger.kind.or(repo.layout_ledger)),
+            ..SessionOptions::default()
+        };
+        Self { repo, observer, server, driver: None, options, data: false, id: SessionId::default() }
+    }
+
+    /// The repo.
+    pub fn repo(&self) -> &'a Repo {
+        self.repo
+    }
+
+    /// Who hears of what happens.
+    pub fn teller(&self) -> Teller<'a> {
+        Teller::new(&self.repo.name, self.observer)
+    }
+
+    /// The server.
+    pub fn server(&self) -> &dyn Server {
+        &*self.server
+    }
+
+    /// What ends the connection from outside.
+    pub fn id(&self) -> SessionId {
+        self.id.clone()
+    }
+
+    /// Says that this run created the database: until it is ready a crash loses nothing that a rerun does not make
+    /// again, so commits need not wait for the disk.
+    pub async fn created_now(&mut self) {
+        self.close().await;
+        self.options.fresh = true;
+    }
+
+    /// Whether this run created the database.
+    pub fn is_fresh(&self) -> bool {
+        self.options.fresh
+    }
+
+    /// Says whether data are written (seeds, files of the user's) or migrations run. Data that a person writes are held
+    /// to foreign keys whatever migrations do.
+    pub async fn writes_data(&mut self, data: bool) {
+        self.data = data;
+        if data {
+            self.enforce_foreign_keys(true).await;
+        }
+    }
+
+    /// Opens the next connection with or without foreign keys, where the session decides that.
+    async fn enforce_foreign_keys(&mut self, enforce: bool) {
+        let matters =
+            self.driver.as_ref().is_none_or(|driver| driver.about().capabilities.session_foreign_keys);
+        if self.options.foreign_keys != enforce && matters {
+            self.close().await;
+            self.options.foreign_keys = enforce;
+        }
+    }
+
+    /// The connection, opened now if it is not open.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub async fn driver(&mut self) -> Result<&mut dyn Driver> {
+        if self.driver.is_none() {
+            let driver = self.server.connect(&self.options).await.map_err(|error| self.explain(error))?;
+            self.driver = Some(driver);
+        }
+        let driver = self.driver.as_mut().expect("it was opened above");
+        self.id.lock().expect("nobody panics while holding it").clone_from(&driver.about().session);
+        Ok(&mut **driver)
+    }
+
+    /// Adds to a failure to connect what to do about it.
+    fn explain(&self, error: crate::driver::DbError) -> Error {
+        let (class, repo) = (error.class, &self.repo.name);
+        let result = Error::from(error).note(format!("connecting to {}", self.server.target().shown));
+        match class {
+            DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
+                result.help(format!("create it: `cargo dbsetup create --repo {repo}`"))
+            }
+            DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
+                result.help(format!("start the server, or wait for it: `cargo dbsetup wait --repo {repo}`"))
+            }
+            _ => result,
+        }
+    }
+
+    /// Closes the connection, and with it gives back every lock.
+    pub async fn close(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.close().await;
+        }
+        *self.id.lock().expect("nobody panics while holding it") = None;
+    }
+
+    /// Passes on what the server said.
+    pub fn tell_notices(&mut self) {
+        let teller = self.teller();
+        for text in self.driver.iter_mut().flat_map(|driver| driver.take_notices()) {
+            teller.tell(crate::event::What::Notice { text });
+        }
+    }
+
+    /// Finds the ledger and reads it, in two trips at most.
+    ///
+    /// # Errors
+    /// Those of connecting; [`Kind::Ledger`] when it cannot be told which table is the ledger.
+    pub async fn inspect(&mut self) -> Result<Inspection> {
+        let repo = self.repo;
+        let names = choice::names(repo);
+        let driver = self.driver().await?;
+        let found = driver.find_tables(&names).await?;
+        let schema = driver.about().schema.clone();
+        let choice = choice::choose(repo, &found, schema.as_deref())?;
+        let state = if choice.present == crate::driver::Present::default() {
+            LedgerState::default()
+        } else {
+            driver.read_ledger(&choice.table, choice.present).await?
+        };
+        driver.use_ledger(&choice.table);
+        // The peers' own clients enforce foreign keys while they migrate; their files are written for that.
+        let enforce = self.data || enforces_foreign_keys(Some(choice.table.kind));
+        self.enforce_foreign_keys(enforce).await;
+        self.driver().await?.use_ledger(&choice.table);
+        Ok(Inspection { choice, state })
+    }
+
+    /// Inspects a database that may be missing, which is as good as an empty one for a plan.
+    ///
+    /// # Errors
+    /// Those of [`Session::inspect`] but [`Kind::DatabaseMissing`].
+    pub async fn inspect_if_exists(&mut self) -> Result<Option<Inspection>> {
+        match self.inspect().await {
+            Ok(inspection) => Ok(Some(inspection)),
+            Err(error) if error.kind() == Kind::DatabaseMissing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether a migration runs with foreign keys enforced, where the session decides that (SQLite). sqlx, diesel and
+/// refinery do so. We and dbmate do not: a table that is rebuilt would take the rows that refer to it along; what is
+/// broken is found before the commit instead.
+fn enforces_foreign_keys(kind: Option<LedgerKind>) -> bool {
+    matches!(kind, Some(LedgerKind::Sqlx | LedgerKind::Diesel | LedgerKind::Refinery))
+}

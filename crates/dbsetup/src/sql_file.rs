@@ -1,0 +1,206 @@
+//! A SQL file of any length, sent in batches inside an open transaction; failures point into the file.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::driver::{Driver, ScriptError};
+use crate::error::{Error, Kind, Result, Site};
+use crate::failure::failing_range;
+use crate::sql::{Dialect, Item, Location, SplitError, Splitter, Statement};
+
+/// The longest statement of a file: 16 MiB. With the batch it keeps the memory that a file takes bounded.
+const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
+/// How much text goes into one message.
+const BATCH: usize = 256 * 1024;
+
+/// What is done with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It runs.
+    Run,
+    /// It is passed over.
+    Skip,
+}
+
+/// A file that is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SqlFile<'p> {
+    /// To open.
+    pub path: &'p Path,
+    /// To show.
+    pub shown: &'p Path,
+    /// Its dialect.
+    pub dialect: Dialect,
+}
+
+impl SqlFile<'_> {
+    /// Sends the statements that `classify` lets run, and returns how many. The caller has begun the transaction and
+    /// commits it; with `chunk` it is committed and begun anew after so many statements. `progress` hears how many bytes
+    /// of the file are sent.
+    pub async fn send(
+        self,
+        driver: &mut dyn Driver,
+        classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
+        progress: &(dyn Fn(u64) + Sync),
+        chunk: u64,
+    ) -> Result<u64> {
+        let mut sender =
+            Sender { file: self, batch: String::new(), starts: Vec::new(), sent: 0, chunk, in_chunk: 0 };
+        sender.run(driver, classify, progress).await?;
+        Ok(sender.sent)
+    }
+}
+
+/// Opens a file for splitting.
+pub(crate) fn open(path: &Path, shown: &Path, dialect: Dialect) -> Result<Splitter<File>> {
+    let file = File::open(path).map_err(|error| Error::io("read", shown, error))?;
+    Ok(Splitter::new(dialect, file).statement_limit(STATEMENT_LIMIT))
+}
+
+struct Sender<'p> {
+    file: SqlFile<'p>,
+    batch: String,
+    /// Where each statement of the batch starts: in the batch, and in the file.
+    starts: Vec<(usize, Location)>,
+    sent: u64,
+    /// How many statements make a transaction.
+    chunk: u64,
+    in_chunk: u64,
+}
+
+impl Sender<'_> {
+    async fn run(
+        &mut self,
+        driver: &mut dyn Driver,
+        classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let SqlFile { path, shown, dialect } = self.file;
+        let mut splitter = open(path, shown, dialect)?;
+        let mut data = Vec::new();
+        while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+            match item {
+                Item::Statement(statement) => {
+                    if classify(&statement)? == Use::Skip {
+                        continue;
+                    }
+                    if self.batch.len() + statement.text.len() > BATCH && !self.batch.is_empty() {
+                        self.flush(driver).await?;
+                        progress(statement.start.offset);
+                    }
+                    self.push(statement);
+                    if self.in_chunk + self.starts.len() as u64 >= self.chunk {
+                        self.flush(driver).await?;
+                        driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
+                        driver.begin(true).await?;
+                        self.in_chunk = 0;
+                    }
+                }
+                Item::Copy(statement) => {
+                    self.flush(driver).await?;
+                    let at = statement.start;
+                    let fail = |failure: ScriptError| self.copy_failed(at, &failure);
+                    driver.copy_begin(&statement.text).await.map_err(fail)?;
+                    let mut sent = 0;
+                    while splitter.copy_data(&mut data).map_err(|error| unsplittable(path, shown, &error))? {
+                        driver.copy_data(&data).await.map_err(fail)?;
+                        sent += data.len() as u64;
+                        progress(at.offset + sent);
+                    }
+                    driver.copy_end().await.map_err(fail)?;
+                    self.sent += 1;
+                }
+                _ => {}
+            }
+        }
+        self.flush(driver).await
+    }
+
+    fn push(&mut self, statement: Statement) {
+        self.starts.push((self.batch.len(), statement.start));
+        self.batch.push_str(&statement.text);
+        self.batch.push_str(";\n");
+    }
+
+    async fn flush(&mut self, driver: &mut dyn Driver) -> Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        driver.execute(&self.batch).await.map_err(|failure| self.failed(&failure))?;
+        self.sent += self.starts.len() as u64;
+        self.in_chunk += self.starts.len() as u64;
+        self.batch.clear();
+        self.starts.clear();
+        // One very long statement does not keep its memory for the rest of the file.
+        self.batch.shrink_to(BATCH * 2);
+        Ok(())
+    }
+
+    /// Returns the error of a batch, pointing into the file.
+    fn failed(&self, failure: &ScriptError) -> Error {
+        let error = Error::from(failure.error.clone());
+        let Some(range) = failing_range(self.file.dialect, &self.batch, failure) else {
+            return error.note(format!("in `{}`", self.file.shown.display()));
+        };
+        let index = self.starts.partition_point(|(start, _)| *start <= range.start).saturating_sub(1);
+        let (start, location) = self.starts[index];
+        let before = &self.batch[start..range.start];
+        let at = Location {
+            offset: location.offset + before.len() as u64,
+            line: location.line + before.matches('\n').count() as u64,
+            column: match before.rfind('\n') {
+                Some(line) => before[line + 1..].chars().count() as u64 + 1,
+                None => location.column + before.chars().count() as u64,
+            },
+        };
+        let width = self.batch[range].lines().next().unwrap_or_default().chars().count();
+        error.at(site(self.file.path, self.file.shown, at, width))
+    }
+
+    fn copy_failed(&self, at: Location, failure: &ScriptError) -> Error {
+        Error::from(failure.error.clone()).at(site(self.file.path, self.file.shown, at, 4))
+    }
+}
+
+/// Returns the error of a file that cannot be split.
+pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Error {
+    let message = match (error.location(), error.to_string().split_once(" at line ")) {
+        (Some(_), Some((what, _))) => what.replace(" that starts", ""),
+        _ => error.to_string(),
+    };
+    let mut result =
+        Error::new(Kind::Grammar, format!("{message} in `{}`", shown.display())).note("nothing was run");
+    if let Some(location) = error.location() {
+        result = result.at(site(path, shown, location, 1));
+    }
+    match error.hint() {
+        Some(hint) => result.help(hint),
+        None => result,
+    }
+}
+
+/// Returns a place in a file that is too long to keep: its line is read again.
+pub(crate) fn site(path: &Path, shown: &Path, at: Location, width: usize) -> Site {
+    let excerpt = line(path, at).unwrap_or_default();
+    let available = excerpt.chars().count().saturating_sub(usize::try_from(at.column).unwrap_or(1) - 1);
+    Site { path: shown.to_path_buf(), at, excerpt, width: width.min(available).max(1) }
+}
+
+/// Reads the line that holds a place, as far as a person wants to see it.
+fn line(path: &Path, at: Location) -> Option<String> {
+    use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+    // A line is not looked for further back than this.
+    const BACK: u64 = 4096;
+    let start = at.offset.saturating_sub(BACK);
+    let mut file = File::open(path).ok()?;
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let mut reader = BufReader::new(file.take(BACK * 2));
+    let mut before = vec![0; usize::try_from(at.offset - start).ok()?];
+    reader.read_exact(&mut before).ok()?;
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut text = before[line_start..].to_vec();
+    let mut rest = Vec::new();
+    reader.read_until(b'\n', &mut rest).ok()?;
+    text.extend(rest);
+    Some(String::from_utf8_lossy(&text).trim_end().to_owned())
+}

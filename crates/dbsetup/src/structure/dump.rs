@@ -1,0 +1,239 @@
+//! `dump`: the structure of a database as a file. Canonical, whole, replaced in one step.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::format;
+use crate::driver::{DumpRequest, Via};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::meta_key;
+use crate::migration::FileSet;
+use crate::record;
+use crate::session::Session;
+
+/// How often a dump is begun again when migrations run meanwhile.
+const TRIES: u32 = 3;
+
+/// What `dump` is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DumpOptions {
+    /// How; `None` is native where that is to be had.
+    pub via: Option<Via>,
+    /// Only these schemas.
+    pub schemas: Vec<String>,
+    /// Not these schemas.
+    pub exclude_schemas: Vec<String>,
+    /// Not these tables.
+    pub exclude_tables: Vec<String>,
+    /// Record versions whose files are nowhere in this checkout.
+    pub allow_missing: bool,
+}
+
+/// A structure, beside the file that it belongs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dump {
+    /// The text.
+    pub text: String,
+    /// The file's present text; `None` where there is no file.
+    pub present: Option<String>,
+    /// The file, to open.
+    pub path: PathBuf,
+    /// The file, to show.
+    pub shown: PathBuf,
+}
+
+impl Dump {
+    /// Whether the file says the same.
+    pub fn is_current(&self) -> bool {
+        self.present.as_deref() == Some(&self.text)
+    }
+}
+
+/// Reads the structure of the database. Writes nothing.
+///
+/// # Errors
+/// Those of the driver; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
+    let result = read(session, options, path).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
+    let repo = session.repo();
+    let path = path.unwrap_or(&repo.structure).to_path_buf();
+    let shown = repo.shown(&path);
+    let dialect = session.server().dialect();
+    let mut before = session.inspect().await?;
+    for attempt in 1.. {
+        record::refuse_newer_format(repo, &before.state)?;
+        if before.state.meta(meta_key::LOADING).is_some() {
+            record::check_before_writing(session, &before.state)?;
+        }
+        if let Some(running) = before.state.progress.first() {
+            return Err(Error::new(
+                Kind::Undecided,
+                format!("migration {} of `{}` is half done", running.version, repo.name),
+            )
+            .help("finish it: `cargo dbsetup migrate`"));
+        }
+        let ledger = before.choice.table.clone();
+        let request = DumpRequest {
+            via: options.via,
+            schemas: options.schemas.clone(),
+            exclude_schemas: options.exclude_schemas.clone(),
+            exclude_tables: options.exclude_tables.clone(),
+            ledger: before.choice.present.ledger.then(|| ledger.clone()),
+        };
+        let body = session.driver().await?.dump(&request).await?;
+        // The rows must be those of the same moment: when a migration ran meanwhile, both are read again.
+        let after = session.inspect().await?;
+        if after.state.rows == before.state.rows {
+            if !options.allow_missing {
+                refuse_unknown_versions(session, &after.state.rows, &path)?;
+            }
+            let rows = format::ledger_rows(dialect, &ledger, &after.state)?;
+            let present = match std::fs::read(&path) {
+                Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                Err(error) => return Err(Error::io("read", &shown, error)),
+            };
+            return Ok(Dump { text: compose(&format::header(dialect), &body, &rows), present, path, shown });
+        }
+        if attempt >= TRIES {
+            break;
+        }
+        session.teller().tell(What::Retry {
+            why: "migrations ran while the structure was read".to_owned(),
+            attempt: attempt + 1,
+        });
+        before = after;
+    }
+    Err(Error::new(
+        Kind::Locked,
+        format!("migrations of `{}` keep running while its structure is read", repo.name),
+    )
+    .help("wait for them to end, then dump again"))
+}
+
+/// Puts a file together.
+fn compose(header: &str, body: &str, rows: &[String]) -> String {
+    let mut text = format!("{header}\n");
+    for part in [body.trim(), &rows.join("\n")] {
+        if !part.is_empty() {
+            text.push('\n');
+            text.push_str(part);
+            text.push('\n');
+        }
+    }
+    text.push('\n');
+    text.push_str(format::TRAILER);
+    text.push('\n');
+    text
+}
+
+/// Versions whose files nobody has would be recorded as applied wherever the file is loaded, and never run.
+fn refuse_unknown_versions(
+    session: &Session<'_>,
+    rows: &[crate::ledger::AppliedRow],
+    path: &Path,
+) -> Result<()> {
+    let repo = session.repo();
+    let files = match FileSet::read(repo, &[]) {
+        Ok(files) => files,
+        Err(error) if error.kind() == Kind::Missing => FileSet { numeric: true, ..FileSet::default() },
+        Err(error) => return Err(error),
+    };
+    let known: HashSet<String> = format::recorded_versions(path)?.into_iter().collect();
+    let unknown: Vec<&str> = rows
+        .iter()
+        .map(|row| row.version.as_str())
+        .filter(|version| !known.contains(*version))
+        .filter(|version| {
+            files.parse_version(version).is_none_or(|version| {
+                files.find(&version).is_none() && !files.archived.contains_key(&version)
+            })
+        })
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Missing,
+        format!("`{}` has applied {} whose file is nowhere in this checkout", repo.name, unknown.join(", ")),
+    )
+    .note("a structure that records it would keep the migration from ever running elsewhere")
+    .help("check out its branch or roll it back there; or record it all the same: `--allow-missing`"))
+}
+
+/// Writes a dump to its file: into a temporary file beside it, to the disk, then in its place. A file that says the
+/// same is not touched.
+///
+/// # Errors
+/// [`Kind::Io`]; the old file is whole then.
+pub fn write(session: &Session<'_>, dump: &Dump, start: Instant) -> Result<bool> {
+    let changed = !dump.is_current();
+    if changed {
+        replace(&dump.path, &dump.shown, dump.text.as_bytes())?;
+    }
+    session.teller().tell(What::Dumped { path: dump.shown.clone(), changed, took: start.elapsed() });
+    Ok(changed)
+}
+
+fn replace(path: &Path, shown: &Path, bytes: &[u8]) -> Result<()> {
+    let io = |error| Error::io("write", shown, error);
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(io)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A fixed name: what a killed run left behind is overwritten by the next one.
+    let temporary = directory.join(format!(".{name}.dbsetup-tmp"));
+    let written = (|| {
+        let mut file = std::fs::File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, path)?;
+        // The rename itself is to survive a power cut; not every platform lets a directory be opened.
+        if let Ok(directory) = std::fs::File::open(directory) {
+            let _ = directory.sync_all();
+        }
+        Ok(())
+    })();
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        io(error).note("the old file is untouched")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_a_header_a_body_rows_and_a_trailer() {
+        let text = compose("-- h", "create table a (i int);\n", &["insert 1;".into(), "insert 2;".into()]);
+        assert_eq!(
+            text,
+            "-- h\n\ncreate table a (i int);\n\ninsert 1;\ninsert 2;\n\n-- dbsetup structure end\n"
+        );
+        assert_eq!(compose("-- h", "", &[]), "-- h\n\n-- dbsetup structure end\n");
+    }
+
+    #[test]
+    fn a_failed_write_keeps_the_old_file_and_leaves_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("structure.sql");
+        std::fs::write(&path, "old").unwrap();
+        // A directory in the temporary file's place cannot be opened for writing.
+        std::fs::create_dir(directory.path().join(".structure.sql.dbsetup-tmp")).unwrap();
+        assert!(replace(&path, &path, b"new").is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        std::fs::remove_dir(directory.path().join(".structure.sql.dbsetup-tmp")).unwrap();
+        replace(&path, &path, b"new").unwrap();
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

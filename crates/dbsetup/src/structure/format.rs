@@ -1,0 +1,273 @@
+//! The file format: first line, trailer, ledger rows. Pure but for reading a file.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::driver::LedgerState;
+use crate::error::{Error, Kind, Result};
+use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
+use crate::sql::{self, Dialect};
+
+/// The last line of a file of ours. A file that lacks it was cut off.
+pub(super) const TRAILER: &str = "-- dbsetup structure end";
+/// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
+const OWN_TABLE: &str = "dbsetup_migrations";
+const HEADER: &str = "-- dbsetup structure format ";
+
+/// Returns the first line of a file of ours.
+pub(super) fn header(dialect: Dialect) -> String {
+    format!("{HEADER}1 ({})", name(dialect))
+}
+
+fn name(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Postgres => "postgresql",
+        Dialect::Sqlite => "sqlite",
+    }
+}
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Author {
+    /// We wrote it, and it is whole.
+    Ours,
+    /// pg_dump, sqlite3, a person.
+    Foreign,
+}
+
+/// Looks at the first and the last line of a structure file.
+///
+/// # Errors
+/// [`Kind::Missing`] without the file; [`Kind::Unsupported`] for a newer format or another database's;
+/// [`Kind::Grammar`] for a file of ours that was cut off.
+pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Author> {
+    let io = |error| Error::io("read", shown, error);
+    let mut file = File::open(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::new(Kind::Missing, format!("there is no structure file `{}`", shown.display()))
+                .help("write one: `cargo dbsetup dump`")
+        }
+        _ => io(error),
+    })?;
+    let mut start = [0; 128];
+    let length = read_up_to(&mut file, &mut start).map_err(io)?;
+    let first = String::from_utf8_lossy(&start[..length]);
+    let first = first.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim_end().to_owned();
+    let Some(format) = first.strip_prefix(HEADER) else { return Ok(Author::Foreign) };
+    match format.split_once(' ') {
+        Some(("1", database)) if database == format!("({})", name(dialect)) => {}
+        Some(("1", database)) => {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("`{}` is the structure of another database {database}", shown.display()),
+            )
+            .note(format!("the URL names a {} database", name(dialect))));
+        }
+        _ => {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("`{}` was written by a newer release (format {format})", shown.display()),
+            )
+            .help("update cargo-dbsetup and the dbsetup library"));
+        }
+    }
+    let size = file.metadata().map_err(io)?.len();
+    file.seek(SeekFrom::Start(size.saturating_sub(64))).map_err(io)?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end).map_err(io)?;
+    if String::from_utf8_lossy(&end).trim_end().ends_with(TRAILER) {
+        return Ok(Author::Ours);
+    }
+    Err(Error::new(Kind::Grammar, format!("`{}` was cut off: its last line is missing", shown.display()))
+        .note(format!("a whole file ends with `{TRAILER}`"))
+        .help("restore it from version control, or write it again: `cargo dbsetup dump`"))
+}
+
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
+/// Returns the statements that bring the ledger's rows, one a line, so that two branches rarely touch neighbouring
+/// lines: they are ordered by the reversed text of the version.
+pub(super) fn ledger_rows(
+    dialect: Dialect,
+    ledger: &LedgerTable,
+    state: &LedgerState,
+) -> Result<Vec<String>> {
+    let mut rows: Vec<&AppliedRow> = state.rows.iter().filter(|row| row.success).collect();
+    rows.sort_by_key(|row| row.version.chars().rev().collect::<String>());
+    rows.into_iter().map(|row| ledger_row(dialect, ledger, row)).collect()
+}
+
+fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Result<String> {
+    let literal = |text: &str| {
+        sql::quote_literal(dialect, text)
+            .map_err(|error| Error::new(Kind::Ledger, format!("row {} of the ledger: {error}", row.version)))
+    };
+    let optional = |text: &Option<String>| text.as_deref().map_or(Ok("NULL".to_owned()), literal);
+    let identifier = |text: &str| {
+        sql::quote_identifier(dialect, text).map_err(|error| Error::new(Kind::Ledger, error.to_string()))
+    };
+    let table = match &ledger.schema {
+        Some(schema) => format!("{}.{}", identifier(schema)?, identifier(&ledger.name)?),
+        None => identifier(&ledger.name)?,
+    };
+    let version = literal(&row.version)?;
+    let name = literal(row.name.as_deref().unwrap_or_default())?;
+    let checksum = row.checksum.clone().unwrap_or_default();
+    Ok(match ledger.kind {
+        LedgerKind::Dbsetup => format!(
+            "INSERT INTO {table} (version, name, source, checksum) VALUES ({version}, {name}, {}, {});",
+            literal(row.source.as_deref().unwrap_or_default())?,
+            optional(&row.checksum)?
+        ),
+        LedgerKind::Sqlx => format!(
+            "INSERT INTO {table} (version, description, success, checksum, execution_time) \
+             VALUES ({}, {name}, TRUE, {}, 0);",
+            row.version,
+            match dialect {
+                Dialect::Postgres => format!("decode('{checksum}', 'hex')"),
+                Dialect::Sqlite => format!("X'{checksum}'"),
+            }
+        ),
+        // A fixed time: when a row was applied somewhere is not structure.
+        LedgerKind::Refinery => format!(
+            "INSERT INTO {table} (version, name, applied_on, checksum) VALUES ({}, {name}, '1970-01-01T00:00:00Z', {});",
+            row.version,
+            literal(&checksum)?
+        ),
+        LedgerKind::Diesel | LedgerKind::Dbmate => {
+            format!("INSERT INTO {table} (version) VALUES ({version});")
+        }
+    })
+}
+
+/// Returns the versions that a structure file records in a ledger; none without the file. Understands our files and
+/// those of peers, whose rows may share one INSERT.
+///
+/// # Errors
+/// [`Kind::Io`] when it cannot be read.
+pub fn recorded_versions(path: &Path) -> Result<Vec<String>> {
+    let text = match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", path, error)),
+    };
+    let mut versions = Vec::new();
+    for (at, _) in text.match_indices("INSERT INTO ") {
+        // Only what begins a line is a statement; the same words inside a function's body are not.
+        if at == 0 || text.as_bytes()[at - 1] == b'\n' {
+            first_values(&text[at..], &mut versions);
+        }
+    }
+    Ok(versions)
+}
+
+/// Adds the first value of every row of an INSERT into a ledger.
+fn first_values(text: &str, versions: &mut Vec<String>) {
+    let mut tokens = sql::tokens(Dialect::Postgres, text)
+        .filter(|token| !matches!(token.kind, sql::TokenKind::Space | sql::TokenKind::Comment));
+    // INSERT INTO [schema .] table ( version …
+    let mut table = "";
+    for token in tokens.by_ref().skip(2) {
+        match token.text {
+            "(" => break,
+            "." => {}
+            name => table = name.trim_matches('"'),
+        }
+    }
+    let is_ledger = LedgerKind::ALL.iter().any(|kind| kind.default_table() == table) || table == OWN_TABLE;
+    if !is_ledger || tokens.next().is_none_or(|token| token.text.trim_matches('"') != "version") {
+        return;
+    }
+    let mut depth = 1;
+    let mut opened = false;
+    for token in tokens {
+        match token.text {
+            ";" => return,
+            "(" => {
+                depth += 1;
+                opened = depth == 1;
+                continue;
+            }
+            ")" => depth -= 1,
+            value if opened => versions.push(value.trim_matches('\'').to_owned()),
+            _ => {}
+        }
+        opened = false;
+    }
+}
+
+/// Returns the rows that a ledger will have once a structure file is loaded.
+pub fn as_rows(versions: &[String]) -> Vec<AppliedRow> {
+    versions
+        .iter()
+        .map(|version| AppliedRow { version: version.clone(), success: true, ..AppliedRow::default() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("structure.sql");
+        std::fs::write(&path, text).unwrap();
+        (directory, path)
+    }
+
+    #[test]
+    fn a_file_of_ours_that_was_cut_off_is_named() {
+        let whole = format!("{}\n\ncreate table a (i int);\n\n{TRAILER}\n", header(Dialect::Sqlite));
+        let (_directory, path) = file(&whole);
+        assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap(), Author::Ours);
+        for cut in [whole.len() - 3, whole.len() / 2] {
+            let (_directory, path) = file(&whole[..cut]);
+            assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Grammar);
+        }
+    }
+
+    #[test]
+    fn the_structure_of_another_database_is_refused() {
+        let (_directory, path) = file(&format!("{}\n{TRAILER}\n", header(Dialect::Postgres)));
+        assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Unsupported);
+    }
+
+    #[test]
+    fn ledger_rows_are_ordered_by_reversed_digits() {
+        let ledger = LedgerTable { kind: LedgerKind::Diesel, schema: None, name: "l".into(), wide: false };
+        let state = LedgerState {
+            rows: as_rows(&["101".into(), "102".into(), "111".into()]),
+            ..LedgerState::default()
+        };
+        let rows = ledger_rows(Dialect::Sqlite, &ledger, &state).unwrap();
+        assert_eq!(
+            rows,
+            [
+                "INSERT INTO \"l\" (version) VALUES ('101');",
+                "INSERT INTO \"l\" (version) VALUES ('111');",
+                "INSERT INTO \"l\" (version) VALUES ('102');",
+            ]
+        );
+    }
+
+    #[test]
+    fn versions_are_found_in_our_files_and_in_peers() {
+        let text = "INSERT INTO \"public\".\"schema_migrations\" (version, name, source, checksum) VALUES ('7', 'a (b)', 'm', 'x');\n\
+                    INSERT INTO public._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (8, 'x', TRUE, decode('ab', 'hex'), 0);\n\
+                    INSERT INTO public.schema_migrations (version) VALUES\n    ('9'),\n    ('10');\n\
+                    INSERT INTO public.users (version) VALUES ('11');\n";
+        let (_directory, path) = file(text);
+        let found = recorded_versions(&path).unwrap();
+        assert_eq!(found, ["7", "8", "9", "10"]);
+    }
+}

@@ -1,0 +1,280 @@
+//! `load`: the structure file into a database that is proved empty. One transaction; without any client program.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::format::{self, Author};
+use super::scan;
+use crate::driver::Present;
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::migration::{checksum, is_loaded, lock};
+use crate::record;
+use crate::session::{Inspection, Session};
+use crate::sql::Statement;
+use crate::sql_file::SqlFile;
+
+/// How many relations one transaction may create for each entry of the lock table, in percent.
+const LOCK_SHARE: u64 = 80;
+/// How many statements make a transaction where one for all would not fit.
+const CHUNK: u64 = 500;
+
+/// What `load` is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// Nothing to do is no failure.
+    pub skip_if_loaded: bool,
+    /// Empty the database first.
+    pub force: bool,
+    /// Only plan.
+    pub dry_run: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadOutcome {
+    /// It was loaded (or would be).
+    Loaded { statements: u64 },
+    /// It was not, and why.
+    Skipped { reason: String },
+}
+
+/// Loads the structure file.
+///
+/// # Errors
+/// [`Kind::NotEmpty`] when the database holds objects; [`Kind::Missing`] without the file; [`Kind::Grammar`] for a
+/// file that must not run; [`Kind::Statement`] with the place of what failed. Whatever fails, the database is as it
+/// was before, and no lock is left.
+pub async fn load(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
+    let result = load_and_unlock(session, request).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
+    let repo = session.repo();
+    let path = &repo.structure;
+    if request.skip_if_loaded && !path.exists() {
+        return Ok(skipped(session, format!("there is no file {}", repo.shown(path).display())));
+    }
+    let author = format::author(path, &repo.shown(path), session.server().dialect())?;
+    let inspection = if request.dry_run {
+        match session.inspect_if_exists().await? {
+            Some(inspection) => inspection,
+            None => return planned(session, author),
+        }
+    } else {
+        session.inspect().await?
+    };
+    record::refuse_newer_format(repo, &inspection.state)?;
+    if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
+        if request.skip_if_loaded {
+            return Ok(skipped(session, reason));
+        }
+        return Err(Error::new(
+            Kind::NotEmpty,
+            format!("the structure of `{}` is loaded already: {reason}", repo.name),
+        )
+        .help(format!(
+            "empty the database and load it again: `cargo dbsetup load --force --repo {}`",
+            repo.name
+        )));
+    }
+    if request.dry_run {
+        return planned(session, author);
+    }
+    let ledger = inspection.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    // Another process may have loaded it while this one waited.
+    let inspection = session.inspect().await?;
+    if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
+        lock::release(session, &key).await?;
+        return Ok(skipped(session, reason));
+    }
+    let statements = fill(session, &inspection, author, request.force).await?;
+    lock::release(session, &key).await?;
+    // What the file set for its own session is not handed on to anything that follows.
+    session.close().await;
+    Ok(LoadOutcome::Loaded { statements })
+}
+
+fn planned(session: &Session<'_>, author: Author) -> Result<LoadOutcome> {
+    let repo = session.repo();
+    let found =
+        scan::scan(&repo.structure, &repo.shown(&repo.structure), session.server().dialect(), author)?;
+    Ok(LoadOutcome::Loaded { statements: found.statements })
+}
+
+fn skipped(session: &Session<'_>, reason: String) -> LoadOutcome {
+    session.teller().tell(What::LoadSkipped { reason: reason.clone() });
+    LoadOutcome::Skipped { reason }
+}
+
+/// Why there is nothing to load.
+fn already_there(inspection: &Inspection) -> Option<String> {
+    if inspection.state.meta(meta_key::LOADING).is_some() {
+        return None;
+    }
+    match inspection.state.rows.len() {
+        0 if inspection.state.meta(meta_key::LOADED).is_some() => Some("it was loaded before".to_owned()),
+        0 => None,
+        1 => Some("1 migration is recorded there".to_owned()),
+        rows => Some(format!("{rows} migrations are recorded there")),
+    }
+}
+
+/// Whether `migrate` should load the structure first: there is a file, nothing is recorded, and nothing is there.
+///
+/// # Errors
+/// Those of reading the database.
+pub async fn may_load(session: &mut Session<'_>, inspection: &Inspection) -> Result<bool> {
+    if is_loaded(inspection) || !session.repo().structure.is_file() {
+        return Ok(false);
+    }
+    Ok(objects(session, &inspection.choice.table).await?.is_empty())
+}
+
+/// Loads the structure for `migrate`, which has found that [`may_load`].
+///
+/// # Errors
+/// Those of [`load`].
+pub async fn load_into_empty(session: &mut Session<'_>, ledger: &LedgerTable) -> Result<()> {
+    let repo = session.repo();
+    let author = format::author(&repo.structure, &repo.shown(&repo.structure), session.server().dialect())?;
+    let key = lock::main_key(ledger);
+    lock::acquire(session, &key).await?;
+    let inspection = session.inspect().await?;
+    if already_there(&inspection).is_none() {
+        fill(session, &inspection, author, false).await?;
+    }
+    lock::release(session, &key).await?;
+    session.close().await;
+    Ok(())
+}
+
+async fn objects(session: &mut Session<'_>, ledger: &LedgerTable) -> Result<Vec<String>> {
+    const ENOUGH_TO_SHOW: usize = 10;
+    Ok(session.driver().await?.user_objects(ledger, ENOUGH_TO_SHOW).await?)
+}
+
+/// Fills the database, under the lock.
+async fn fill(
+    session: &mut Session<'_>,
+    inspection: &Inspection,
+    author: Author,
+    force: bool,
+) -> Result<u64> {
+    let start = Instant::now();
+    let repo = session.repo();
+    let (path, shown) = (repo.structure.clone(), repo.shown(&repo.structure));
+    let ledger = inspection.choice.table.clone();
+    let dialect = session.server().dialect();
+    let reload = inspection.state.meta(meta_key::LOADING).is_some();
+    if reload {
+        session
+            .teller()
+            .warn("an earlier load was interrupted half way; it is done again from the start", None);
+    } else if !force {
+        let objects = objects(session, &ledger).await?;
+        if !objects.is_empty() {
+            return Err(not_empty(session, &objects));
+        }
+    }
+    let found = scan::scan(&path, &shown, dialect, author)?;
+    let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &shown, error))?.len();
+    session.teller().tell(What::LoadStarted { path: shown.clone(), bytes });
+    let mut changes = record::first_changes(repo, &inspection.state);
+    changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(&path, &shown)? });
+    changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
+    changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
+    let driver = session.driver().await?;
+    driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    let capacity = driver.lock_capacity().await?;
+    let in_one = capacity.is_none_or(|entries| found.relations * 100 <= entries * LOCK_SHARE);
+    if !in_one {
+        session.teller().warn(
+            format!(
+                "{} relations do not fit into one transaction of this server (max_locks_per_transaction); \
+                 the structure is loaded in several",
+                found.relations
+            ),
+            None,
+        );
+        let marker = [Change::SetMeta { key: meta_key::LOADING.into(), value: "1".into() }];
+        record::write(session, &ledger, &marker).await?;
+    }
+    let driver = session.driver().await?;
+    if !in_one && (force || reload) {
+        driver.empty().await?;
+        // Emptying takes our own tables along.
+        driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    }
+    driver.begin(true).await?;
+    if in_one && (force || reload) {
+        driver.empty().await?;
+        driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    } else if inspection.choice.present.ledger {
+        driver.drop_empty_ledger(&ledger).await?;
+    }
+    let classify = |statement: &Statement| scan::classify(&path, &shown, dialect, author, statement);
+    let teller = session.teller();
+    let progress = |bytes| teller.tell(What::LoadProgress { bytes });
+    let chunk = if in_one { u64::MAX } else { CHUNK };
+    let sent = SqlFile { path: &path, shown: &shown, dialect }
+        .send(session.driver().await?, &classify, &progress, chunk)
+        .await;
+    let statements = match sent {
+        Ok(sent) => {
+            let driver = session.driver().await?;
+            driver.commit(&changes).await.map_err(|failure| Error::from(failure.error))?;
+            sent
+        }
+        Err(error) => {
+            let undone = in_one && session.driver().await?.rollback().await.is_ok();
+            return Err(error.note(if undone {
+                "everything was rolled back: the database is as it was before"
+            } else {
+                "the database is half loaded; loading it again starts from the beginning"
+            }));
+        }
+    };
+    session.tell_notices();
+    session.teller().tell(What::Loaded { path: shown, statements, took: start.elapsed() });
+    Ok(statements)
+}
+
+fn not_empty(session: &Session<'_>, objects: &[String]) -> Error {
+    let repo = session.repo();
+    let mut error = Error::new(
+        Kind::NotEmpty,
+        format!("the database of `{}` is not empty, and no migration is recorded in it", repo.name),
+    );
+    for object in objects {
+        error = error.note(object.clone());
+    }
+    error.help(format!(
+        "empty it and load the structure: `cargo dbsetup load --force --repo {0}`; or keep it and record what it has: \
+         `cargo dbsetup resolve --applied --to VERSION --repo {0}`",
+        repo.name
+    ))
+}
+
+/// Returns the checksum of the file, kept in the database to tell what was loaded.
+fn digest(path: &Path, shown: &Path) -> Result<String> {
+    use std::io::Read;
+
+    use sha2::Digest;
+    let mut file = std::fs::File::open(path).map_err(|error| Error::io("read", shown, error))?;
+    let mut digest = sha2::Sha256::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut buffer).map_err(|error| Error::io("read", shown, error))? {
+            0 => return Ok(format!("sha256:{}", checksum::hex(&digest.finalize()))),
+            length => digest.update(&buffer[..length]),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Reads a structure file once before anything runs: whether it can be loaded, and what it takes.
+
+use std::path::Path;
+
+use super::format::Author;
+use crate::error::{Error, Kind, Result};
+use crate::sql::{self, Dialect, Item, Statement};
+use crate::sql_file::{Use, open, site, unsplittable};
+
+/// Settings that a dump's preamble makes for its own client. They do nothing for the structure, and an older server
+/// does not know the newer ones.
+const CLIENT_SETTINGS: [&str; 5] = [
+    "STATEMENT_TIMEOUT",
+    "LOCK_TIMEOUT",
+    "IDLE_IN_TRANSACTION_SESSION_TIMEOUT",
+    "TRANSACTION_TIMEOUT",
+    "CLIENT_MIN_MESSAGES",
+];
+
+/// What a file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Scan {
+    /// Statements that will run.
+    pub statements: u64,
+    /// Relations that it creates: each takes an entry of the server's lock table until the commit.
+    pub relations: u64,
+}
+
+/// Reads the whole file and refuses what must not run.
+///
+/// # Errors
+/// [`Kind::Grammar`] with the place: text that does not split, a client's command, a statement that has no business
+/// in a structure file.
+pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
+    let mut splitter = open(path, shown, dialect)?;
+    let mut found = Scan::default();
+    while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+        match item {
+            Item::Statement(statement) if classify(path, shown, dialect, author, &statement)? == Use::Run => {
+                found.statements += 1;
+                found.relations += u64::from(creates_relation(dialect, &statement.text));
+            }
+            Item::Copy(_) => found.statements += 1,
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Decides what is done with a statement.
+pub(super) fn classify(
+    path: &Path,
+    shown: &Path,
+    dialect: Dialect,
+    author: Author,
+    statement: &Statement,
+) -> Result<Use> {
+    let refuse = |what: String, help: &str| {
+        Err(Error::new(Kind::Grammar, what)
+            .at(site(
+                path,
+                shown,
+                statement.start,
+                statement.text.lines().next().unwrap_or_default().chars().count(),
+            ))
+            .help(help.to_owned()))
+    };
+    if let Some(word) = sql::transaction_control(dialect, &statement.text) {
+        return match word {
+            "BEGIN" | "START TRANSACTION" | "COMMIT" | "END" if author == Author::Foreign => Ok(Use::Skip),
+            _ => refuse(format!("{word} in a structure file"), "remove it: a load is one transaction"),
+        };
+    }
+    if let Some(danger) = sql::dangerous_in_structure(dialect, &statement.text) {
+        return refuse(
+            format!("{danger} has no business in a structure file"),
+            "remove it, or run it by itself: `cargo dbsetup run FILE.sql`",
+        );
+    }
+    let words = sql::statement_words(dialect, &statement.text, 3);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match &words[..] {
+        ["SET", name, ..] if CLIENT_SETTINGS.contains(name) => return Ok(Use::Skip),
+        // The sqlite3 shell's own preamble; inside a transaction it does nothing.
+        ["PRAGMA", "FOREIGN_KEYS", ..] => return Ok(Use::Skip),
+        ["CREATE", "TABLE", name, ..] if dialect == Dialect::Sqlite && name.starts_with("SQLITE_") => {
+            return Ok(Use::Skip);
+        }
+        ["PRAGMA", "USER_VERSION" | "APPLICATION_ID", ..] => return Ok(Use::Run),
+        _ => {}
+    }
+    if sql::must_run_alone(dialect, &statement.text) {
+        return refuse(
+            format!("{} cannot run in the transaction of a load", words.join(" ")),
+            "remove it from the structure file, and put it in a migration without a transaction",
+        );
+    }
+    Ok(Use::Run)
+}
+
+fn creates_relation(dialect: Dialect, statement: &str) -> bool {
+    let words = sql::statement_words(dialect, statement, 3);
+    words.first().is_some_and(|word| word == "CREATE")
+        && words[1..].iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "TABLE" | "INDEX" | "SEQUENCE" | "VIEW" | "UNLOGGED" | "UNIQUE" | "MATERIALIZED"
+            )
+        })
+        || words.starts_with(&["ALTER".to_owned(), "TABLE".to_owned()])
+            && sql::tokens(dialect, statement).any(|token| {
+                token.text.eq_ignore_ascii_case("PRIMARY") || token.text.eq_ignore_ascii_case("UNIQUE")
+            })
+}

@@ -1,0 +1,3 @@
+DROP INDEX products_slug;
+
+ALTER TABLE products DROP COLUMN slug;

@@ -1,0 +1,6 @@
+//! Whole workspaces, read through `cargo metadata`.
+
+mod configuration;
+mod documentation;
+mod layouts;
+mod urls;
