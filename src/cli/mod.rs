@@ -12,6 +12,8 @@ mod options;
 mod plan;
 mod prepare;
 mod program;
+#[cfg(test)]
+mod reference;
 mod rehearsal;
 mod runner;
 mod signals;
@@ -33,13 +35,13 @@ pub async fn run(words: Vec<String>) -> u8 {
     let line = Line::split(&words);
     let global = match line.global() {
         Ok(global) => global,
-        Err(error) => return usage::tell(&error, &line, &[], &Ui::new(None, None)),
+        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(None, None)),
     };
     let ui = Ui::new(global.format, global.color);
     ui.begin(global.quiet, global.verbose, false);
     match decide_and_run(&line, &global, &ui).await {
         Ok(code) => code,
-        Err(Stop::Usage { error, line, trail }) => usage::tell(&error, &line, &trail, &ui),
+        Err(Stop::Usage { error, line: wrong, trail }) => usage::tell(&error, &wrong, &trail, &line, &ui),
         Err(Stop::Signal(signal)) => signal.code(),
         Err(Stop::BrokenPipe) => exit::OK,
         Err(Stop::Failed(error)) => tell(&ui, &error),

@@ -317,7 +317,7 @@ impl<'a> Runner<'a> {
         let dry_run = prepared.step.options.dry_run;
         for Ended { repo, result, took } in ended {
             let name = self.prepared.repos[repo].name().as_str();
-            let output = match result {
+            let mut output = match result {
                 Ok(output) => output,
                 Err(code) => {
                     self.failed[repo] = true;
@@ -326,7 +326,7 @@ impl<'a> Runner<'a> {
                     continue;
                 }
             };
-            if dry_run && let Output::Plan(plan) = &output {
+            if dry_run && let Output::Plan(plan) = &mut output {
                 self.rehearsal.learn(repo, command, plan);
             }
             let open = match &output {
