@@ -21,6 +21,7 @@ mod summary;
 mod usage;
 
 use dbsetup::Error;
+use dbsetup::repo::DatabaseUrl;
 
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -67,6 +68,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
         (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
         (Err(error), _) => return Err(error.into()),
     };
+    warn_of_visible_password(global, ui);
     let aliases = Aliases::new(&workspace.config.aliases, Command::names());
     if usage::wants_alias_help(line, &aliases) {
         return data(ui, &usage::alias_help(line, &aliases));
@@ -84,6 +86,15 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     })?;
     let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
     run.run(signals).await
+}
+
+/// Arguments can be read by every user of the machine.
+fn warn_of_visible_password(global: &args::Global, ui: &Ui) {
+    let url = global.database_url.as_ref().map(DatabaseUrl::new);
+    if url.is_some_and(|url| url.redacted() != url.expose()) {
+        let text = "the password in `--database-url` can be seen in the list of processes";
+        ui.warning(text, Some("set a variable instead, for example `DATABASE_URL`"));
+    }
 }
 
 fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {

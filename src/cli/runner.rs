@@ -22,6 +22,7 @@ use super::rehearsal::{self, Rehearsal};
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
+use crate::ui::json::Object;
 use crate::ui::{Ui, prompt, status};
 use crate::workspace::Workspace;
 
@@ -354,7 +355,7 @@ impl<'a> Runner<'a> {
             Output::Status { status: found, .. } => status::human(repo, &found, step.options.verbose > 0),
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
-                crate::ui::json::Object::new(event).text("repo", repo).text("text", &text).line()
+                Object::new(event).text("repo", repo).text("text", &text).line()
             }
             Output::Data { text, .. } => text,
             Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
@@ -365,6 +366,11 @@ impl<'a> Runner<'a> {
     /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
+        self.ui.json(Object::new("interrupted").number("code", signal.code()));
+        let at_work = |session: &&Session<'_>| id(session).is_some();
+        if self.sessions.iter().flatten().filter(at_work).count() == 0 {
+            return self.ui.reason("Interrupted; nothing was being done in a database");
+        }
         self.ui.reason("Interrupted: ending the sessions");
         let ending = join_all(self.sessions.iter().flatten().map(end));
         let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
@@ -376,10 +382,14 @@ impl<'a> Runner<'a> {
             Err(_) => "Not waiting for the servers any more",
         };
         self.ui.reason(text);
-        let _ = signal;
     }
 
-    fn sum_up(&self) {
+    fn sum_up(&mut self) {
+        for (at, prepared) in self.prepared.steps.iter().enumerate() {
+            for &repo in &prepared.repos {
+                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
+            }
+        }
         let writes = |prepared: &PreparedStep| match &prepared.step.action {
             Action::Command(command) => command.is_summed_up() && !prepared.step.options.dry_run,
             Action::Program(_) => !prepared.step.options.dry_run,
@@ -399,11 +409,14 @@ async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
     Ok(session.driver().await?.make_durable().await?)
 }
 
+/// What ends a session from outside; `None` while it has no connection.
+fn id(session: &Session<'_>) -> Option<String> {
+    session.id().lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Ends the session of work that was dropped half way.
 async fn end(session: &Session<'_>) {
-    let id = session.id();
-    let id = id.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(id) = id {
+    if let Some(id) = id(session) {
         // When the server cannot be asked it will notice by itself that its client has gone.
         let _ = session.server().end_session(&id).await;
     }
