@@ -60,23 +60,21 @@ pub struct Key {
     pub name: &'static str,
     /// What it holds.
     pub ty: Type,
-    /// The flag that outranks it; the command line's own matter, except for `--database-url`.
-    pub flag: Option<&'static str>,
     /// The process variable that outranks the manifests. URLs have rules of their own.
     pub variable: Option<&'static str>,
 }
 
 const fn key(name: &'static str, ty: Type) -> Key {
-    Key { name, ty, flag: None, variable: None }
+    Key { name, ty, variable: None }
 }
 
 const fn tunable(name: &'static str, ty: Type, variable: &'static str) -> Key {
-    Key { name, ty, flag: None, variable: Some(variable) }
+    Key { name, ty, variable: Some(variable) }
 }
 
 /// Every key of a repo, each of which may stand under `env.<name>` too.
 pub const KEYS: [Key; 27] = [
-    Key { name: "url", ty: Type::Url, flag: Some("--database-url"), variable: None },
+    key("url", Type::Url),
     key("url-env", Type::Variable),
     key("direct-url", Type::Url),
     key("maintenance-url", Type::Url),
@@ -98,12 +96,7 @@ pub const KEYS: [Key; 27] = [
     key("seed-command", Type::Verbatim),
     key("keep-data", Type::KeepData),
     key("template", Type::Bool),
-    Key {
-        name: "version-order",
-        ty: Type::Order,
-        flag: Some("--strict-version-order"),
-        variable: Some("DBSETUP_VERSION_ORDER"),
-    },
+    tunable("version-order", Type::Order, "DBSETUP_VERSION_ORDER"),
     tunable("lock-wait", Type::Duration, "DBSETUP_LOCK_WAIT"),
     tunable("lock-timeout", Type::Duration, "DBSETUP_LOCK_TIMEOUT"),
     tunable("statement-timeout", Type::Duration, "DBSETUP_STATEMENT_TIMEOUT"),

@@ -168,6 +168,7 @@ impl<'a> Reader<'a> {
             self.say("ledger.table", named.clone(), Origin::Layout(shown));
             table = Some(named);
         }
-        Ok(LedgerSetting { kind, table, ..LedgerSetting::default() })
+        let ignored_chars = tools.sqlx.as_ref().map(|sqlx| sqlx.ignored_chars.clone()).unwrap_or_default();
+        Ok(LedgerSetting { kind, table, ignored_chars })
     }
 }

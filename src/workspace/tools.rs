@@ -31,6 +31,8 @@ pub struct SqlxToml {
     pub url_variable: Option<String>,
     /// `migrate.table-name`.
     pub table: Option<String>,
+    /// `migrate.ignored-chars`: characters that sqlx leaves out of its checksums.
+    pub ignored_chars: Vec<char>,
     /// `migrate.migrations-dir`, or sqlx's default.
     pub migrations: PathBuf,
 }
@@ -63,6 +65,7 @@ pub fn look(dir: &Path, root: &Path) -> Result<Tools> {
         tools.sqlx = Some(SqlxToml {
             url_variable: get("common", "database-url-var"),
             table: get("migrate", "table-name"),
+            ignored_chars: ignored_chars(document.get_ref()),
             migrations: clean(
                 &home.join(get("migrate", "migrations-dir").as_deref().unwrap_or("migrations")),
             ),
@@ -83,6 +86,12 @@ pub fn look(dir: &Path, root: &Path) -> Result<Tools> {
 fn text_at(document: &DeTable<'_>, table: &str, key: &str) -> Option<String> {
     let table = document.get(table)?.get_ref().as_table()?;
     Some(table.get(key)?.get_ref().as_str()?.to_owned())
+}
+
+/// Reads `migrate.ignored-chars`, a list of strings of one character each.
+fn ignored_chars(document: &DeTable<'_>) -> Vec<char> {
+    let list = || document.get("migrate")?.get_ref().as_table()?.get("ignored-chars")?.get_ref().as_array();
+    list().into_iter().flatten().filter_map(|value| value.get_ref().as_str()).flat_map(str::chars).collect()
 }
 
 /// Returns the directories that the sources of the crate in `dir` hand to a macro; comment lines aside.
@@ -159,13 +168,14 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory can be made");
         let (root, krate) = (dir.path(), dir.path().join("app"));
         std::fs::create_dir(&krate).expect("it is writable");
-        let text = "[common]\ndatabase-url-var = \"APP_URL\"\n[migrate]\ntable-name = \"app._m\"\nmigrations-dir = \"sql\"\n";
+        let text = "[common]\ndatabase-url-var = \"APP_URL\"\n[migrate]\ntable-name = \"app._m\"\nignored-chars = [\"\\r\"]\nmigrations-dir = \"sql\"\n";
         std::fs::write(krate.join("sqlx.toml"), text).expect("it is writable");
         std::fs::write(root.join("diesel.toml"), "[migrations_directory]\ndir = \"d/m\"\n")
             .expect("it is writable");
         let tools = look(&krate, root).expect("both parse");
         let sqlx = tools.sqlx.expect("it is there");
         assert_eq!((sqlx.url_variable.as_deref(), sqlx.table.as_deref()), (Some("APP_URL"), Some("app._m")));
+        assert_eq!(sqlx.ignored_chars, ['\r']);
         assert_eq!(sqlx.migrations, krate.join("sql"));
         assert_eq!(tools.diesel, Some(root.join("d/m")));
     }

@@ -90,7 +90,7 @@ fn refused(repo: &str, waited: Duration, holder: Option<String>) -> Error {
         Kind::Locked,
         format!("the lock of `{repo}` was not obtained within {:.1} s", waited.as_secs_f64()),
     )
-    .help("wait for the other run, or give it longer: `--lock-wait 10m`");
+    .help("wait for the other run, or give it longer: `DBSETUP_LOCK_WAIT=10m`");
     match holder {
         Some(holder) => error.note(format!("held by {holder}")),
         None => error.note("nobody is seen to hold it now"),

@@ -12,7 +12,7 @@ use super::error::{advised, own};
 use super::script::{Failed, Message, Row, refuse_copy};
 use super::session::Session;
 use super::text::{literal, name};
-use super::work::outside;
+use super::work::{in_ledger, outside};
 use crate::driver::{DbError, DbErrorClass, Recovery, ScriptError, Work};
 use crate::ledger::Change;
 use crate::sql::{self, ConcurrentIndex, Dialect, QualifiedName, ReindexTarget};
@@ -107,7 +107,7 @@ impl Session {
         if statements.is_empty() {
             return Ok(());
         }
-        self.in_one_transaction(statements).await.map_err(|error| outside(error, false))
+        self.in_one_transaction(statements).await.map_err(|error| outside(in_ledger(error), false))
     }
 
     async fn build(
@@ -137,9 +137,14 @@ impl Session {
         let found = self.index_of(index, table).await.map_err(|error| outside(error, false))?;
         match found {
             Some(found) if found.valid => Ok(()),
-            _ => {
+            Some(_) => {
                 let message = format!("the index `{index}` was built, and is not valid");
                 Err(outside(own(DbErrorClass::Statement, message), false))
+            }
+            // `IF NOT EXISTS` looks at the name alone.
+            None => {
+                let message = format!("the name `{index}` is taken, and not by an index of `{}`", table.name);
+                Err(outside(own(DbErrorClass::Statement, message), true))
             }
         }
     }

@@ -9,6 +9,7 @@ mod load;
 mod lock;
 mod os_user;
 mod percent;
+mod place;
 mod script;
 mod server;
 mod session;
@@ -29,8 +30,8 @@ use crate::ledger::{Change, LedgerTable};
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
+use place::Place;
 use session::Session;
-use url::Place;
 
 /// What a `postgres://` URL names.
 pub struct PostgresServer {
@@ -122,7 +123,7 @@ impl Driver for Session {
     }
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
-        Box::pin(structure::dump(&self.place, self.version, request))
+        Box::pin(structure::dump(&self.place, self.options.role.as_deref(), self.version, request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

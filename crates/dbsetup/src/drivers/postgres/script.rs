@@ -142,8 +142,7 @@ impl Message<'_> {
         let inside = failure.position.filter(|position| *position > head).map(|position| position - head);
         let offset = inside
             .filter(|_| failure.marked.is_none())
-            .map(|position| char_offset_to_byte(self.script, position))
-            .filter(|offset| *offset < self.script.len() || !self.script.is_empty());
+            .map(|position| char_offset_to_byte(self.script, position));
         match failure.marked {
             // The mark itself is the first statement after the script.
             Some(marked) => Failed::After(failure.done.saturating_sub(marked + 1)),

@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 
 use super::catalog::cell;
 use super::error::{advised, has_code, own};
+use super::place::{Place, check_name};
 use super::script::{Row, query};
 use super::session;
 use super::text::{literal, name};
-use super::url::{Place, check_name};
 use crate::driver::{Created, DbError, DbErrorClass, Dropped, Sessions};
 use crate::repo::CreateOptions;
 
@@ -100,8 +100,12 @@ pub(super) async fn create(
     configured: Option<&Place>,
     options: &CreateOptions,
 ) -> Result<Created, DbError> {
-    if exists(place).await? {
-        return Ok(Created::Already);
+    match exists(place).await {
+        Ok(true) => return Ok(Created::Already),
+        Ok(false) => {}
+        // The role may be made together with the database; who maintains the server sees both.
+        Err(error) if error.class == DbErrorClass::Permission && configured.is_some() => {}
+        Err(error) => return Err(error),
     }
     let mut connection = maintenance(place, configured).await?;
     let made = create_from(&mut connection, &place.database, options).await;

@@ -8,9 +8,9 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::copy::Copy;
 use super::error::{advised, at_connect, has_code, own};
+use super::place::{NAME_LIMIT, Place};
 use super::script::{self, Failure, Row};
 use super::text::{cut, literal, name};
-use super::url::{NAME_LIMIT, Place};
 use crate::driver::{About, Capabilities, DbError, DbErrorClass, SessionOptions};
 use crate::ledger::LedgerTable;
 use crate::sql::Dialect;
@@ -196,7 +196,8 @@ impl Session {
         text.push_str(
             "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.version(), \
              pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.pg_backend_pid(), \
-             pg_catalog.current_setting('dbsetup.session', true), pg_catalog.pg_is_in_recovery()",
+             pg_catalog.current_setting('dbsetup.session', true), pg_catalog.pg_is_in_recovery(), \
+             pg_catalog.current_setting('application_name')",
         );
         if self.about.capabilities.pooled.is_none() {
             text.push_str(
@@ -233,20 +234,13 @@ impl Session {
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
         self.about.schema = facts.get(3).cloned().flatten();
-        self.watches_client = facts.get(7).is_some_and(Option::is_some);
+        self.watches_client = facts.get(8).is_some_and(Option::is_some);
         self.about.capabilities.session_locks = self.about.capabilities.pooled.is_none();
         if self.about.capabilities.pooled.is_none() {
-            self.about.session = Some(format!("{} {}", fact(4), self.application()));
+            // The name as the server has it: it replaces what is not ASCII.
+            self.about.session = Some(format!("{} {}", fact(4), fact(7)));
         }
         Ok(())
-    }
-
-    /// What the session says to the server that it is.
-    fn application(&self) -> &str {
-        match self.options.application.as_str() {
-            "" => self.place.application.as_deref().unwrap_or("dbsetup"),
-            application => cut(application, NAME_LIMIT),
-        }
     }
 
     pub(super) fn pooled(&self) -> bool {

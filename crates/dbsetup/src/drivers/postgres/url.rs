@@ -5,51 +5,18 @@
 //! [`DatabaseUrl::redacted`] shows, keys, and values that are no secrets.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::PgSslMode;
 
 use super::os_user::os_user;
-use super::percent::{decode, encode};
+use super::percent::decode;
+use super::place::{Host, Place, check_name};
 use crate::error::{Error, Kind, Result};
 use crate::repo::DatabaseUrl;
 
-/// The longest name that PostgreSQL keeps; it cuts longer ones off without an error.
-/// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
-pub(super) const NAME_LIMIT: usize = 63;
-
 /// How long one attempt to connect may take where the URL names no `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Where a server listens.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Host {
-    /// A directory with its Unix socket.
-    Socket(PathBuf),
-    /// A name or an address, without brackets.
-    Name(String),
-}
-
-/// A URL, taken apart and completed from the environment. No `Debug`: it holds the password.
-#[derive(Clone)]
-pub(super) struct Place {
-    pub host: Host,
-    pub port: u16,
-    pub user: String,
-    pub password: Option<String>,
-    pub database: String,
-    pub ssl: PgSslMode,
-    pub root_cert: Option<String>,
-    pub client_cert: Option<String>,
-    pub client_key: Option<String>,
-    pub application: Option<String>,
-    /// Settings of the URL: `options[name]=value`, `options=-c name=value`.
-    pub settings: Vec<(String, String)>,
-    /// `search_path`, as the server takes it.
-    pub search_path: Option<String>,
-    pub connect_timeout: Duration,
-}
 
 /// Reads a variable of the process; a test reads a table instead.
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -122,72 +89,6 @@ impl Place {
             ));
         }
         parsed.complete(variable).map_err(wrong)
-    }
-
-    /// Returns the same server with another database.
-    pub fn with_database(&self, database: &str) -> Self {
-        Self { database: database.to_owned(), ..self.clone() }
-    }
-
-    /// Whether the server is on this machine.
-    pub fn is_local(&self) -> bool {
-        match &self.host {
-            Host::Socket(_) => true,
-            Host::Name(name) => {
-                name.eq_ignore_ascii_case("localhost")
-                    || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
-        }
-    }
-
-    /// Whether TLS is demanded, not merely tried.
-    pub fn demands_tls(&self) -> bool {
-        matches!(self.ssl, PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull)
-    }
-
-    /// The place without its password, for messages.
-    pub fn shown(&self) -> String {
-        let (user, database) = (encode(&self.user), encode(&self.database));
-        let port = if self.port == 5432 { String::new() } else { format!(":{}", self.port) };
-        match &self.host {
-            Host::Socket(directory) => {
-                format!("postgres://{user}@{port}/{database}?host={}", directory.display())
-            }
-            Host::Name(name) if name.contains(':') => format!("postgres://{user}@[{name}]{port}/{database}"),
-            Host::Name(name) => format!("postgres://{user}@{name}{port}/{database}"),
-        }
-    }
-
-    /// Returns the options for sqlx.
-    pub fn connect_options(&self) -> PgConnectOptions {
-        // Only parsing reads `~/.pgpass`, so that a URL is made for it; for a socket libpq looks `localhost` up.
-        let name = match &self.host {
-            Host::Name(name) if name.contains(':') => format!("[{name}]"),
-            Host::Name(name) => name.clone(),
-            Host::Socket(_) => "localhost".to_owned(),
-        };
-        let lookup =
-            format!("postgres://{}@{name}:{}/{}", encode(&self.user), self.port, encode(&self.database));
-        let mut options = PgConnectOptions::from_str(&lookup).unwrap_or_else(|_| PgConnectOptions::new());
-        options = match &self.host {
-            Host::Socket(directory) => options.socket(directory),
-            // By the builder: from a URL sqlx keeps the brackets of an IPv6 address and cannot resolve it.
-            Host::Name(name) => options.host(name),
-        };
-        options = options.port(self.port).username(&self.user).database(&self.database).ssl_mode(self.ssl);
-        if let Some(password) = &self.password {
-            options = options.password(password);
-        }
-        if let Some(path) = &self.root_cert {
-            options = options.ssl_root_cert(path);
-        }
-        if let Some(path) = &self.client_cert {
-            options = options.ssl_client_cert(path);
-        }
-        if let Some(path) = &self.client_key {
-            options = options.ssl_client_key(path);
-        }
-        options
     }
 }
 
@@ -365,20 +266,6 @@ fn ssl_mode(text: &str) -> Result<PgSslMode, String> {
     text.parse().map_err(|_| {
         "`sslmode` is one of disable, allow, prefer, require, verify-ca and verify-full".to_owned()
     })
-}
-
-/// Refuses what the server would cut off or misread.
-pub(super) fn check_name(what: &str, name: &str) -> Result<(), String> {
-    if name.len() > NAME_LIMIT {
-        return Err(format!(
-            "the name of the {what} has {} bytes, and PostgreSQL keeps {NAME_LIMIT}",
-            name.len()
-        ));
-    }
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(format!("the name of the {what} is empty or holds control characters"));
-    }
-    Ok(())
 }
 
 /// The directory of the server's socket where there is one, else this machine's name.

@@ -97,14 +97,7 @@ impl Session {
                 outside(error, false)
             }
             Failed::After(index) => {
-                let mut error = failure.error;
-                if index >= changes_at {
-                    // The primary key is the last guard: a peer that holds no lock of ours was faster.
-                    if error.code.as_deref() == Some("23505") {
-                        error.class = DbErrorClass::LedgerConflict;
-                    }
-                    error.notes.push("note: the ledger could not be changed".into());
-                }
+                let error = if index >= changes_at { in_ledger(failure.error) } else { failure.error };
                 outside(error, undone)
             }
         })
@@ -131,6 +124,16 @@ impl Session {
             Err(_) => true,
         }
     }
+}
+
+/// Returns the error of a change of the ledger.
+pub(super) fn in_ledger(mut error: DbError) -> DbError {
+    // The primary key is the last guard: a peer that holds no lock of ours was faster.
+    if error.code.as_deref() == Some("23505") {
+        error.class = DbErrorClass::LedgerConflict;
+    }
+    error.notes.push("note: the ledger could not be changed".into());
+    error
 }
 
 /// Whether our own conversion failed on purpose, and not for want of the table.

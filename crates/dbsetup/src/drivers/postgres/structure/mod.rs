@@ -4,11 +4,16 @@ mod clean;
 mod pg_dump;
 
 use super::error::{advised, own};
-use super::url::Place;
+use super::place::Place;
 use crate::driver::{DbError, DbErrorClass, DumpRequest, Via};
 
 /// Returns the structure as text.
-pub(super) async fn dump(place: &Place, version: u32, request: &DumpRequest) -> Result<String, DbError> {
+pub(super) async fn dump(
+    place: &Place,
+    role: Option<&str>,
+    version: u32,
+    request: &DumpRequest,
+) -> Result<String, DbError> {
     if request.via == Some(Via::Native) {
         let error = own(
             DbErrorClass::Unsupported,
@@ -16,7 +21,7 @@ pub(super) async fn dump(place: &Place, version: u32, request: &DumpRequest) -> 
         );
         return Err(advised(error, "pass `--via pg_dump`"));
     }
-    let text = pg_dump::run(place, version, request).await?;
+    let text = pg_dump::run(place, role, version, request).await?;
     clean::clean(&text)
         .map_err(|error| own(DbErrorClass::Program, format!("pg_dump's text cannot be read: {error}")))
 }

@@ -68,7 +68,7 @@ async fn an_application_that_waits_for_our_lock_survives_a_concurrent_build() {
     let waiting = tokio::spawn(async move {
         application.message(format!("select pg_advisory_lock({key})")).await.map(drop)
     });
-    while value(&mut session, "select count(*) from pg_locks where locktype = 'advisory' and not granted")
+    while value(&mut session, "select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())")
         .await
         == "0"
     {

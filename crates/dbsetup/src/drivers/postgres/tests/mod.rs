@@ -9,13 +9,14 @@ mod locks;
 mod pooler;
 mod scripts;
 mod structures;
+mod trips;
 
 use std::time::Duration;
 
 use super::session::Session;
 use super::*;
-use crate::driver::{Guard, Via};
-use crate::ledger::{LedgerKind, NewRow};
+use crate::driver::Guard;
+use crate::ledger::{LedgerKind, NewRow, Took};
 use crate::repo::Lane;
 
 /// A database of its own, dropped by [`Scratch::done`].
@@ -107,7 +108,7 @@ fn insert(version: &str) -> Change {
         name: "name".into(),
         source: "migrations".into(),
         checksum: Some("sha256:00".into()),
-        took: Some(Duration::from_millis(1)),
+        took: Took::ThisTransaction,
     })
 }
 

@@ -1,1 +1,51 @@
-//! Dumps.
+//! Dumps by the server's own program.
+
+use super::*;
+use crate::driver::{DbErrorClass, Via};
+
+#[tokio::test]
+async fn a_dump_loads_into_the_same_structure_again() {
+    let (Some(from), Some(to)) = (Scratch::new("dump from").await, Scratch::new("dump to").await) else {
+        return;
+    };
+    let mut session = from.prepared().await;
+    let objects = "create schema app; create table app.users (id bigserial primary key, name text not null default 'a;b');
+        create view v as select name from app.users; create function f() returns text language sql as $$ select 'x' -- y
+
+            $$; create index on app.users (name); comment on table app.users is 'it''s -- nice';
+        create schema _sqlx_test; create table _sqlx_test.databases (id int); create table app.left_out (id int)";
+    session.transact(script(objects)).await.expect("right");
+    let request = DumpRequest {
+        ledger: Some(ledger()),
+        exclude_tables: vec!["app.left_out".into()],
+        ..DumpRequest::default()
+    };
+    let dump = session.dump(&request).await.expect("pg_dump is installed");
+    for absent in [
+        "dbsetup_meta",
+        "dbsetup_progress",
+        "_sqlx_test",
+        "left_out",
+        "\nSET ",
+        "set_config",
+        "\\restrict",
+        "pg_attver",
+        "-- Name",
+    ] {
+        assert!(!dump.contains(absent), "{absent} in {dump}");
+    }
+    assert!(dump.contains("CREATE TABLE public.schema_migrations ("), "{dump}");
+    assert!(dump.starts_with("CREATE ") && dump.ends_with(";\n"), "{dump}");
+    assert!(!dump.contains("\n\n\n"), "{dump}");
+
+    let mut other = to.session().await;
+    other.begin(true).await.expect("right");
+    other.execute(&dump).await.expect("it loads");
+    other.commit(&[]).await.expect("right");
+    assert_eq!(other.dump(&request).await.expect("right"), dump);
+
+    let native = DumpRequest { via: Some(Via::Native), ..request };
+    assert_eq!(session.dump(&native).await.expect_err("not yet").class, DbErrorClass::Unsupported);
+    from.done().await;
+    to.done().await;
+}
