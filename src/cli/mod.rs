@@ -16,6 +16,7 @@ mod program;
 mod reference;
 mod rehearsal;
 mod runner;
+mod sessions;
 mod signals;
 mod summary;
 mod usage;

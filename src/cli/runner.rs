@@ -1,13 +1,11 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::session::Session;
 use dbsetup::{Error, Kind};
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 
 use super::alias::Aliases;
@@ -19,6 +17,7 @@ use super::options::Options;
 use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
+use super::sessions::Sessions;
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
@@ -35,9 +34,7 @@ pub struct Runner<'a> {
     workspace: &'a Workspace,
     aliases: &'a Aliases,
     ui: &'a Ui,
-    /// Said to servers, with the repo behind it: `setup`.
-    word: String,
-    sessions: Vec<Option<Session<'a>>>,
+    sessions: Sessions<'a>,
     rehearsal: Rehearsal,
     failed: Vec<bool>,
     codes: Vec<u8>,
@@ -66,8 +63,7 @@ impl<'a> Runner<'a> {
             workspace,
             aliases,
             ui,
-            word: line.name.clone().unwrap_or_default(),
-            sessions: prepared.repos.iter().map(|_| None).collect(),
+            sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
             codes: Vec::new(),
@@ -91,7 +87,7 @@ impl<'a> Runner<'a> {
             self.interrupted(signal, &mut signals).await;
             return Err(Stop::Signal(signal));
         }
-        let closed = signals.or(self.close()).await.map_err(Stop::Signal)?;
+        let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
         if let Some(stop) = stop {
             return Err(stop);
         }
@@ -147,7 +143,7 @@ impl<'a> Runner<'a> {
 
     async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
         let repo = self.prepared.repos[at].files();
-        let session = self.session(at)?;
+        let session = self.sessions.get(at)?;
         let (recorded, unreadable) = match session.inspect_if_exists().await {
             Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
             Err(error)
@@ -172,25 +168,6 @@ impl<'a> Runner<'a> {
             allowed: options.allow_protected.clone(),
             yes: options.yes,
         })
-    }
-
-    fn session(&mut self, at: usize) -> Result<&mut Session<'a>, Error> {
-        let repo = self.prepared.repos[at].files();
-        if self.sessions[at].is_none() {
-            self.sessions[at] = Some(Session::new(repo, self.ui, &self.word)?);
-        }
-        Ok(self.sessions[at].as_mut().expect("it has just been put there"))
-    }
-
-    /// Closes every connection. What a new database got is made durable first.
-    async fn close(&mut self) -> Result<(), Error> {
-        let closed = self.sessions.iter_mut().flatten().map(|session| async move {
-            let exists = session.is_fresh() && session.server().exists().await.unwrap_or(false);
-            let durable = if exists { make_durable(session).await } else { Ok(()) };
-            session.close().await;
-            durable
-        });
-        join_all(closed).await.into_iter().collect()
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -229,7 +206,7 @@ impl<'a> Runner<'a> {
                 Output::Plan(vec![format!("run `{}`", shell_words::join(words))]),
             );
         }
-        self.close().await?;
+        self.sessions.close().await?;
         self.ui.success(&shown);
         let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
         let started = Instant::now();
@@ -260,7 +237,7 @@ impl<'a> Runner<'a> {
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
-            } else if let Err(error) = self.session(repo) {
+            } else if let Err(error) = self.sessions.get(repo) {
                 ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
             } else {
                 chosen.push(repo);
@@ -281,9 +258,7 @@ impl<'a> Runner<'a> {
             }
         };
         let (ui, repos) = (self.ui, &self.prepared.repos);
-        let work = self.sessions.iter_mut().enumerate().filter(|(repo, _)| chosen.contains(repo));
-        let work = work.filter_map(|(repo, session)| session.as_mut().map(|session| (repo, session)));
-        let work = work.map(|(at, session)| async move {
+        let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let result =
@@ -367,12 +342,11 @@ impl<'a> Runner<'a> {
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
         self.ui.json(Object::new("interrupted").number("code", signal.code()));
-        let at_work = |session: &&Session<'_>| id(session).is_some();
-        if self.sessions.iter().flatten().filter(at_work).count() == 0 {
+        if !self.sessions.any_open() {
             return self.ui.reason("Interrupted; nothing was being done in a database");
         }
         self.ui.reason("Interrupted: ending the sessions");
-        let ending = join_all(self.sessions.iter().flatten().map(end));
+        let ending = self.sessions.end();
         let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
         let text = match ended {
             Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
@@ -402,23 +376,6 @@ impl<'a> Runner<'a> {
         if let Some(failures) = self.summary.failures() {
             self.ui.reason(&failures);
         }
-    }
-}
-
-async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
-    Ok(session.driver().await?.make_durable().await?)
-}
-
-/// What ends a session from outside; `None` while it has no connection.
-fn id(session: &Session<'_>) -> Option<String> {
-    session.id().lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// Ends the session of work that was dropped half way.
-async fn end(session: &Session<'_>) {
-    if let Some(id) = id(session) {
-        // When the server cannot be asked it will notice by itself that its client has gone.
-        let _ = session.server().end_session(&id).await;
     }
 }
 
