@@ -2,8 +2,8 @@
 
 use std::sync::PoisonError;
 
+use dbsetup::Result;
 use dbsetup::session::Session;
-use dbsetup::{Error, Result};
 use futures_util::future::join_all;
 
 use super::prepare::Prepared;
@@ -51,8 +51,7 @@ impl<'a> Sessions<'a> {
     /// The first failure; every connection is closed all the same.
     pub async fn close(&mut self) -> Result<()> {
         let closed = self.sessions.iter_mut().flatten().map(|session| async move {
-            let exists = session.is_fresh() && session.server().exists().await.unwrap_or(false);
-            let durable = if exists { make_durable(session).await } else { Ok(()) };
+            let durable = session.settle().await;
             session.close().await;
             durable
         });
@@ -74,10 +73,6 @@ impl<'a> Sessions<'a> {
         });
         join_all(ended).await;
     }
-}
-
-async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
-    Ok(session.driver().await?.make_durable().await?)
 }
 
 /// What ends a session from outside; `None` while it has no connection.

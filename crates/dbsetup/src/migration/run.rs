@@ -6,7 +6,7 @@ use super::assess::script_checksum;
 use super::job::{Job, Mode, Unit};
 use super::lock;
 use super::set::Migration;
-use crate::driver::{DbErrorClass, Guard, LockKey, Present, Recovery, ScriptError, Work};
+use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, Present, Recovery, ScriptError, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::failure::failing_range;
@@ -36,6 +36,13 @@ pub struct Runner<'s, 'a> {
     pub locks: Vec<LockKey>,
     /// Whether every statement is told before it runs.
     pub log_sql: bool,
+    /// The order of application of the next row.
+    pub seq: i64,
+}
+
+/// Returns the order of application that follows what a ledger holds.
+pub fn next_seq(state: &LedgerState) -> i64 {
+    state.rows.iter().filter_map(|row| row.seq).max().unwrap_or(0) + 1
 }
 
 impl Runner<'_, '_> {
@@ -60,6 +67,7 @@ impl Runner<'_, '_> {
             Mode::Message | Mode::Pieces(_) => self.atomic(job).await?,
             Mode::Units(units) => self.units(job, units, progress).await?,
         };
+        self.seq += 1;
         self.session.tell_notices();
         teller.tell(match outcome {
             Outcome::Done => What::Migrated {
@@ -87,6 +95,7 @@ impl Runner<'_, '_> {
             Direction::Up => {
                 let mut row = migration.row(self.ledger.kind, self.ledger.wide, setting);
                 row.took = took;
+                row.seq = Some(self.seq);
                 let mut changes = vec![Change::Insert(row)];
                 if !keeps {
                     let value = migration.checksum(self.ledger.kind, self.ledger.wide, setting);

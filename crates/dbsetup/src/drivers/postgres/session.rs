@@ -6,12 +6,13 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
+use super::catalog;
 use super::copy::Copy;
 use super::error::{advised, at_connect, has_code, own};
 use super::place::{NAME_LIMIT, Place};
 use super::script::{self, Failure, Row};
 use super::text::{cut, literal, name};
-use crate::driver::{About, Capabilities, DbError, DbErrorClass, SessionOptions};
+use crate::driver::{About, Capabilities, DbError, DbErrorClass, FoundTable, SessionOptions};
 use crate::ledger::LedgerTable;
 use crate::sql::Dialect;
 
@@ -42,6 +43,8 @@ pub(super) struct Session {
     /// Whether a fresh session has been told to wait for the disk again.
     pub(super) durable: bool,
     watches_client: bool,
+    /// Tables that were looked for while connecting, until they are asked for.
+    pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -174,6 +177,7 @@ impl Session {
             sent: 0,
             durable: false,
             watches_client: false,
+            found: None,
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {
@@ -206,7 +210,18 @@ impl Session {
                  THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END",
             );
         }
-        let rows = self.look(text).await?;
+        // The ledger is looked for in the same trip.
+        let tables = self.options.tables.clone();
+        let mut queries = vec![text];
+        if !tables.is_empty() {
+            queries.push(catalog::find(&tables));
+        }
+        let mut answers = self.looks(queries).await?;
+        if !tables.is_empty() {
+            let found = catalog::tables_of(&answers.pop().unwrap_or_default());
+            self.found = Some((tables, found));
+        }
+        let rows = answers.pop().unwrap_or_default();
         rows.into_iter()
             .next()
             .ok_or_else(|| own(DbErrorClass::Unsupported, "the server tells nothing about itself"))

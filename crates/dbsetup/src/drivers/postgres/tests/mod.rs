@@ -104,6 +104,7 @@ fn lock(lane: Lane) -> LockKey {
 
 fn insert(version: &str) -> Change {
     Change::Insert(NewRow {
+        seq: None,
         version: version.into(),
         name: "name".into(),
         source: "migrations".into(),
