@@ -15,15 +15,25 @@ pub(super) fn own(class: DbErrorClass, message: impl Into<String>) -> DbError {
     DbError { class, message: message.into(), code: None, notes: Vec::new() }
 }
 
-/// Adds advice.
+/// Adds advice, which the rules above show as such.
 pub(super) fn advised(mut error: DbError, help: impl Into<String>) -> DbError {
-    error.notes.push(format!("hint: {}", help.into()));
+    error.notes.push(format!("help: {}", help.into()));
     error
 }
 
 /// Whether the error is the server's with this code.
 pub(super) fn has_code(error: &DbError, code: &str) -> bool {
     error.code.as_deref() == Some(code)
+}
+
+/// Whether a statement that failed with this code did nothing at all: it was refused before it ran.
+pub(super) fn did_nothing(error: &DbError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("42") || code == "25001" || code == "0A000")
+}
+
+/// Whether the error is about that table.
+pub(super) fn is_about(error: &DbError, table: &str) -> bool {
+    error.notes.iter().any(|note| note.strip_prefix("table: ") == Some(table))
 }
 
 /// Returns what a code means once a session is open.

@@ -42,6 +42,8 @@ pub(super) struct Session {
     /// Whether a fresh session has been told to wait for the disk again.
     pub(super) durable: bool,
     watches_client: bool,
+    /// Whether the server takes no changes.
+    standby: bool,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -174,6 +176,7 @@ impl Session {
             sent: 0,
             durable: false,
             watches_client: false,
+            standby: false,
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {
@@ -225,12 +228,7 @@ impl Session {
                 ),
             ));
         }
-        if fact(6).starts_with('t') && !self.options.read_only {
-            return Err(advised(
-                own(DbErrorClass::ReadOnly, "the server is a standby, which takes no changes"),
-                "connect to the primary",
-            ));
-        }
+        self.standby = fact(6) == "t";
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
         self.about.schema = facts.get(3).cloned().flatten();
@@ -275,7 +273,10 @@ impl Session {
     }
 
     /// Forgets a connection that is out of step, before anyone waits on it for ever.
-    fn settle(&mut self, failure: Failure) -> Failure {
+    fn settle(&mut self, mut failure: Failure) -> Failure {
+        if self.standby && failure.error.class == DbErrorClass::ReadOnly {
+            failure.error = advised(failure.error, "the server is a standby: connect to the primary");
+        }
         if failure.broken || failure.error.class == DbErrorClass::ConnectionLost {
             // Dropping it closes the socket; the server rolls back.
             self.connection = None;
