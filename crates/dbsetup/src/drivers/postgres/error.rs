@@ -43,8 +43,9 @@ pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
         "40P01" => DbErrorClass::Deadlock,
         "40001" => DbErrorClass::Serialization,
         "3D000" => DbErrorClass::DatabaseMissing,
-        // PgBouncer's words for a database that it is not configured for.
-        "08P01" if message.starts_with("no such database") => DbErrorClass::DatabaseMissing,
+        // PgBouncer has one code for all, also for what the server behind it said.
+        "08P01" if is_missing_database(message) => DbErrorClass::DatabaseMissing,
+        "08P01" if message.contains("authentication failed") => DbErrorClass::Permission,
         "28000" | "28P01" | "42501" => DbErrorClass::Permission,
         "25006" => DbErrorClass::ReadOnly,
         "53200" if message.contains("shared memory") => DbErrorClass::LockTableFull,
@@ -56,6 +57,11 @@ pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
         code if code.starts_with("08") => DbErrorClass::ConnectionLost,
         _ => DbErrorClass::Statement,
     }
+}
+
+fn is_missing_database(message: &str) -> bool {
+    message.starts_with("no such database")
+        || (message.contains("database \"") && message.ends_with("does not exist"))
 }
 
 /// Returns the server's error with everything that it said.
@@ -115,8 +121,9 @@ pub(super) fn at_connect(error: &Sqlx) -> DbError {
     match error {
         Sqlx::Database(_) => {
             let mut error = in_session(error);
-            // A server that shuts down or starts says so while one connects: trying again may help.
-            if matches!(error.code.as_deref(), Some("57P01" | "57P02" | "57P05")) {
+            // A server that shuts down or starts says so while one connects, and a pooler that its server is not
+            // there: trying again may help.
+            if error.class == DbErrorClass::ConnectionLost {
                 error.class = DbErrorClass::NotReady;
             }
             error
@@ -156,6 +163,8 @@ mod tests {
             ("28P01", "password authentication failed", DbErrorClass::Permission),
             ("57P01", "terminating connection", DbErrorClass::ConnectionLost),
             ("08P01", "no such database: x", DbErrorClass::DatabaseMissing),
+            ("08P01", "FATAL: database \"x\" does not exist", DbErrorClass::DatabaseMissing),
+            ("08P01", "password authentication failed", DbErrorClass::Permission),
             ("08006", "gone", DbErrorClass::ConnectionLost),
         ] {
             assert_eq!(class_of(code, message), class, "{code}");
