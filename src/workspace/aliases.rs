@@ -1,6 +1,5 @@
 //! The `aliases` table: named lists of command lines. Only read here; what a line means is the command line's matter.
 
-use dbsetup::error::Site;
 use dbsetup::{Error, Result};
 use serde_json::Value as Json;
 
@@ -29,11 +28,6 @@ impl Alias {
     /// The dotted key that defines it.
     pub fn key(&self) -> String {
         self.place.key()
-    }
-
-    /// Where a step is written, for an error about that line.
-    pub fn site(&self, step: usize) -> Option<Site> {
-        self.steps_place.join(step).site()
     }
 
     /// Returns an error about the alias as a whole.

@@ -33,7 +33,7 @@ pub use aliases::Alias;
 pub use environment::Process;
 pub use manifest::nearest;
 pub use metadata::{Member, is_cargo_failure};
-pub use origin::{Origin, Setting};
+pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};
 
 use manifest::{Manifest, RepoTable};

@@ -62,11 +62,6 @@ impl Place {
         self.error(message.into(), |_, value| value)
     }
 
-    /// Returns the site of the value, where the file still has it. Only for values that hold no secret.
-    pub fn site(&self) -> Option<Site> {
-        self.find(|_, value| value)
-    }
-
     fn error(&self, message: String, choose: fn(Range<usize>, Range<usize>) -> Range<usize>) -> Error {
         match self.find(choose) {
             Some(site) => Error::new(Kind::Configuration, message).at(site),

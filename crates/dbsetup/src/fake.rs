@@ -160,7 +160,7 @@ impl State {
                 self.ledger.progress.push(Progress::clone(progress));
             }
             Change::ClearProgress { version } => {
-                self.ledger.progress.retain(|other| &other.version != version)
+                self.ledger.progress.retain(|other| &other.version != version);
             }
         }
     }

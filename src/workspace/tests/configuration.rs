@@ -252,7 +252,8 @@ fn aliases_and_environments_are_the_workspaces() {
         ("setup", &None, "migrate --lane all")
     );
     assert_eq!((test.environment.as_deref(), test.steps[1].as_str()), (Some("test"), "$ cargo test"));
-    let site = test.site(1).expect("it is in the file");
+    let error = test.step_error(1, "it is wrong");
+    let site = error.site().expect("it is in the file");
     assert!(site.excerpt.ends_with("\"$ cargo test\" ..."), "{}", site.excerpt);
     assert!(fixture.repo_in("ci").files().disposable && !fixture.repo_in("test").files().disposable);
     let member = format!("{CORE}[package.metadata.dbsetup.aliases]\nx = ['create']\n");

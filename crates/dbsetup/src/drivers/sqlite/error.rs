@@ -34,7 +34,10 @@ pub(super) fn database(error: &sqlx::Error) -> DbError {
             let code = error.code().and_then(|code| code.parse().ok()).unwrap_or(1);
             DbError {
                 class: class_of(code, error.message()),
-                message: error.message().to_owned(),
+                message: match code {
+                    26 => "the file is not a SQLite database".to_owned(),
+                    _ => error.message().to_owned(),
+                },
                 code: Some(code.to_string()),
                 notes: notes_of(code),
             }
@@ -90,7 +93,7 @@ fn notes_of(code: i32) -> Vec<String> {
         5 => "another process writes to the database; end it or wait for it",
         11 => "the file is damaged: restore a backup, or save what can be read with `sqlite3 FILE .recover`",
         14 => "the directory or a file beside the database cannot be opened",
-        26 => "the file is no SQLite database, or it is encrypted",
+        26 => "it may also be encrypted",
         _ if code == COMMIT_REFUSED => {
             "the script ends the transaction that it runs in; nothing of it was kept"
         }

@@ -68,9 +68,14 @@ impl Hooks {
         self.deadline.store(u64::try_from(deadline).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Ends the statement that runs: its session is gone.
+    /// Ends the statement that runs: nobody waits for it any more.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets statements run again.
+    pub(super) fn resume(&self) {
+        self.stopped.store(false, Ordering::Relaxed);
     }
 
     fn may_go_on(&self) -> bool {

@@ -116,7 +116,7 @@ impl Session {
         let mut sql = format!("BEGIN IMMEDIATE;PRAGMA user_version={version};COMMIT;");
         sql.push_str(match journal.as_deref() {
             Some("wal") => "PRAGMA wal_checkpoint(TRUNCATE)",
-            Some("truncate") => "PRAGMA journal_mode=DELETE",
+            Some("persist") => "PRAGMA journal_mode=DELETE",
             _ => "",
         });
         self.send(sql).await?;

@@ -89,6 +89,17 @@ impl SqliteServer {
         }
     }
 
+    /// Returns the file, if the URL lets it be changed.
+    fn changeable(&self) -> std::result::Result<&Path, DbError> {
+        if self.location.read_only || self.location.immutable {
+            return Err(failure(
+                DbErrorClass::ReadOnly,
+                format!("the URL of `{}` says that it is only read", self.target.shown),
+            ));
+        }
+        self.file()
+    }
+
     /// Returns how SQLite opens the database. A file is never made.
     fn options(&self) -> SqliteConnectOptions {
         let mut options = SqliteConnectOptions::new()
@@ -107,7 +118,7 @@ impl SqliteServer {
     }
 
     async fn created(&self, wanted: &CreateOptions) -> std::result::Result<Created, DbError> {
-        let path = self.file()?;
+        let path = self.changeable()?;
         for (value, name) in
             [(&wanted.collation, "collation"), (&wanted.owner, "owner"), (&wanted.charset, "charset")]
         {
@@ -133,7 +144,11 @@ impl SqliteServer {
         fs::create_dir_all(directory)
             .map_err(|source| error::file("make the directory", directory, &source))?;
         if let Some(template) = &wanted.template {
-            return self.copied(&self.root.join(template), path).await;
+            let template = Location::parse(&DatabaseUrl::new(template.clone()), &self.root);
+            let Ok(Location { place: Place::File(template), .. }) = template else {
+                return Err(failure(DbErrorClass::Configuration, "the template is no path of a database"));
+            };
+            return self.copied(&template, path).await;
         }
         // The one step that two processes cannot both do. An empty file is a valid, empty database, so whoever dies
         // after it leaves nothing half made.
@@ -151,7 +166,7 @@ impl SqliteServer {
         };
         // A write transaction writes the header, by which the file is known for what it is. The journal stays the
         // rollback journal, SQLite's own default: WAL is a setting of the file that an application or a migration chooses.
-        let made = format!("{encoding}BEGIN IMMEDIATE;PRAGMA user_version=0;COMMIT");
+        let made = format!("{encoding}BEGIN IMMEDIATE;COMMIT");
         let mut connection = self.options().connect().await.map_err(|error| error::database(&error))?;
         let result = sqlx::raw_sql(AssertSqlSafe(made)).execute(&mut connection).await;
         let _ = connection.close().await;
@@ -209,7 +224,7 @@ impl SqliteServer {
     }
 
     async fn dropped(&self, sessions: Sessions) -> std::result::Result<Dropped, DbError> {
-        let path = self.file()?;
+        let path = self.changeable()?;
         let Found::File = look(path)? else {
             return Ok(Dropped::Already);
         };
@@ -315,13 +330,15 @@ impl SqliteServer {
             open: Open::Nothing,
             touched: false,
             fresh,
+            busy: false,
         }))
     }
 }
 
 /// How a database is written that can be made again. The journal is kept, in a file: a transaction that is killed half
-/// way is still rolled back. Emptying that file costs less than removing it for every commit.
-const FRESH_JOURNAL: &str = "PRAGMA journal_mode=TRUNCATE";
+/// way is still rolled back. Ending it with a blank header costs less than removing it for
+/// every commit.
+const FRESH_JOURNAL: &str = "PRAGMA journal_mode=PERSIST";
 
 /// Returns what stands at the database's path; what is no file is an error.
 fn look(path: &Path) -> std::result::Result<Found, DbError> {

@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) touched: bool,
     /// Whether [`Driver::make_durable`] is still owed.
     pub(super) fresh: bool,
+    /// Whether a message is on its way. It stays so when its future is dropped.
+    pub(super) busy: bool,
 }
 
 /// Ends the connection's running statement when the session is dropped.
@@ -80,6 +82,14 @@ impl Session {
         sql: String,
         row: &mut (dyn FnMut(usize, SqliteRow) + Send),
     ) -> Result<usize, (usize, DbError)> {
+        if self.busy {
+            // Whoever waited for the last message has left (a signal, a time limit). Its statement may have hours to go.
+            self.hooks.stop();
+            let idle = self.connection.ping().await;
+            self.hooks.resume();
+            idle.map_err(|error| (0, error::database(&error)))?;
+        }
+        self.busy = true;
         let timeout = self.options.statement_timeout;
         self.hooks.give(timeout);
         let mut done = 0;
@@ -97,7 +107,9 @@ impl Session {
                 Err(error) => break Err((done, error::database(&error))),
             }
         };
+        drop(results);
         self.hooks.give(None);
+        self.busy = false;
         outcome
     }
 

@@ -230,8 +230,9 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
             statements.push(format!("PRAGMA {pragma} = {value};"));
         }
     }
-    // Rank, the table that it stands with, rank there, name.
-    let mut parts: Vec<((u8, &str, u8, &str), String)> = Vec::new();
+    /// Rank, the table that it stands with, rank there, name.
+    type Place<'a> = (u8, &'a str, u8, &'a str);
+    let mut parts: Vec<(Place<'_>, String)> = Vec::new();
     for object in &snapshot.objects {
         let place = match object.kind.as_str() {
             "table" if object.module().is_some() => (1, &*object.name, 0, ""),

@@ -178,6 +178,12 @@ async fn a_session_that_only_looks_cannot_write() {
     let mut session = read_only.connect(&SessionOptions::default()).await.expect("it opens");
     let error = session.transact(script("create table a (id int)")).await.expect_err("the URL says so");
     assert_eq!(error.error.class, DbErrorClass::ReadOnly, "{error:?}");
+    assert_eq!(
+        read_only.drop(Sessions::Keep).await.expect_err("the URL says so").class,
+        DbErrorClass::ReadOnly
+    );
+    assert_eq!(create(&server("sqlite:b.db?mode=ro", place.dir.path())).await, Err(DbErrorClass::ReadOnly));
+    assert_eq!(place.names(), ["a.db"]);
 }
 
 #[tokio::test]

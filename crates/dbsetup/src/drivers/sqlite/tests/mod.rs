@@ -76,7 +76,7 @@ fn row(version: &str) -> Change {
         name: "a".into(),
         source: "migrations".into(),
         checksum: Some("sha256:x".into()),
-        took: None,
+        took: crate::ledger::Took::Nothing,
     })
 }
 

@@ -1,0 +1,275 @@
+//! The command line as clap sees it: what holds for every command, and how a line is taken apart.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::Styles;
+use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
+
+use super::commands::Command;
+
+const STYLES: Styles = clap_cargo::style::CLAP_STYLING;
+
+/// What a person may do next, below every long help page.
+const AFTER_HELP: &str = "\
+Aliases (`setup`, `reset`, `migrate_all`, `migrate_manual` and those of Cargo.toml) run like commands: see \
+`cargo dbsetup aliases`.
+Exit codes: see `cargo dbsetup help exit-codes`.";
+
+/// From a fresh clone to ready databases with one command: create, load, migrate, seed.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "cargo-dbsetup",
+    bin_name = "cargo dbsetup",
+    version,
+    styles = STYLES,
+    max_term_width = 110,
+    after_help = AFTER_HELP,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Only what holds for every command: what [`Line::split`] has put aside.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "cargo-dbsetup",
+    bin_name = "cargo dbsetup",
+    styles = STYLES,
+    disable_help_flag = true,
+    disable_help_subcommand = true
+)]
+pub struct GlobalOnly {
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Work on this repo only; may be given several times.
+    #[arg(short, long, global = true, value_name = "NAME", action = ArgAction::Append, help_heading = "Selection")]
+    pub repo: Vec<String>,
+
+    /// Work on the repos of this package; may be given several times.
+    #[arg(short, long, global = true, value_name = "SPEC", action = ArgAction::Append, help_heading = "Selection")]
+    pub package: Vec<String>,
+
+    /// Work on the repos of every package of the workspace.
+    #[arg(long, global = true, help_heading = "Selection")]
+    pub workspace: bool,
+
+    /// Leave out the repos of this package; may be given several times.
+    #[arg(long, global = true, value_name = "SPEC", action = ArgAction::Append, help_heading = "Selection")]
+    pub exclude: Vec<String>,
+
+    /// Path to Cargo.toml.
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Selection")]
+    pub manifest_path: Option<PathBuf>,
+
+    /// The environment: `dev`, `test`, `prod` or any other name [default: `DBSETUP_ENV`, else `dev`].
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Databases")]
+    pub env: Option<String>,
+
+    /// Use this URL for the one selected repo.
+    ///
+    /// A URL with a password in it can be seen in the list of processes: prefer a variable.
+    #[arg(long, global = true, value_name = "URL", help_heading = "Databases")]
+    pub database_url: Option<String>,
+
+    /// Do not read `.env` files.
+    #[arg(long, global = true, help_heading = "Databases")]
+    pub no_dotenv: bool,
+
+    /// Show what would be done, and do nothing.
+    #[arg(long, global = true, help_heading = "Safety")]
+    pub dry_run: bool,
+
+    /// Answer yes to the question that destructive commands ask.
+    #[arg(long, global = true, help_heading = "Safety")]
+    pub yes: bool,
+
+    /// Let destructive commands destroy this protected database, named as it is printed; may be given several times.
+    #[arg(long, global = true, value_name = "DATABASE", action = ArgAction::Append, help_heading = "Safety")]
+    pub allow_protected: Vec<String>,
+
+    /// How many repos are worked on side by side [default: 4].
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Running")]
+    pub jobs: Option<u16>,
+
+    /// Go on with the other repos and steps when one fails.
+    #[arg(long, global = true, help_heading = "Running")]
+    pub keep_going: bool,
+
+    /// How results are told [default: human, with annotations in GitHub Actions].
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+
+    /// Drop lines that tell of success; reasons, warnings and errors stay.
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Tell more: each file as it begins; twice: every event.
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Colours: auto, always or never.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", help_heading = "Output")]
+    pub color: Option<Color>,
+
+    /// Passed to `cargo metadata`: no network.
+    #[arg(long, global = true, help_heading = "Cargo")]
+    pub offline: bool,
+
+    /// Passed to `cargo metadata`: the lock file stays as it is.
+    #[arg(long, global = true, help_heading = "Cargo")]
+    pub locked: bool,
+
+    /// Both `--offline` and `--locked`.
+    #[arg(long, global = true, help_heading = "Cargo")]
+    pub frozen: bool,
+}
+
+/// How results are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Sentences.
+    Human,
+    /// One JSON object an event on stdout.
+    Json,
+    /// Sentences and GitHub annotations.
+    Github,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A command line taken apart: what holds for every command, the command or alias, and the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Line {
+    /// Global options with their values, in order.
+    pub globals: Vec<String>,
+    /// The first word that is no global option.
+    pub name: Option<String>,
+    /// What follows the name, global options taken out.
+    pub rest: Vec<String>,
+}
+
+impl Line {
+    /// Takes a line apart. What is a global option, and whether it takes a value, is asked of clap's own description.
+    pub fn split(words: &[String]) -> Self {
+        let command = GlobalOnly::command();
+        let mut line = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if word == "--" {
+                line.rest.push(word.clone());
+                line.rest.extend(words.cloned());
+                break;
+            }
+            match global_option(&command, word) {
+                Some(takes_value) => {
+                    line.globals.push(word.clone());
+                    if takes_value {
+                        line.globals.extend(words.next().cloned());
+                    }
+                }
+                None if line.name.is_none() && !word.starts_with('-') => line.name = Some(word.clone()),
+                None => line.rest.push(word.clone()),
+            }
+        }
+        line
+    }
+
+    /// Parses the global options.
+    ///
+    /// # Errors
+    /// clap's own, which prints as clap prints it.
+    pub fn global(&self) -> Result<Global, clap::Error> {
+        let words = std::iter::once("cargo dbsetup").chain(self.globals.iter().map(String::as_str));
+        GlobalOnly::try_parse_from(words).map(|parsed| parsed.global)
+    }
+
+    /// Parses the line as a command. Global options do not take part: they are merged apart.
+    ///
+    /// # Errors
+    /// clap's own; also where clap wants to show help.
+    pub fn command(&self) -> Result<Command, clap::Error> {
+        let words = std::iter::once("cargo dbsetup")
+            .chain(self.name.as_deref())
+            .chain(self.rest.iter().map(String::as_str));
+        Cli::try_parse_from(words).map(|parsed| parsed.command)
+    }
+}
+
+/// Returns whether the value of a global option is the next word; `None` where `word` is no global option.
+fn global_option(command: &clap::Command, word: &str) -> Option<bool> {
+    let takes_value = |arg: &clap::Arg| arg.get_action().takes_values();
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, attached) = match long.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (long, false),
+        };
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        return Some(takes_value(arg) && !attached);
+    }
+    // `-qv`, `-rcore`, `-r core`: the first letter that takes a value takes the rest of the word.
+    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+    for (at, letter) in letters.char_indices() {
+        let arg = command.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
+        if takes_value(arg) {
+            return Some(at + letter.len_utf8() == letters.len());
+        }
+    }
+    Some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        shell_words::split(line).expect("the test's line is well formed")
+    }
+
+    #[test]
+    fn the_description_of_the_command_line_holds_together() {
+        Cli::command().debug_assert();
+        GlobalOnly::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_are_found_wherever_they_stand() {
+        let line = Line::split(&words("-r core setup --env=test --log-sql -qj2 --to 5 --exclude a"));
+        assert_eq!(line.globals, ["-r", "core", "--env=test", "-qj2", "--exclude", "a"]);
+        assert_eq!(line.name.as_deref(), Some("setup"));
+        assert_eq!(line.rest, ["--log-sql", "--to", "5"]);
+        let global = line.global().expect("they parse");
+        assert_eq!((global.repo, global.jobs, global.quiet), (vec!["core".into()], Some(2), true));
+    }
+
+    #[test]
+    fn a_repo_before_and_one_after_the_command_both_count() {
+        let global = Line::split(&words("-r a migrate -r b")).global().expect("they parse");
+        assert_eq!(global.repo, ["a", "b"]);
+    }
+
+    #[test]
+    fn nothing_behind_two_dashes_is_ours() {
+        let line = Line::split(&words("test -q -- -q --nocapture"));
+        assert_eq!(line.globals, ["-q"]);
+        assert_eq!(line.rest, ["--", "-q", "--nocapture"]);
+    }
+}

@@ -1,0 +1,44 @@
+//! `load`
+
+use clap::Args;
+use dbsetup::structure::{LoadOutcome, LoadRequest};
+use dbsetup::{Result, structure};
+
+use crate::cli::context::{Danger, Output, Task};
+
+/// Load the structure file into an empty database.
+///
+/// The database is proved empty first: nothing is ever loaded on top of something else.
+#[derive(Debug, Clone, Args)]
+pub struct Load {
+    /// Skip, and say why, when a structure was loaded or migrations were run already, or there is no structure file.
+    #[arg(long)]
+    skip_if_loaded: bool,
+
+    /// Empty the database first, under the rules of `drop`.
+    #[arg(long, conflicts_with = "skip_if_loaded")]
+    force: bool,
+}
+
+impl Load {
+    pub fn danger(&self) -> Option<Danger> {
+        self.force.then_some(Danger::Empty)
+    }
+
+    pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
+        let dry_run = task.options.dry_run;
+        let request = LoadRequest { skip_if_loaded: self.skip_if_loaded, force: self.force, dry_run };
+        let outcome = structure::load(task.session, &request).await?;
+        let path = task.repo.shown(&task.repo.structure);
+        let emptied = if self.force { "empty the database and " } else { "" };
+        Ok(Output::of(
+            dry_run,
+            match outcome {
+                LoadOutcome::Loaded { statements } => {
+                    Some(format!("{emptied}load {} ({statements} statements)", path.display()))
+                }
+                LoadOutcome::Skipped { .. } => None,
+            },
+        ))
+    }
+}

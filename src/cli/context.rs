@@ -1,0 +1,108 @@
+//! What a command gets to work with, and what it gives back.
+
+use std::path::{Path, PathBuf};
+
+use dbsetup::migration::Status;
+use dbsetup::repo::Repo;
+use dbsetup::session::Session;
+
+use super::alias::Aliases;
+use super::options::Options;
+use crate::ui::Ui;
+use crate::workspace::{ProgramVariables, ResolvedRepo, Workspace};
+
+/// One repo for one step.
+pub struct Task<'a, 's> {
+    /// The repo.
+    pub repo: &'a Repo,
+    /// Its session, shared by all steps.
+    pub session: &'s mut Session<'a>,
+    /// What holds for the step.
+    pub options: &'s Options,
+    /// What programs find in their environment; `None` for commands that start none.
+    pub variables: Option<&'s ProgramVariables>,
+}
+
+/// Every selected repo for a step that needs no database.
+pub struct Selected<'a> {
+    /// The repos.
+    pub repos: Vec<&'a ResolvedRepo>,
+    /// The workspace; `None` for commands that work anywhere.
+    pub workspace: Option<&'a Workspace>,
+    /// Every alias.
+    pub aliases: &'a Aliases,
+    /// What holds for the step.
+    pub options: &'a Options,
+    /// The face.
+    pub ui: &'a Ui,
+}
+
+/// What a command gives back besides the events that it told.
+#[derive(Debug)]
+pub enum Output {
+    /// Nothing more to say.
+    Done,
+    /// A dry run: what would be done, a line each; empty means nothing.
+    Plan(Vec<String>),
+    /// The state of the migrations of one repo.
+    Status {
+        /// What was found.
+        status: Box<Status>,
+        /// Whether a check is content with it, or there is none.
+        current: bool,
+    },
+    /// Data for stdout.
+    Data {
+        /// The name of the event that carries it in JSON.
+        event: &'static str,
+        /// The text.
+        text: String,
+    },
+}
+
+impl Output {
+    /// Returns the plan of a dry run, or that all is done.
+    pub fn of(dry_run: bool, plan: impl IntoIterator<Item = impl ToString>) -> Self {
+        if dry_run { Self::Plan(plan.into_iter().map(|line| line.to_string()).collect()) } else { Self::Done }
+    }
+}
+
+/// Which steps want to see what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// No repo at all.
+    Nothing,
+    /// The selected repos' settings.
+    Settings,
+    /// Each selected repo's database.
+    Databases,
+}
+
+/// What a destructive step destroys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Danger {
+    /// The database.
+    Drop,
+    /// Everything in the database.
+    Empty,
+    /// What every migration made.
+    RollBackAll,
+}
+
+impl Danger {
+    /// The deed for messages: "drop", "empty and reload".
+    pub fn deed(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Empty => "empty and reload",
+            Self::RollBackAll => "roll back every migration of",
+        }
+    }
+}
+
+/// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.
+pub fn migrations_directory(repo: &Repo, path: &Path, is_dir: impl Fn(&Path) -> bool) -> PathBuf {
+    let in_crate = repo.root.join(path);
+    let bare = path.components().count() == 1 && path.is_relative();
+    if bare && !is_dir(&in_crate) { repo.priv_dir.join(path) } else { in_crate }
+}

@@ -1,0 +1,96 @@
+//! From words to steps to results: parses the command line, expands aliases, settles the repos, asks, and runs.
+
+mod alias;
+pub mod args;
+mod commands;
+mod confirm;
+mod context;
+pub mod exit;
+mod hints;
+mod migration_file;
+mod options;
+mod plan;
+mod prepare;
+mod program;
+mod rehearsal;
+mod runner;
+mod signals;
+mod summary;
+mod usage;
+
+use dbsetup::Error;
+
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+use alias::Aliases;
+use args::Line;
+use commands::Command;
+use plan::{Step, Stop};
+use signals::Signals;
+
+/// Runs a command line without the program's name and returns the exit code.
+pub async fn run(words: Vec<String>) -> u8 {
+    let line = Line::split(&words);
+    let global = match line.global() {
+        Ok(global) => global,
+        Err(error) => return usage::tell(&error, &line, &[], &Ui::new(None, None)),
+    };
+    let ui = Ui::new(global.format, global.color);
+    ui.begin(global.quiet, global.verbose, false);
+    match decide_and_run(&line, &global, &ui).await {
+        Ok(code) => code,
+        Err(Stop::Usage { error, line, trail }) => usage::tell(&error, &line, &trail, &ui),
+        Err(Stop::Signal(signal)) => signal.code(),
+        Err(Stop::BrokenPipe) => exit::OK,
+        Err(Stop::Failed(error)) => tell(&ui, &error),
+    }
+}
+
+async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u8, Stop> {
+    if usage::wants_exit_codes(line) {
+        return data(ui, exit::TABLE);
+    }
+    let command = line.command();
+    let help = matches!(&command, Err(error) if usage::is_help(error));
+    if help || matches!(command, Ok(Command::Completions(_))) {
+        return match command {
+            Err(error) => Err(Stop::usage(error, line, &[])),
+            Ok(command) => runner::look_alone(&command, ui),
+        };
+    }
+    let request = prepare::request(global)?;
+    let workspace = match (Workspace::discover(&request), command) {
+        (Ok(workspace), _) => workspace,
+        // A typo is told rather than a broken manifest; a word that may be an alias waits for the manifest.
+        (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
+        (Err(error), _) => return Err(error.into()),
+    };
+    let aliases = Aliases::new(&workspace.config.aliases, Command::names());
+    if usage::wants_alias_help(line, &aliases) {
+        return data(ui, &usage::alias_help(line, &aliases));
+    }
+    if let Some(name) = line.name.as_deref()
+        && aliases.get(name).is_none()
+        && !aliases.is_command(name)
+    {
+        return Err(usage::unknown(name, line, &aliases).into());
+    }
+    let steps: Vec<Step> = aliases.expand(line, global)?;
+    let prepared = prepare::prepare(&workspace, &request, steps)?;
+    let signals = Signals::listen().map_err(|error| {
+        Error::new(dbsetup::Kind::Io, format!("cannot listen for signals: {error}")).because(error)
+    })?;
+    let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
+    run.run(signals).await
+}
+
+fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {
+    ui.data(text).map_err(runner::output_failed)?;
+    Ok(exit::OK)
+}
+
+fn tell(ui: &Ui, error: &Error) -> u8 {
+    let code = if crate::workspace::is_cargo_failure(error) { exit::CARGO } else { exit::code(error.kind()) };
+    ui.error(error, None, code);
+    code
+}

@@ -1,0 +1,86 @@
+//! Dry runs of several steps: what earlier steps of the plan would have changed for later ones.
+
+use super::commands::Command;
+use super::plan::Step;
+use crate::ui::json::Object;
+use crate::ui::text;
+
+/// What a database would be at this point of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Imagined {
+    /// What it is.
+    Same,
+    /// Gone.
+    Absent,
+    /// New and empty.
+    Fresh,
+}
+
+/// What every repo's database would be at this point of a dry run.
+pub struct Rehearsal(Vec<Imagined>);
+
+impl Rehearsal {
+    /// Returns a rehearsal in which nothing has happened to `repos` databases.
+    pub fn new(repos: usize) -> Self {
+        Self(vec![Imagined::Same; repos])
+    }
+
+    /// Returns the plan of a step that cannot be asked of the database, because by then it would be another one.
+    pub fn foresee(
+        &mut self,
+        repo: usize,
+        command: &Command,
+        step: &Step,
+        dry_run: bool,
+    ) -> Option<Vec<String>> {
+        if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Wait(_)) {
+            return None;
+        }
+        match command {
+            Command::Create(_) if self.0[repo] == Imagined::Absent => {
+                self.0[repo] = Imagined::Fresh;
+                Some(vec!["create the database".to_owned()])
+            }
+            Command::Create(_) => Some(Vec::new()),
+            Command::Drop(_) => {
+                let is_there = self.0[repo] == Imagined::Fresh;
+                self.0[repo] = Imagined::Absent;
+                Some(if is_there { vec!["drop the database".to_owned()] } else { Vec::new() })
+            }
+            _ if self.0[repo] == Imagined::Absent => {
+                Some(vec![format!("fail: `{}` needs the database, and it would be gone", step.shown())])
+            }
+            _ => Some(vec![format!("run `{}` on the new, empty database", step.shown())]),
+        }
+    }
+
+    /// Takes note of the plan of a step that was asked of the database.
+    pub fn learn(&mut self, repo: usize, command: &Command, plan: &[String]) {
+        match command {
+            Command::Create(_) if !plan.is_empty() && self.0[repo] == Imagined::Same => {
+                self.0[repo] = Imagined::Fresh;
+            }
+            Command::Drop(_) => self.0[repo] = Imagined::Absent,
+            _ => {}
+        }
+    }
+}
+
+/// Returns the lines of a plan.
+pub fn shown(json: bool, repo: &str, step: &str, plan: &[String]) -> String {
+    if json {
+        let repo = Some(repo).filter(|repo| !repo.is_empty());
+        let object =
+            |line: &String| Object::new("plan").maybe("repo", repo).text("step", step).text("do", line);
+        return plan.iter().map(|line| object(line).line()).collect();
+    }
+    let mut out =
+        if repo.is_empty() { format!("{step}\n") } else { format!("{step} ({})\n", text::line(repo)) };
+    if plan.is_empty() {
+        out += "    nothing to do\n";
+    }
+    for line in plan {
+        out += &format!("    would {}\n", text::block(line).replace('\n', "\n    "));
+    }
+    out
+}

@@ -1,0 +1,432 @@
+//! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
+
+use std::pin::pin;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use dbsetup::ledger::meta_key::ENVIRONMENT;
+use dbsetup::session::Session;
+use dbsetup::{Error, Kind};
+use futures_util::future::{Either, join_all, select};
+use futures_util::stream::{self, StreamExt};
+
+use super::alias::Aliases;
+use super::args::Line;
+use super::commands::Command;
+use super::confirm::{self, Verdict, Victim};
+use super::context::{Danger, Output, Scope, Selected, Task};
+use super::options::Options;
+use super::plan::{Action, Step, Stop};
+use super::prepare::{Prepared, PreparedStep};
+use super::rehearsal::{self, Rehearsal};
+use super::signals::{Signal, Signals};
+use super::summary::{Outcome, Summary};
+use super::{exit, program};
+use crate::ui::{Ui, prompt, status};
+use crate::workspace::Workspace;
+
+/// How long ending interrupted sessions may take.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// One run of a plan.
+pub struct Runner<'a> {
+    prepared: &'a Prepared,
+    workspace: &'a Workspace,
+    aliases: &'a Aliases,
+    ui: &'a Ui,
+    /// Said to servers, with the repo behind it: `setup`.
+    word: String,
+    sessions: Vec<Option<Session<'a>>>,
+    rehearsal: Rehearsal,
+    failed: Vec<bool>,
+    codes: Vec<u8>,
+    summary: Summary,
+}
+
+/// What became of one repo in one step.
+struct Ended {
+    repo: usize,
+    result: Result<Output, u8>,
+    took: Duration,
+}
+
+impl<'a> Runner<'a> {
+    /// Returns a run that has not begun.
+    pub fn new(
+        prepared: &'a Prepared,
+        workspace: &'a Workspace,
+        aliases: &'a Aliases,
+        ui: &'a Ui,
+        line: &Line,
+    ) -> Self {
+        let names = prepared.repos.iter().map(|resolved| resolved.name().to_string());
+        let headings = prepared.steps.iter().map(|prepared| prepared.step.heading());
+        Self {
+            workspace,
+            aliases,
+            ui,
+            word: line.name.clone().unwrap_or_default(),
+            sessions: prepared.repos.iter().map(|_| None).collect(),
+            rehearsal: Rehearsal::new(prepared.repos.len()),
+            failed: vec![false; prepared.repos.len()],
+            codes: Vec::new(),
+            summary: Summary::new(headings.collect(), names.collect()),
+            prepared,
+        }
+    }
+
+    /// Runs everything and returns the exit code.
+    ///
+    /// # Errors
+    /// What ends the run before its first step, a signal, or stdout that is gone.
+    pub async fn run(mut self, mut signals: Signals) -> Result<u8, Stop> {
+        let worked = signals.or(self.work()).await;
+        self.ui.settle();
+        let stop = match worked {
+            Ok(done) => done.err(),
+            Err(signal) => Some(Stop::Signal(signal)),
+        };
+        if let Some(Stop::Signal(signal)) = stop {
+            self.interrupted(signal, &mut signals).await;
+            return Err(Stop::Signal(signal));
+        }
+        let closed = signals.or(self.close()).await.map_err(Stop::Signal)?;
+        if let Some(stop) = stop {
+            return Err(stop);
+        }
+        self.codes.extend(closed.err().map(|error| self.tell_about_run(&error)));
+        self.sum_up();
+        Ok(exit::combined(self.codes))
+    }
+
+    async fn work(&mut self) -> Result<(), Stop> {
+        let ui = self.ui;
+        let work = pin!(async {
+            self.ask().await?;
+            for at in 0..self.prepared.steps.len() {
+                self.step(at).await?;
+                if !self.codes.is_empty() && !self.prepared.steps[at].step.options.keep_going {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match select(work, pin!(ui.animate())).await {
+            Either::Left((done, _)) => done,
+            Either::Right(((), _)) => Ok(()),
+        }
+    }
+
+    /// Asks once for everything that the plan destroys.
+    async fn ask(&mut self) -> Result<(), Stop> {
+        let prepared = self.prepared;
+        let mut victims = Vec::new();
+        for PreparedStep { step, repos, .. } in &prepared.steps {
+            let Action::Command(command) = &step.action else { continue };
+            let Some(danger) = command.danger().filter(|_| !step.options.dry_run) else { continue };
+            for &repo in repos {
+                victims.push(self.victim(repo, danger, &step.options).await?);
+            }
+        }
+        match confirm::judge(&victims, prompt::can_ask()) {
+            Verdict::Go => Ok(()),
+            Verdict::Refuse(error) => Err(error.into()),
+            Verdict::Ask(question) => {
+                let yes = prompt::confirm(&question).await;
+                if yes
+                    .map_err(|error| Error::new(Kind::Refused, format!("nobody could be asked: {error}")))?
+                {
+                    Ok(())
+                } else {
+                    Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into())
+                }
+            }
+        }
+    }
+
+    async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
+        let repo = self.prepared.repos[at].files();
+        let session = self.session(at)?;
+        let (recorded, unreadable) = match session.inspect_if_exists().await {
+            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
+            Err(error)
+                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
+            {
+                return Err(error.into());
+            }
+            Err(error) => (None, Some(error.message().to_owned())),
+        };
+        // A drop is not to wait for the very session that looked.
+        session.close().await;
+        let target = session.server().target().clone();
+        Ok(Victim {
+            danger,
+            repo: repo.name.to_string(),
+            environment: repo.environment.clone(),
+            target: target.shown,
+            database: target.database,
+            disposable: repo.disposable,
+            recorded,
+            unreadable,
+            allowed: options.allow_protected.clone(),
+            yes: options.yes,
+        })
+    }
+
+    fn session(&mut self, at: usize) -> Result<&mut Session<'a>, Error> {
+        let repo = self.prepared.repos[at].files();
+        if self.sessions[at].is_none() {
+            self.sessions[at] = Some(Session::new(repo, self.ui, &self.word)?);
+        }
+        Ok(self.sessions[at].as_mut().expect("it has just been put there"))
+    }
+
+    /// Closes every connection. What a new database got is made durable first.
+    async fn close(&mut self) -> Result<(), Error> {
+        let closed = self.sessions.iter_mut().flatten().map(|session| async move {
+            let exists = session.is_fresh() && session.server().exists().await.unwrap_or(false);
+            let durable = if exists { make_durable(session).await } else { Ok(()) };
+            session.close().await;
+            durable
+        });
+        join_all(closed).await.into_iter().collect()
+    }
+
+    async fn step(&mut self, at: usize) -> Result<(), Stop> {
+        let prepared = &self.prepared.steps[at];
+        let options = &prepared.step.options;
+        self.ui.begin(options.quiet, options.verbose, prepared.repos.len() > 1);
+        let steps = self.prepared.steps.len();
+        if steps > 1 && options.verbose > 0 {
+            let (shown, trail) = (prepared.step.shown(), prepared.step.trail.join(", "));
+            self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
+        }
+        match &prepared.step.action {
+            Action::Program(words) => self.program(at, words).await,
+            Action::Command(command) if command.scope() == Scope::Databases => {
+                let ended = self.databases(at, command).await;
+                self.ui.settle();
+                self.account(at, command, ended)
+            }
+            Action::Command(command) => {
+                let repos = prepared.repos.iter().map(|&repo| &self.prepared.repos[repo]).collect();
+                let workspace = Some(self.workspace);
+                let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
+                let output = command.look(&selected)?;
+                self.show("", &prepared.step, output)
+            }
+        }
+    }
+
+    async fn program(&mut self, at: usize, words: &[String]) -> Result<(), Stop> {
+        let prepared = &self.prepared.steps[at];
+        let shown = prepared.step.shown();
+        if prepared.step.options.dry_run {
+            return self.show(
+                "",
+                &prepared.step,
+                Output::Plan(vec![format!("run `{}`", shell_words::join(words))]),
+            );
+        }
+        self.close().await?;
+        self.ui.success(&shown);
+        let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
+        let started = Instant::now();
+        let done = program::run(words, &self.workspace.root, &variables, self.ui.is_json()).await;
+        let outcome = match done {
+            Ok(()) => Outcome::Done(started.elapsed()),
+            Err(error) => {
+                self.ui.error(&error, None, exit::FAILED);
+                self.codes.push(exit::FAILED);
+                Outcome::Failed
+            }
+        };
+        for &repo in &prepared.repos {
+            self.summary.note(repo, at, outcome);
+        }
+        Ok(())
+    }
+
+    /// Runs a command in the database of every repo of a step that has not failed before.
+    async fn databases(&mut self, at: usize, command: &Command) -> Vec<Ended> {
+        let prepared = &self.prepared.steps[at];
+        let options = &prepared.step.options;
+        let mut ended = Vec::new();
+        let mut chosen = Vec::new();
+        for &repo in &prepared.repos {
+            if self.failed[repo] {
+                self.summary.note(repo, at, Outcome::NotRun);
+            } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
+            {
+                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
+            } else if let Err(error) = self.session(repo) {
+                ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
+            } else {
+                chosen.push(repo);
+            }
+        }
+        let variables = if command.starts_programs() {
+            self.workspace.program_variables(&prepared.request, &prepared.environment).map(Some)
+        } else {
+            Ok(None)
+        };
+        let variables = &match variables {
+            Ok(variables) => variables,
+            Err(error) => {
+                let code = self.tell_about_run(&error);
+                let failed = |repo| Ended { repo, result: Err(code), took: Duration::ZERO };
+                ended.extend(chosen.into_iter().map(failed));
+                return ended;
+            }
+        };
+        let (ui, repos) = (self.ui, &self.prepared.repos);
+        let work = self.sessions.iter_mut().enumerate().filter(|(repo, _)| chosen.contains(repo));
+        let work = work.filter_map(|(repo, session)| session.as_mut().map(|session| (repo, session)));
+        let work = work.map(|(at, session)| async move {
+            let repo = repos[at].files();
+            let started = Instant::now();
+            let result =
+                command.run(&mut Task { repo, session, options, variables: variables.as_ref() }).await;
+            let result = result.map_err(|error| {
+                let code = exit::code(error.kind());
+                ui.error(&error, Some(repo.name.as_str()), code);
+                code
+            });
+            Ended { repo: at, result, took: started.elapsed() }
+        });
+        ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
+        ended.sort_by_key(|ended| ended.repo);
+        ended
+    }
+
+    fn tell_about_run(&self, error: &Error) -> u8 {
+        let code = exit::code(error.kind());
+        self.ui.error(error, None, code);
+        code
+    }
+
+    fn tell(&self, repo: usize, error: &Error) -> u8 {
+        let code = exit::code(error.kind());
+        self.ui.error(error, Some(self.prepared.repos[repo].name().as_str()), code);
+        code
+    }
+
+    /// Shows what the repos of a step gave back, in their order, and keeps account of failures.
+    fn account(&mut self, at: usize, command: &Command, ended: Vec<Ended>) -> Result<(), Stop> {
+        let prepared = &self.prepared.steps[at];
+        let dry_run = prepared.step.options.dry_run;
+        for Ended { repo, result, took } in ended {
+            let name = self.prepared.repos[repo].name().as_str();
+            let output = match result {
+                Ok(output) => output,
+                Err(code) => {
+                    self.failed[repo] = true;
+                    self.codes.push(code);
+                    self.summary.note(repo, at, Outcome::Failed);
+                    continue;
+                }
+            };
+            if dry_run && let Output::Plan(plan) = &output {
+                self.rehearsal.learn(repo, command, plan);
+            }
+            let open = match &output {
+                Output::Status { status: found, current: false } => Some(status::open(found)),
+                _ => None,
+            };
+            self.show(name, &prepared.step, output)?;
+            self.summary.note(repo, at, Outcome::Done(took));
+            if let Some(open) = open {
+                let error = Error::new(Kind::Check, format!("`{name}` is not up to date: {open}"));
+                self.ui.error(&error, Some(name), exit::CHECK);
+                self.codes.push(exit::CHECK);
+                self.failed[repo] = true;
+                self.summary.note(repo, at, Outcome::Failed);
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&self, repo: &str, step: &Step, output: Output) -> Result<(), Stop> {
+        let ui = self.ui;
+        let text = match output {
+            Output::Done => return Ok(()),
+            Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
+            Output::Status { status: found, .. } => status::human(repo, &found, step.options.verbose > 0),
+            Output::Data { event: "", text } => text,
+            Output::Data { event, text } if ui.is_json() => {
+                crate::ui::json::Object::new(event).text("repo", repo).text("text", &text).line()
+            }
+            Output::Data { text, .. } => text,
+            Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
+        };
+        ui.data(&text).map_err(output_failed)
+    }
+
+    /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
+    /// process at once.
+    async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
+        self.ui.reason("Interrupted: ending the sessions");
+        let ending = join_all(self.sessions.iter().flatten().map(end));
+        let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
+        let text = match ended {
+            Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
+            Ok(Err(_)) => {
+                "The sessions could not be ended in time; the servers will notice that they are gone"
+            }
+            Err(_) => "Not waiting for the servers any more",
+        };
+        self.ui.reason(text);
+        let _ = signal;
+    }
+
+    fn sum_up(&self) {
+        let writes = |prepared: &PreparedStep| match &prepared.step.action {
+            Action::Command(command) => command.is_summed_up() && !prepared.step.options.dry_run,
+            Action::Program(_) => !prepared.step.options.dry_run,
+        };
+        if self.prepared.steps.iter().any(writes) {
+            let quiet =
+                self.codes.is_empty() && self.prepared.steps.iter().all(|step| step.step.options.quiet);
+            self.summary.tell(self.ui, quiet);
+        }
+        if let Some(failures) = self.summary.failures() {
+            self.ui.reason(&failures);
+        }
+    }
+}
+
+async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
+    Ok(session.driver().await?.make_durable().await?)
+}
+
+/// Ends the session of work that was dropped half way.
+async fn end(session: &Session<'_>) {
+    let id = session.id();
+    let id = id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some(id) = id {
+        // When the server cannot be asked it will notice by itself that its client has gone.
+        let _ = session.server().end_session(&id).await;
+    }
+}
+
+/// Runs a command that needs no workspace.
+///
+/// # Errors
+/// The command's own, and stdout that is gone.
+pub fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
+    let aliases = Aliases::new([], Vec::new());
+    let options = Options::default();
+    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
+    if let Output::Data { text, .. } = command.look(&selected)? {
+        ui.data(&text).map_err(output_failed)?;
+    }
+    Ok(exit::OK)
+}
+
+/// Returns why a run ends when stdout does not take what it is given.
+pub fn output_failed(error: std::io::Error) -> Stop {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
+        _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
+    }
+}

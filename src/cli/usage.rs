@@ -1,0 +1,100 @@
+//! What is said about a command line that cannot be run, and the help pages that clap does not know.
+
+use std::io::Write;
+
+use clap::error::ErrorKind;
+use dbsetup::{Error, Kind};
+
+use super::alias::Aliases;
+use super::args::Line;
+use super::{exit, hints};
+use crate::ui::Ui;
+use crate::ui::json::Object;
+use crate::ui::text;
+use crate::workspace::nearest;
+
+/// Whether clap wants to show a page rather than complain.
+pub fn is_help(error: &clap::Error) -> bool {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand)
+}
+
+/// Whether the first word is no command.
+pub fn is_unknown_word(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::InvalidSubcommand
+}
+
+/// Whether the line is `help exit-codes`.
+pub fn wants_exit_codes(line: &Line) -> bool {
+    line.name.as_deref() == Some("help") && line.rest == ["exit-codes"]
+}
+
+/// Whether the line asks what an alias does: `setup --help`, `help setup`.
+pub fn wants_alias_help(line: &Line, aliases: &Aliases) -> bool {
+    let asked = |words: &[String]| words.iter().any(|word| word == "--help" || word == "-h");
+    line.name.as_deref().is_some_and(|name| !aliases.is_command(name) && aliases.get(name).is_some())
+        && asked(&line.rest)
+        || alias_of_help(line).is_some_and(|name| aliases.get(name).is_some())
+}
+
+fn alias_of_help(line: &Line) -> Option<&str> {
+    line.name.as_deref().filter(|name| *name == "help")?;
+    line.rest.first().map(String::as_str)
+}
+
+/// Returns the page of an alias.
+pub fn alias_help(line: &Line, aliases: &Aliases) -> String {
+    let name = alias_of_help(line).or(line.name.as_deref()).unwrap_or_default();
+    let Some(alias) = aliases.get(name) else { return String::new() };
+    let mut page = format!("`{name}` is an alias. It runs, in this order:\n\n");
+    for step in &alias.steps {
+        page += &format!("    {step}\n");
+    }
+    if let Some(env) = &alias.env {
+        page += &format!("\nin the environment `{env}`.\n");
+    }
+    page + "\nGlobal options hold for every step; other arguments go to the last one.\n\
+            Every option: `cargo dbsetup help COMMAND`.\n"
+}
+
+/// Returns the error of a word that is neither command nor alias.
+pub fn unknown(name: &str, line: &Line, aliases: &Aliases) -> Error {
+    let error =
+        Error::new(Kind::Configuration, format!("no command or alias is called `{}`", text::line(name)));
+    if let Some(hint) = hints::other_tool(line) {
+        return error.help(hint);
+    }
+    match nearest(name, &aliases.names().collect::<Vec<_>>()) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("see `cargo dbsetup --help` for commands and `cargo dbsetup aliases` for aliases"),
+    }
+}
+
+/// Tells what clap has to say and returns the exit code. Help and the version go to stdout.
+pub fn tell(error: &clap::Error, line: &Line, trail: &[String], ui: &Ui) -> u8 {
+    let page = error.render().ansi().to_string();
+    if !error.use_stderr() {
+        // A reader that has gone has seen enough.
+        let _ = ui.data(&page);
+        return exit::OK;
+    }
+    let plain = error.render().to_string();
+    let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    ui.json(
+        Object::new("error")
+            .maybe("repo", None)
+            .text("kind", "usage")
+            .number("code", exit::USAGE)
+            .text("message", &message),
+    );
+    let mut stderr = anstream::stderr().lock();
+    let _ = write!(stderr, "{page}");
+    if let Some(alias) = trail.last() {
+        let words = shell_words::join(line.words());
+        let _ = writeln!(stderr, "\nnote: this is the step `{words}` of the alias `{alias}`");
+    }
+    if let Some(hint) = hints::other_tool(line) {
+        let _ = writeln!(stderr, "\nhint: {hint}");
+    }
+    exit::USAGE
+}

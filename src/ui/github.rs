@@ -1,0 +1,87 @@
+//! GitHub Actions: annotations on files and the summary of a job.
+//!
+//! Workflow commands: <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>.
+
+use std::io::Write;
+
+use dbsetup::Error;
+
+/// Returns the annotation of an error.
+pub fn error(error: &Error) -> String {
+    let mut message = error.message().to_owned();
+    for note in error.notes() {
+        message += &format!("\nnote: {note}");
+    }
+    if let Some(help) = error.help_text() {
+        message += &format!("\nhelp: {help}");
+    }
+    let mut properties = Vec::new();
+    if let Some(site) = error.site() {
+        let path = site.path.display().to_string().replace('\\', "/");
+        properties.push(("file", path));
+        properties.push(("line", site.at.line.to_string()));
+        properties.push(("col", site.at.column.to_string()));
+        properties.push(("endColumn", (site.at.column + site.width as u64).to_string()));
+    }
+    properties.push(("title", "cargo dbsetup".to_owned()));
+    command("error", &properties, &message)
+}
+
+/// Returns the annotation of a warning.
+pub fn warning(text: &str, help: Option<&str>) -> String {
+    let message = match help {
+        Some(help) => format!("{text}\nhelp: {help}"),
+        None => text.to_owned(),
+    };
+    command("warning", &[("title", "cargo dbsetup".to_owned())], &message)
+}
+
+fn command(name: &str, properties: &[(&str, String)], message: &str) -> String {
+    let properties: Vec<String> =
+        properties.iter().map(|(key, value)| format!("{key}={}", property(value))).collect();
+    format!("::{name} {}::{}", properties.join(","), data(message))
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Whether this is a job of GitHub Actions.
+pub fn is_running() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// Appends Markdown to the job's summary, where there is one. A summary that cannot be written is no failure.
+pub fn summarize(markdown: &str) {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
+    if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) {
+        let _ = writeln!(file, "### cargo dbsetup\n\n{markdown}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dbsetup::Kind;
+    use dbsetup::error::Site;
+
+    #[test]
+    fn an_annotation_points_at_the_file_and_cannot_be_broken_out_of() {
+        let site = Site::in_text("a,b:c%.sql", "select x;\n", 7..8);
+        let failure = Error::new(Kind::Statement, "100% wrong\r\n::stop::").at(site).note("rolled back");
+        assert_eq!(
+            error(&failure),
+            "::error file=a%2Cb%3Ac%25.sql,line=1,col=8,endColumn=9,title=cargo dbsetup::100%25 wrong%0D%0A::stop::\
+             %0Anote: rolled back"
+        );
+    }
+
+    #[test]
+    fn a_warning_has_no_place() {
+        assert_eq!(warning("a", Some("b")), "::warning title=cargo dbsetup::a%0Ahelp: b");
+    }
+}

@@ -1,0 +1,234 @@
+//! Events as sentences. Pure: a terminal, a pipe and a log get the same words.
+
+use dbsetup::event::{Direction, Event, What};
+
+use super::duration::{seconds, shown};
+use super::text::{block, count, line};
+
+/// How much a sentence matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Only a bar shows it, or `-vv`.
+    Detail,
+    /// Work began: said where no bar shows it, and with `-v`.
+    Start,
+    /// Success: `--quiet` drops it.
+    Success,
+    /// Why something was not done, or takes its time: never dropped.
+    Reason,
+    /// Deserves a look: never dropped.
+    Warning,
+}
+
+/// A sentence about one repo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// How much it matters.
+    pub weight: Weight,
+    /// The sentence. It names the repo where `named`.
+    pub text: String,
+    /// Whether the repo's name is in it.
+    pub named: bool,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Returns the sentence of an event.
+pub fn sentence(event: &Event) -> Sentence {
+    use Weight::{Detail, Reason, Start, Success, Warning};
+    let repo = &event.repo;
+    let named = |weight, text: String| Sentence { weight, text, named: true, help: None };
+    let bare = |weight, text: String| Sentence { weight, text, named: false, help: None };
+    match &event.what {
+        What::Created { target, .. } => {
+            named(Success, format!("The database for {repo} has been created ({})", line(target)))
+        }
+        What::AlreadyCreated { target } => {
+            named(Success, format!("The database for {repo} has already been created ({})", line(target)))
+        }
+        What::Dropped { target, sessions, .. } => {
+            let ended = match sessions {
+                0 => String::new(),
+                sessions => format!("; {} ended for it", count_past(*sessions, "session")),
+            };
+            named(Success, format!("The database for {repo} has been dropped ({}){ended}", line(target)))
+        }
+        What::AlreadyDropped { target } => {
+            named(Success, format!("The database for {repo} has already been dropped ({})", line(target)))
+        }
+        What::Reachable { target, took } => {
+            named(Success, format!("The server for {repo} answers ({}) after {}", line(target), shown(*took)))
+        }
+        What::Unreachable { target, waited, why } => named(
+            Reason,
+            format!(
+                "Waiting for the server for {repo} ({}) since {}: {}",
+                line(target),
+                shown(*waited),
+                line(why)
+            ),
+        ),
+        What::LockWaiting { holder, waited } => {
+            let holder = holder.as_deref().map_or_else(|| "another run".into(), line);
+            named(
+                Reason,
+                format!("Waiting for the lock of {repo} since {}: held by {holder}", shown(*waited)),
+            )
+        }
+        What::LoadStarted { path, bytes } => named(
+            Start,
+            format!(
+                "Loading the structure for {repo} from {} ({})",
+                line(&path.display().to_string()),
+                size(*bytes)
+            ),
+        ),
+        What::LoadProgress { bytes } => {
+            named(Detail, format!("{} of the structure for {repo} sent", size(*bytes)))
+        }
+        What::Loaded { path, took, .. } => named(
+            Success,
+            format!(
+                "The structure for {repo} has been loaded from {} in {}",
+                line(&path.display().to_string()),
+                shown(*took)
+            ),
+        ),
+        What::LoadSkipped { reason } => {
+            named(Reason, format!("The structure for {repo} was not loaded: {}", line(reason)))
+        }
+        What::Dumped { path, changed, took } => {
+            let path = path.display().to_string();
+            let (path, took) = (line(&path), shown(*took));
+            named(
+                Success,
+                if *changed {
+                    format!("The structure for {repo} has been dumped to {path} in {took}")
+                } else {
+                    format!("The structure for {repo} in {path} is up to date")
+                },
+            )
+        }
+        What::MigrationsPlanned { direction, count: number } => {
+            let verb = if *direction == Direction::Up { "run" } else { "undo" };
+            named(Detail, format!("{} to {verb} for {repo}", count(*number, "migration")))
+        }
+        What::MigrationStarted { direction, version, name, .. } => {
+            let verb = if *direction == Direction::Up { "Running" } else { "Undoing" };
+            bare(Start, format!("== {verb} {}", migration(version, name)))
+        }
+        What::StatementDone { version, done, total } => {
+            bare(Detail, format!("   {}: statement {done} of {total} is done", line(version)))
+        }
+        What::Migrated { direction, version, name, took, .. } => {
+            let verb = if *direction == Direction::Up { "Migrated" } else { "Rolled back" };
+            bare(Success, format!("== {verb} {} in {}", migration(version, name), seconds(*took)))
+        }
+        What::AppliedByOther { version, name } => {
+            bare(Success, format!("== {} has been applied by another run", migration(version, name)))
+        }
+        What::NothingToMigrate { direction, applied } => {
+            let way = if *direction == Direction::Up { "up" } else { "down" };
+            named(Success, format!("Migrations for {repo} are already {way} ({applied} applied)"))
+        }
+        What::Seeded { path, took } => named(
+            Success,
+            format!("{repo} has been seeded from {} in {}", line(&path.display().to_string()), shown(*took)),
+        ),
+        What::SeedSkipped { reason } => named(Reason, format!("{repo} was not seeded: {}", line(reason))),
+        What::SeedCommandDone { command, took } => {
+            named(Success, format!("{repo} has been seeded by `{}` in {}", line(command), shown(*took)))
+        }
+        What::FileRun { path, statements, took } => {
+            let statements = count(usize::try_from(*statements).unwrap_or(usize::MAX), "statement");
+            let path = path.display().to_string();
+            named(
+                Success,
+                format!("{} has been run for {repo}: {statements} in {}", line(&path), shown(*took)),
+            )
+        }
+        What::Statement { sql } => bare(Reason, block(sql.trim_end()).into_owned()),
+        What::Resolved { version, change } => bare(Success, format!("{} {}", line(version), line(change))),
+        What::EnvironmentRecorded { environment } => named(
+            Success,
+            format!("The database for {repo} belongs to the environment {} now", line(environment)),
+        ),
+        What::Retry { why, attempt } => named(Reason, format!("{repo}: {}; attempt {attempt}", line(why))),
+        What::Notice { text } => bare(Success, format!("   the server says: {}", line(text))),
+        What::Warning { text, help } => {
+            let help = help.as_deref().map(|help| block(help).into_owned());
+            Sentence { help, ..bare(Warning, block(text).into_owned()) }
+        }
+        other => bare(Detail, format!("{other:?}")),
+    }
+}
+
+/// Returns `20201001160835 update_users`.
+fn migration(version: &str, name: &str) -> String {
+    if name.is_empty() { line(version).into_owned() } else { format!("{} {}", line(version), line(name)) }
+}
+
+fn count_past(number: usize, noun: &str) -> String {
+    format!("{} {}", count(number, noun), if number == 1 { "was" } else { "were" })
+}
+
+/// Returns `312 bytes`, `3.2 KB`, `1.0 MB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => count(usize::try_from(bytes).unwrap_or_default(), "byte"),
+        1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dbsetup::repo::{Lane, RepoName};
+    use std::time::Duration;
+
+    fn said(what: What) -> (Weight, String) {
+        let sentence = sentence(&Event { repo: RepoName::new("core"), what });
+        (sentence.weight, sentence.text)
+    }
+
+    #[test]
+    fn sentences_follow_ectos_words() {
+        assert_eq!(
+            said(What::Created { target: "sqlite:core_dev.db".into(), took: Duration::ZERO }).1,
+            "The database for core has been created (sqlite:core_dev.db)"
+        );
+        let loaded = What::Loaded {
+            path: "priv/core/structure.sql".into(),
+            statements: 9,
+            took: Duration::from_millis(38),
+        };
+        assert_eq!(
+            said(loaded).1,
+            "The structure for core has been loaded from priv/core/structure.sql in 38 ms"
+        );
+        let migrated = What::Migrated {
+            direction: Direction::Up,
+            lane: Lane::Automatic,
+            version: "20201001160835".into(),
+            name: "update_users".into(),
+            took: Duration::from_millis(140),
+        };
+        assert_eq!(said(migrated).1, "== Migrated 20201001160835 update_users in 0.1s");
+    }
+
+    #[test]
+    fn reasons_are_no_successes() {
+        assert_eq!(
+            said(What::LoadSkipped { reason: "12 ledger rows are there already".into() }).0,
+            Weight::Reason
+        );
+        assert_eq!(said(What::AlreadyCreated { target: "x".into() }).0, Weight::Success);
+    }
+
+    #[test]
+    fn a_name_from_the_server_stays_on_its_line() {
+        let what = What::Notice { text: "x\n== Migrated 1 evil".into() };
+        assert_eq!(said(what).1, "   the server says: x\\n== Migrated 1 evil");
+    }
+}

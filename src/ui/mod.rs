@@ -1,0 +1,192 @@
+//! The face: everything that a person, a pipe or GitHub gets to see goes through [`Ui`].
+//!
+//! stdout carries data (tables that were asked for, SQL, JSON); stderr tells what happens.
+
+pub mod duration;
+pub mod github;
+pub mod human;
+pub mod json;
+mod progress;
+pub mod prompt;
+mod report;
+pub mod status;
+pub mod table;
+pub mod text;
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use dbsetup::Error;
+use dbsetup::event::{Event, Observer, What};
+
+use crate::cli::args::{Color, Format};
+use human::Weight;
+use progress::Progress;
+
+/// What is shown where.
+pub struct Ui {
+    format: Format,
+    annotate: bool,
+    progress: Progress,
+    several: AtomicBool,
+    quiet: AtomicBool,
+    verbose: AtomicU8,
+}
+
+impl Ui {
+    /// Returns the face of a run. Colours are decided by `color`, then `CARGO_TERM_COLOR`, then what anstream knows:
+    /// `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, the terminal.
+    pub fn new(format: Option<Format>, color: Option<Color>) -> Self {
+        choose_color(color);
+        let format = format.unwrap_or(Format::Human);
+        let annotate = format == Format::Github || (format == Format::Human && github::is_running());
+        let drawn = format == Format::Human && std::io::stderr().is_terminal();
+        Self {
+            format,
+            annotate,
+            progress: Progress::new(drawn),
+            several: AtomicBool::new(false),
+            quiet: AtomicBool::new(false),
+            verbose: AtomicU8::new(0),
+        }
+    }
+
+    /// Sets how loud the next step is, and whether lines have to say which repo they are about.
+    pub fn begin(&self, quiet: bool, verbose: u8, several: bool) {
+        self.quiet.store(quiet, Ordering::Relaxed);
+        self.verbose.store(verbose, Ordering::Relaxed);
+        self.several.store(several, Ordering::Relaxed);
+    }
+
+    /// Whether results go out as JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether GitHub gets annotations and a summary.
+    pub fn annotates(&self) -> bool {
+        self.annotate
+    }
+
+    /// Writes data to stdout.
+    ///
+    /// # Errors
+    /// Those of the stream; a reader that has gone is one of them.
+    pub fn data(&self, text: &str) -> std::io::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Says that something succeeded; `--quiet` drops it.
+    pub fn success(&self, text: &str) {
+        self.say(Weight::Success, text);
+    }
+
+    /// Says why something is not done or takes its time.
+    pub fn reason(&self, text: &str) {
+        self.say(Weight::Reason, text);
+    }
+
+    /// Says something that deserves a look.
+    pub fn warning(&self, text: &str, help: Option<&str>) {
+        self.print(&report::warning(text, help));
+        if self.annotate {
+            self.print(&github::warning(text, help));
+        }
+    }
+
+    /// Tells a failure. `repo` is the one that it happened to.
+    pub fn error(&self, error: &Error, repo: Option<&str>, code: u8) {
+        if self.is_json() {
+            self.json(json::error(error, repo, code));
+        }
+        let repo = repo.filter(|_| self.several.load(Ordering::Relaxed));
+        self.print(&report::error(error, repo));
+        if self.annotate {
+            self.print(&github::error(error));
+        }
+    }
+
+    /// Writes a JSON object, if that is the format. A reader that has gone does not stop the work.
+    pub fn json(&self, object: json::Object) {
+        if self.is_json() {
+            let _ = self.data(&object.line());
+        }
+    }
+
+    /// Looks after the bars for ever.
+    pub async fn animate(&self) {
+        if !self.progress.is_drawn() {
+            return std::future::pending().await;
+        }
+        let mut tick = tokio::time::interval(progress::TICK);
+        loop {
+            tick.tick().await;
+            self.progress.draw();
+        }
+    }
+
+    /// Takes the bars away: a step is over.
+    pub fn settle(&self) {
+        self.progress.clear();
+    }
+
+    fn say(&self, weight: Weight, text: &str) {
+        let verbose = self.verbose.load(Ordering::Relaxed);
+        let shown = match weight {
+            Weight::Detail => verbose > 1,
+            Weight::Start => verbose > 0 || !(self.progress.is_drawn() || self.quiet.load(Ordering::Relaxed)),
+            Weight::Success => !self.quiet.load(Ordering::Relaxed),
+            Weight::Reason | Weight::Warning => true,
+        };
+        if shown && !self.is_json() {
+            self.print(text);
+        }
+    }
+
+    /// Prints a line on stderr, above the bars. stderr that is gone is no reason to stop.
+    fn print(&self, text: &str) {
+        let colored = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        let plain = anstream::adapter::strip_str(text).to_string();
+        if !self.progress.print(if colored { text } else { &plain }) {
+            let _ = writeln!(anstream::stderr().lock(), "{text}");
+        }
+    }
+}
+
+impl Observer for Ui {
+    fn on(&self, event: &Event) {
+        self.json(json::event(event));
+        self.progress.hear(event);
+        let sentence = human::sentence(event);
+        if let What::Warning { .. } = event.what {
+            let text = if self.several.load(Ordering::Relaxed) && !sentence.text.contains(event.repo.as_str())
+            {
+                format!("{}: {}", event.repo, sentence.text)
+            } else {
+                sentence.text
+            };
+            return self.warning(&text, sentence.help.as_deref());
+        }
+        let name_it = self.several.load(Ordering::Relaxed) && !sentence.named;
+        let text = if name_it { format!("[{}] {}", event.repo, sentence.text) } else { sentence.text };
+        self.say(sentence.weight, &text);
+    }
+}
+
+/// Decides about colours for the whole process.
+pub fn choose_color(flag: Option<Color>) {
+    let cargo = || std::env::var("CARGO_TERM_COLOR").ok();
+    let choice = match flag {
+        Some(Color::Always) => anstream::ColorChoice::Always,
+        Some(Color::Never) => anstream::ColorChoice::Never,
+        Some(Color::Auto) => anstream::ColorChoice::Auto,
+        None => match cargo().as_deref() {
+            Some("always") => anstream::ColorChoice::Always,
+            Some("never") => anstream::ColorChoice::Never,
+            _ => anstream::ColorChoice::Auto,
+        },
+    };
+    choice.write_global();
+}

@@ -1,0 +1,156 @@
+//! The table of `status`.
+
+use dbsetup::migration::{State, Status, StatusRow};
+use dbsetup::repo::Lane;
+
+use super::json::Object;
+use super::table::Table;
+use super::text;
+
+/// Returns the words for a state.
+fn words(state: &State) -> String {
+    match state {
+        State::Applied => "applied".to_owned(),
+        State::LineEndings => "applied (other line endings)".to_owned(),
+        State::Changed { .. } => "changed".to_owned(),
+        State::FileMissing { archived: true } => "applied (squashed)".to_owned(),
+        State::FileMissing { archived: false } => "file missing".to_owned(),
+        State::Failed => "failed".to_owned(),
+        State::Pending => "pending".to_owned(),
+        State::Blocked { by } => format!("blocked by {by}"),
+        State::Interrupted { done, total, reverting } => {
+            let way = if *reverting { "rolling back" } else { "running" };
+            format!("interrupted while {way}: {done} of {total} statements done")
+        }
+    }
+}
+
+/// Returns the name of a state in JSON.
+fn key(state: &State) -> &'static str {
+    match state {
+        State::Applied | State::LineEndings => "applied",
+        State::Changed { .. } => "changed",
+        State::FileMissing { archived: true } => "squashed",
+        State::FileMissing { archived: false } => "file_missing",
+        State::Failed => "failed",
+        State::Pending => "pending",
+        State::Blocked { .. } => "blocked",
+        State::Interrupted { .. } => "interrupted",
+    }
+}
+
+/// Returns the table of one repo. Squashed migrations are counted rather than listed unless `everything` is wanted.
+pub fn human(repo: &str, status: &Status, everything: bool) -> String {
+    let mut out = format!("\nRepo: {}\n\n", text::line(repo));
+    if !status.exists {
+        out += "  the database does not exist\n\n";
+    }
+    if status.half_loaded {
+        out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
+    }
+    let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
+    let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
+    for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
+        table.row([words(&row.state), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
+    }
+    let squashed = status.rows.iter().filter(is_squashed).count();
+    if squashed > 0 && !everything {
+        out += &format!("  {}, shown with -v\n\n", text::count(squashed, "squashed migration"));
+    }
+    if !table.is_empty() {
+        out += &table.to_string();
+    } else if squashed == 0 {
+        out += "  no migrations\n";
+    }
+    for (lane, holder) in &status.locks {
+        out += &format!("\n  the {lane} lane is locked by {}\n", text::line(holder));
+    }
+    out
+}
+
+/// Returns the objects of one repo, a line each.
+pub fn json(repo: &str, status: &Status) -> String {
+    let (ledger, format) = match &status.ledger {
+        Some((table, kind)) => (Some(table.as_str()), Some(kind.as_str())),
+        None => (None, None),
+    };
+    let object = Object::new("database").text("repo", repo).fact("exists", status.exists);
+    let object = object.maybe("environment", status.environment.as_deref()).maybe("ledger", ledger);
+    let mut out = object.maybe("ledger_kind", format).fact("half_loaded", status.half_loaded).line();
+    for row in &status.rows {
+        let by = match &row.state {
+            State::Blocked { by } => Some(by.as_str()),
+            _ => None,
+        };
+        let object = Object::new("status").text("repo", repo).maybe("lane", row.lane.map(Lane::as_str));
+        let object =
+            object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
+        out += &object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref()).line();
+    }
+    for (lane, holder) in &status.locks {
+        let object = Object::new("lock").text("repo", repo).text("lane", lane.as_str());
+        out += &object.text("holder", holder).line();
+    }
+    out
+}
+
+/// Returns what stands in the way of "everything is applied": `2 pending, 1 changed`.
+pub fn open(status: &Status) -> String {
+    if !status.exists {
+        return "the database does not exist".to_owned();
+    }
+    let mut found: Vec<(&str, usize)> = Vec::new();
+    for row in &status.rows {
+        let key = key(&row.state);
+        match found.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, number)) => *number += 1,
+            None => found.push((key, 1)),
+        }
+    }
+    let open = found.iter().filter(|(key, _)| !matches!(*key, "applied" | "squashed"));
+    let open: Vec<String> = open.map(|(key, number)| format!("{number} {}", key.replace('_', " "))).collect();
+    let half = status.half_loaded.then(|| "half loaded".to_owned());
+    half.into_iter().chain(open).collect::<Vec<_>>().join(", ")
+}
+
+fn lane(row: &StatusRow) -> &'static str {
+    row.lane.map_or("", Lane::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(states: &[State]) -> Status {
+        let row = |(at, state): (usize, &State)| StatusRow {
+            version: at.to_string(),
+            name: "a".into(),
+            lane: Some(Lane::Automatic),
+            state: state.clone(),
+            applied_at: None,
+            path: None,
+        };
+        let rows = states.iter().enumerate().map(row).collect();
+        Status { exists: true, ledger: None, environment: None, rows, locks: Vec::new(), half_loaded: false }
+    }
+
+    #[test]
+    fn what_is_not_applied_is_counted() {
+        let states = [
+            State::Applied,
+            State::Pending,
+            State::FileMissing { archived: true },
+            State::Pending,
+            State::Failed,
+        ];
+        assert_eq!(open(&status(&states)), "2 pending, 1 failed");
+        assert_eq!(open(&Status { exists: false, ..status(&[]) }), "the database does not exist");
+    }
+
+    #[test]
+    fn squashed_migrations_are_counted_unless_all_are_wanted() {
+        let status = status(&[State::FileMissing { archived: true }, State::Pending]);
+        assert!(human("core", &status, false).contains("1 squashed migration, shown with -v"));
+        assert!(human("core", &status, true).contains("applied (squashed)"));
+    }
+}

@@ -1,0 +1,2 @@
+-- {name}: what undoes the change.
+

@@ -1,0 +1,2 @@
+-- {name}. It runs in one transaction, and there is no way back.
+

@@ -1,0 +1,2 @@
+-- {name}: the change. It runs in one transaction.
+
