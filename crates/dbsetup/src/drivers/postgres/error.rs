@@ -116,6 +116,11 @@ pub(super) fn in_session(error: &Sqlx) -> DbError {
     }
 }
 
+fn tls(error: &dyn std::fmt::Display) -> DbError {
+    let failed = own(DbErrorClass::Configuration, format!("TLS failed: {error}"));
+    advised(failed, "check `sslmode` and `sslrootcert` of the URL")
+}
+
 /// Returns what a failure to connect means. Nothing of the URL is repeated.
 pub(super) fn at_connect(error: &Sqlx) -> DbError {
     match error {
@@ -132,12 +137,11 @@ pub(super) fn at_connect(error: &Sqlx) -> DbError {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                 own(DbErrorClass::Unreachable, "the server closed the connection at once")
             }
+            // The way in which a certificate that is not trusted arrives here.
+            io::ErrorKind::InvalidData => tls(error),
             _ => own(DbErrorClass::Unreachable, format!("no server answers: {error}")),
         },
-        Sqlx::Tls(error) => advised(
-            own(DbErrorClass::Configuration, format!("TLS failed: {error}")),
-            "check `sslmode` and `sslrootcert` of the URL",
-        ),
+        Sqlx::Tls(error) => tls(error),
         Sqlx::Protocol(message) => own(
             DbErrorClass::Unreachable,
             format!("what answers does not speak PostgreSQL's protocol: {message}"),
@@ -175,6 +179,8 @@ mod tests {
     fn a_refused_connection_is_unreachable_and_a_broken_session_is_lost() {
         let refused = Sqlx::Io(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(at_connect(&refused).class, DbErrorClass::Unreachable);
+        let untrusted = Sqlx::Io(io::Error::new(io::ErrorKind::InvalidData, "invalid peer certificate"));
+        assert_eq!(at_connect(&untrusted).class, DbErrorClass::Configuration);
         assert_eq!(in_session(&refused).class, DbErrorClass::ConnectionLost);
     }
 }
