@@ -12,13 +12,17 @@ mod options;
 mod plan;
 mod prepare;
 mod program;
+#[cfg(test)]
+mod reference;
 mod rehearsal;
 mod runner;
+mod sessions;
 mod signals;
 mod summary;
 mod usage;
 
 use dbsetup::Error;
+use dbsetup::repo::DatabaseUrl;
 
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -33,13 +37,13 @@ pub async fn run(words: Vec<String>) -> u8 {
     let line = Line::split(&words);
     let global = match line.global() {
         Ok(global) => global,
-        Err(error) => return usage::tell(&error, &line, &[], &Ui::new(None, None)),
+        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(None, None)),
     };
     let ui = Ui::new(global.format, global.color);
     ui.begin(global.quiet, global.verbose, false);
     match decide_and_run(&line, &global, &ui).await {
         Ok(code) => code,
-        Err(Stop::Usage { error, line, trail }) => usage::tell(&error, &line, &trail, &ui),
+        Err(Stop::Usage { error, line: wrong, trail }) => usage::tell(&error, &wrong, &trail, &line, &ui),
         Err(Stop::Signal(signal)) => signal.code(),
         Err(Stop::BrokenPipe) => exit::OK,
         Err(Stop::Failed(error)) => tell(&ui, &error),
@@ -65,6 +69,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
         (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
         (Err(error), _) => return Err(error.into()),
     };
+    warn_of_visible_password(global, ui);
     let aliases = Aliases::new(&workspace.config.aliases, Command::names());
     if usage::wants_alias_help(line, &aliases) {
         return data(ui, &usage::alias_help(line, &aliases));
@@ -82,6 +87,15 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     })?;
     let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
     run.run(signals).await
+}
+
+/// Arguments can be read by every user of the machine.
+fn warn_of_visible_password(global: &args::Global, ui: &Ui) {
+    let url = global.database_url.as_ref().map(DatabaseUrl::new);
+    if url.is_some_and(|url| url.redacted() != url.expose()) {
+        let text = "the password in `--database-url` can be seen in the list of processes";
+        ui.warning(text, Some("set a variable instead, for example `DATABASE_URL`"));
+    }
 }
 
 fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {

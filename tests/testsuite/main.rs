@@ -5,3 +5,9 @@
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
 mod support;
+
+mod aliases;
+mod consent;
+mod interruption;
+mod output;
+mod usage;
