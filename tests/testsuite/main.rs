@@ -4,4 +4,7 @@
 //! is in `support`.
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
+#[macro_use]
 mod support;
+
+mod setup;
