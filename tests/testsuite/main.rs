@@ -8,4 +8,6 @@
 mod support;
 
 mod aliases;
+mod commands;
+mod safety;
 mod setup;
