@@ -4,10 +4,15 @@
 //! is in `support`.
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
+#[macro_use]
 mod support;
 
 mod aliases;
+mod commands;
 mod consent;
 mod interruption;
 mod output;
+mod plans;
+mod safety;
+mod setup;
 mod usage;
