@@ -5,3 +5,6 @@
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
 mod support;
+
+mod concurrency;
+mod crashes;
