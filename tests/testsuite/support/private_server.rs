@@ -34,7 +34,7 @@ impl PrivateServer {
             tempfile::Builder::new().prefix("dbsetup-own.").tempdir_in(parent).expect("a directory");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let port = port.expect("a port is free").port();
-        let private = Self { server: None, directory, programs, port };
+        let mut private = Self { server: None, directory, programs, port };
         if is_root() {
             let path = private.directory.path();
             assert!(
@@ -47,7 +47,8 @@ impl PrivateServer {
         );
         let own = Server::at(format!("postgres://postgres@127.0.0.1:{port}/postgres"));
         private.control(&["start"]);
-        Some(Self { server: Some(own), ..private })
+        private.server = Some(own);
+        Some(private)
     }
 
     pub fn server(&self) -> &Server {
@@ -110,6 +111,9 @@ impl PrivateServer {
 
 impl Drop for PrivateServer {
     fn drop(&mut self) {
+        if !self.directory.path().join("data/postmaster.pid").exists() {
+            return;
+        }
         // A frozen server would not hear of it.
         _ = Command::new("kill").args(["-CONT", &self.id()]).status();
         self.server = None;
