@@ -9,7 +9,9 @@ mod support;
 
 mod aliases;
 mod commands;
+mod concurrency;
 mod consent;
+mod crashes;
 mod interruption;
 mod output;
 mod plans;

@@ -1,4 +1,4 @@
-//! Aliases: steps in order, what holds for them, and how they stop.
+//! Runs of several steps and repos: what goes on and what stops when one fails.
 
 use crate::support::{Project, Sqlite};
 
