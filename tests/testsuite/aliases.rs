@@ -6,11 +6,11 @@ const USERS: &str = "create table users (id integer primary key, name varchar(40
 
 /// Two crates with a database each.
 fn two() -> Project {
-    Project::new()
-        .repo("core", Sqlite)
-        .repo("billing", Sqlite)
-        .migration("core", "1_users", USERS)
-        .migration("billing", "1_invoices", "create table invoices (id integer);\n")
+    Project::new().repo("core", Sqlite).repo("billing", Sqlite).migration("core", "1_users", USERS).migration(
+        "billing",
+        "1_invoices",
+        "create table invoices (id integer);\n",
+    )
 }
 
 fn one() -> Project {
@@ -67,7 +67,10 @@ fn a_built_in_alias_may_be_redefined() {
     let project = one().alias("setup", &["create"]);
     project.run("setup").success().stderr_lacks("== Migrated");
     assert_eq!(project.database("core").user_tables(), Vec::<String>::new());
-    project.run("aliases").success().stdout_contains("setup  # Cargo.toml (workspace.metadata.dbsetup.aliases.setup)\n    create\n");
+    project
+        .run("aliases")
+        .success()
+        .stdout_contains("setup  # Cargo.toml (workspace.metadata.dbsetup.aliases.setup)\n    create\n");
     // `reset` goes through the new one.
     project.run("reset --yes").success().stderr_lacks("== Migrated");
 }
@@ -76,7 +79,11 @@ fn a_built_in_alias_may_be_redefined() {
 fn the_name_of_a_command_may_be_an_alias_and_means_the_command_inside() {
     let project = one().alias("migrate", &["migrate", "dump"]);
     project.run("create").success();
-    project.run("migrate").success().stderr_contains("== Migrated 1 users").stderr_contains("has been dumped");
+    project
+        .run("migrate")
+        .success()
+        .stderr_contains("== Migrated 1 users")
+        .stderr_contains("has been dumped");
     assert!(project.files("crates/core/priv/core").contains(&"structure.sql".to_owned()));
     // Nested ones expand to it too.
     project.remove("crates/core/priv/core/structure.sql");
@@ -106,7 +113,11 @@ fn a_cycle_is_printed_and_nothing_runs() {
 #[test]
 fn an_unknown_flag_in_a_line_is_found_before_the_first_step() {
     let project = one().alias("x", &["create", "migrate --lain all"]);
-    project.run("x").code(2).stderr_contains("--lain").stderr_contains("the step `migrate --lain all` of the alias `x`");
+    project
+        .run("x")
+        .code(2)
+        .stderr_contains("--lain")
+        .stderr_contains("the step `migrate --lain all` of the alias `x`");
     assert!(!project.database("core").exists());
     let project = one().alias("x", &["create", "migrat"]);
     project.run("x").code(2).stderr_contains("migrat");
@@ -115,7 +126,9 @@ fn an_unknown_flag_in_a_line_is_found_before_the_first_step() {
 
 #[test]
 fn trailing_arguments_go_to_the_last_step() {
-    let project = one().migration("core", "2_names", "create table names (id integer);\n").alias("up_to", &["create", "migrate"]);
+    let project = one()
+        .migration("core", "2_names", "create table names (id integer);\n")
+        .alias("up_to", &["create", "migrate"]);
     project.run("up_to --to 1").success();
     assert!(!project.database("core").tables().contains(&"names".to_owned()));
     project.run("up_to --if-new").code(2).stderr_contains("--if-new");
@@ -183,7 +196,10 @@ mod programs {
 
     #[test]
     fn a_program_gets_the_environment_and_the_url_of_every_repo() {
-        let project = two().alias("show", &["$ sh -c 'echo \"$DBSETUP_ENV|$CORE_DATABASE_URL|$BILLING_DATABASE_URL|$DATABASE_URL\"; pwd'"]);
+        let project = two().alias(
+            "show",
+            &["$ sh -c 'echo \"$DBSETUP_ENV|$CORE_DATABASE_URL|$BILLING_DATABASE_URL|$DATABASE_URL\"; pwd'"],
+        );
         let run = project.run("show --env test");
         run.success();
         let root = project.root();
@@ -194,7 +210,10 @@ mod programs {
         );
         assert_eq!(lines, [expected.as_str(), root.to_str().expect("it is UTF-8")], "{run}");
         let alone = one().alias("show", &["$ sh -c 'echo \"$DATABASE_URL\"'"]);
-        alone.run("show").success().stdout_is(&format!("sqlite:{}/crates/core/core_dev.db\n", alone.root().display()));
+        alone
+            .run("show")
+            .success()
+            .stdout_is(&format!("sqlite:{}/crates/core/core_dev.db\n", alone.root().display()));
     }
 
     #[test]
@@ -223,7 +242,14 @@ mod programs {
 
     #[test]
     fn a_program_meets_no_connection_of_ours() {
-        let project = one().alias("x", &["create", "migrate", "$ sh -c 'cp crates/core/core_dev.db copy.db && test ! -e crates/core/core_dev.db-wal'"]);
+        let project = one().alias(
+            "x",
+            &[
+                "create",
+                "migrate",
+                "$ sh -c 'cp crates/core/core_dev.db copy.db && test ! -e crates/core/core_dev.db-wal'",
+            ],
+        );
         project.run("x").success();
         let copy = crate::support::sqlite::Database::at(project.path("copy.db"));
         assert_eq!(copy.query("select count(*) from users"), [["0"]]);

@@ -261,9 +261,13 @@ fn wait_gives_up_with_7() {
     drop(listener);
     let project = Project::new()
         .repo("core", Sqlite)
+        .migration("core", "1_users", USERS)
         .url("core", Some(&format!("postgres://app:secret-word@127.0.0.1:{port}/core")));
     let run = project.run("wait --timeout 300ms");
-    run.code(7).hides("secret-word").stderr_contains("Waiting for the server for core").stderr_contains("did not answer within");
+    run.code(7)
+        .hides("secret-word")
+        .stderr_contains("Waiting for the server for core")
+        .stderr_contains("did not answer within");
     assert!(run.took < std::time::Duration::from_secs(5), "{run}");
     for command in ["create", "migrate", "status", "drop --yes"] {
         project.run(command).code(7).hides("secret-word").stderr_contains(&port.to_string());
@@ -281,8 +285,15 @@ fn status_reads_as_a_role_that_may_not_write() {
         reader.name
     ));
     let url = server.url_as(&reader, "core_dev");
-    project.command("status --check").env("CORE_DATABASE_URL", &url).run().success().hides(&reader.password).stdout_contains("applied");
-    project.write(project.priv_dir("core").join("migrations/2_more.sql"), "create table more (id integer);\n");
+    project
+        .command("status --check")
+        .env("CORE_DATABASE_URL", &url)
+        .run()
+        .success()
+        .hides(&reader.password)
+        .stdout_contains("applied");
+    project
+        .write(project.priv_dir("core").join("migrations/2_more.sql"), "create table more (id integer);\n");
     project.command("status --check").env("CORE_DATABASE_URL", &url).run().code(3);
     project.command("migrate").env("CORE_DATABASE_URL", &url).run().code(1).hides(&reader.password);
 }
@@ -295,7 +306,15 @@ fn commands_about_one_version_refuse_several_repos() {
         .reversible("core", "1_a", "create table a (id integer);\n", "drop table a;\n")
         .reversible("billing", "1_a", "create table a (id integer);\n", "drop table a;\n");
     project.run("setup").success();
-    for line in ["rollback", "redo", "migrate --to 1", "migrate --step 1", "resolve 1 --applied", "gen migration x", "run x.sql"] {
+    for line in [
+        "rollback",
+        "redo",
+        "migrate --to 1",
+        "migrate --step 1",
+        "resolve 1 --applied",
+        "gen migration x",
+        "run x.sql",
+    ] {
         project.run(line).code(2).stderr_contains("`core`, `billing`").stderr_contains("--all-repos");
     }
     project.run("rollback --all-repos").success();
@@ -318,18 +337,25 @@ fn gen_migration_writes_in_the_style_of_the_directory() {
     assert_eq!(pair.len(), 2, "{pair:?}");
     assert!(pair[0].ends_with("_add_users.down.sql") && pair[1].ends_with("_add_users.up.sql"), "{pair:?}");
     assert!(pair[0].split('_').next().is_some_and(|stamp| stamp.len() == 14), "{pair:?}");
-    fresh.run("gen migration add_users").code(2).stderr_contains("a migration called `add_users` is there already");
+    fresh
+        .run("gen migration add_users")
+        .code(2)
+        .stderr_contains("a migration called `add_users` is there already");
     assert_eq!(generated(&fresh, core, "gen migration more --simple").len(), 1);
 
     let simple = Project::new().repo("core", Sqlite).migration("core", "007_seven", USERS);
     assert_eq!(generated(&simple, core, "gen migration 'add orders'"), ["008_add_orders.sql"]);
-    assert_eq!(generated(&simple, core, "gen migration with_way_back --pair"), ["009_with_way_back.down.sql", "009_with_way_back.up.sql"]);
+    assert_eq!(
+        generated(&simple, core, "gen migration with_way_back --pair"),
+        ["009_with_way_back.down.sql", "009_with_way_back.up.sql"]
+    );
     simple.run("gen migration seven").code(2);
 
     let refinery = Project::new().repo("core", Sqlite).migration("core", "V3__three", USERS);
     assert_eq!(generated(&refinery, core, "gen migration four"), ["V4__four.sql"]);
 
-    let diesel = Project::new().repo("core", Sqlite)
+    let diesel = Project::new()
+        .repo("core", Sqlite)
         .priv_file("core", "migrations/2026-01-02-030405_first/up.sql", USERS)
         .priv_file("core", "migrations/2026-01-02-030405_first/down.sql", "drop table users;\n");
     let made = generated(&diesel, core, "gen migration second");
@@ -337,7 +363,11 @@ fn gen_migration_writes_in_the_style_of_the_directory() {
     assert_eq!(diesel.files(format!("{core}/{}", made[0])), ["down.sql", "up.sql"]);
     assert_eq!(made[0].split('_').next().map(str::len), Some("2026-01-02-030405".len()), "{made:?}");
 
-    let dbmate = Project::new().repo("core", Sqlite).migration("core", "20260101000000_a", "-- migrate:up\nselect 1;\n-- migrate:down\nselect 2;\n");
+    let dbmate = Project::new().repo("core", Sqlite).migration(
+        "core",
+        "20260101000000_a",
+        "-- migrate:up\nselect 1;\n-- migrate:down\nselect 2;\n",
+    );
     let made = generated(&dbmate, core, "gen migration b");
     assert!(dbmate.read(format!("{core}/{}", made[0])).contains("-- migrate:down"), "{made:?}");
 }
@@ -345,10 +375,25 @@ fn gen_migration_writes_in_the_style_of_the_directory() {
 #[test]
 fn gen_migration_makes_directories_and_keeps_to_lanes() {
     let project = Project::new().repo("core", Sqlite);
-    assert_eq!(generated(&project, "crates/core/priv/core/manual_migrations", "gen migration big --lane manual").len(), 2);
-    project.run("gen migration dry --dry-run").success().stdout_contains("would create crates/core/priv/core/migrations/");
+    assert_eq!(
+        generated(&project, "crates/core/priv/core/manual_migrations", "gen migration big --lane manual")
+            .len(),
+        2
+    );
+    project
+        .run("gen migration dry --dry-run")
+        .success()
+        .stdout_contains("would create crates/core/priv/core/migrations/");
     assert!(project.files("crates/core/priv/core/migrations").is_empty());
-    assert_eq!(generated(&project, "crates/core/priv/core/extra", "gen migration other --migrations-path priv/core/extra").len(), 2);
+    assert_eq!(
+        generated(
+            &project,
+            "crates/core/priv/core/extra",
+            "gen migration other --migrations-path priv/core/extra"
+        )
+        .len(),
+        2
+    );
     project.run("gen migration 'a/b'").code(2);
     project.run("gen migration big").code(2).stderr_contains("is there already");
     project.run("gen migration").code(2);
@@ -356,7 +401,11 @@ fn gen_migration_makes_directories_and_keeps_to_lanes() {
 
 #[test]
 fn what_is_generated_runs() {
-    let project = Project::new().repo("core", Sqlite).migration("core", "1_users.up", USERS).migration("core", "1_users.down", "drop table users;\n");
+    let project = Project::new().repo("core", Sqlite).migration("core", "1_users.up", USERS).migration(
+        "core",
+        "1_users.down",
+        "drop table users;\n",
+    );
     project.run("gen migration names").success();
     project.run("create").success();
     // An empty one is no migration: it says so instead of being marked as applied.
@@ -379,19 +428,31 @@ fn config_tells_where_values_come_from_and_hides_passwords() {
         .stdout_contains("crates/core/Cargo.toml (package.metadata.dbsetup.repos.core.url)")
         .stdout_contains("crates/core/Cargo.toml (package.metadata.dbsetup.repos.core.lock-wait)")
         .stdout_contains("DBSETUP_LOCK_TIMEOUT");
-    let env = project.command("config").env("CORE_DATABASE_URL", "postgres://app:thirdsecret@localhost/x").run();
+    let env =
+        project.command("config").env("CORE_DATABASE_URL", "postgres://app:thirdsecret@localhost/x").run();
     env.success().hides("thirdsecret").stdout_contains("CORE_DATABASE_URL").stdout_contains("localhost/x");
-    let file = Project::new().repo("core", Sqlite).url("core", None).env_file(".env", "DATABASE_URL=sqlite:from_file.db");
+    let file = Project::new()
+        .repo("core", Sqlite)
+        .url("core", None)
+        .env_file(".env", "DATABASE_URL=sqlite:from_file.db");
     file.run("config").success().stdout_contains("sqlite:from_file.db").stdout_contains(".env");
     file.run("config --no-dotenv").code(0).stdout_lacks("from_file");
-    file.run("create --no-dotenv").code(2).stderr_contains("CORE_DATABASE_URL").stderr_contains("DATABASE_URL");
+    file.run("create --no-dotenv")
+        .code(2)
+        .stderr_contains("CORE_DATABASE_URL")
+        .stderr_contains("DATABASE_URL");
 }
 
 #[test]
 fn completions_know_commands_and_flags() {
     let project = Project::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        project.run(&format!("completions {shell}")).success().stdout_contains("rollback").stdout_contains("allow-protected").stderr_is("");
+        project
+            .run(&format!("completions {shell}"))
+            .success()
+            .stdout_contains("rollback")
+            .stdout_contains("allow-protected")
+            .stderr_is("");
     }
     project.run("completions tcsh").code(2);
 }

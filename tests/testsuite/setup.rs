@@ -333,6 +333,9 @@ fn the_text_of_sqlites_shell_is_loaded() {
     let project = Project::new().repo("core", Sqlite).structure("core", text);
     project.run("create").success();
     project.run("load").success();
-    assert_eq!(project.database("core").column("select name from users order by id"), ["semi;colon", "größer"]);
+    assert_eq!(
+        project.database("core").column("select name from users order by id"),
+        ["semi;colon", "größer"]
+    );
     assert_eq!(project.database("core").value("select seq from sqlite_sequence"), "2");
 }

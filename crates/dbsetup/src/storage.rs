@@ -26,8 +26,7 @@ async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
     let created = session.server().create(&repo.create).await.map_err(|error| {
         let denied = error.class == DbErrorClass::Permission;
         let target = &session.server().target().shown;
-        let result =
-            Error::from(error).note(format!("creating the database for `{}` ({target})", repo.name));
+        let result = Error::from(error).note(format!("creating the database for `{}` ({target})", repo.name));
         if denied && result.help_text().is_none() {
             result.help("grant the role CREATEDB, or set `maintenance-url` to a role that has it")
         } else {
