@@ -8,6 +8,8 @@
 mod support;
 
 mod aliases;
+mod bad_input;
 mod commands;
+mod errors;
 mod safety;
 mod setup;
