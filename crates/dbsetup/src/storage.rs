@@ -56,6 +56,7 @@ pub async fn drop(session: &mut Session<'_>, sessions: Sessions) -> Result<Dropp
         let target = &session.server().target().shown;
         Error::from(error).note(format!("dropping the database of `{}` ({target})", session.repo().name))
     })?;
+    session.dropped_now();
     let target = session.server().target().shown.clone();
     session.teller().tell(match dropped {
         Dropped::Now { sessions } => What::Dropped { target, sessions, took: start.elapsed() },

@@ -19,8 +19,11 @@
 
 mod backend;
 mod command;
+pub mod fault;
 mod manifest;
 pub mod postgres;
+#[cfg(unix)]
+pub mod private_server;
 pub mod process;
 mod project;
 mod run;
