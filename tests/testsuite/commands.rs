@@ -261,6 +261,7 @@ fn wait_gives_up_with_7() {
     drop(listener);
     let project = Project::new()
         .repo("core", Sqlite)
+        .migration("core", "1_users", USERS)
         .url("core", Some(&format!("postgres://app:secret-word@127.0.0.1:{port}/core")));
     let run = project.run("wait --timeout 300ms");
     run.code(7)

@@ -8,7 +8,9 @@
 mod support;
 
 mod aliases;
+mod bad_input;
 mod commands;
+mod errors;
 mod concurrency;
 mod consent;
 mod crashes;

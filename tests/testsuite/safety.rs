@@ -207,19 +207,21 @@ fn quotes_in_roles_and_schemas_are_nothing_special() {
     let project = Project::new()
         .on(&server)
         .repo("core", Postgres)
-        .repo_config("core", &format!("role = '''{role}'''\nschemas = ['''s'c\"h''']\n"))
+        .repo_config(
+            "core",
+            &format!(
+                "role = '''{role}'''\ncreate.owner = '''{role}'''\nschemas = ['''s'c\"h''', 'public']\n"
+            ),
+        )
         .priv_file("core", "migrations/1_t.sql", "create table t (id integer);\n");
     project.run("create").success();
-    project.database("core").execute(&format!(
-        "create schema \"s'c\"\"h\"; grant all on schema \"s'c\"\"h\" to \"{0}\"; grant all on schema public to \"{0}\"; \
-         grant create on database \"{1}\" to \"{0}\"",
-        role.replace('"', "\"\""),
-        name_of(&project, "dev")
-    ));
+    project
+        .database("core")
+        .execute(&format!("create schema \"s'c\"\"h\" authorization \"{}\"", role.replace('"', "\"\"")));
     project.run("migrate").success();
     assert_eq!(
-        project.database("core").query("select pg_get_userbyid(relowner) from pg_class where relname = 't'"),
-        [[role.as_str()]]
+        project.database("core").query("select pg_get_userbyid(relowner), relnamespace::regnamespace::text from pg_class where relname = 't'"),
+        [[role.as_str(), "\"s'c\"\"h\""]]
     );
     project.run("status --check").success();
     project.run("drop --yes").success();
@@ -230,8 +232,7 @@ fn a_name_that_the_server_would_cut_off_is_refused() {
     let Some(server) = postgres::server() else { return };
     let project = project(Postgres);
     let long = "n".repeat(70);
-    let url = server.admin_url().replace("/postgres", "/").replace("//", "//");
-    let (base, _) = url.rsplit_once('/').expect("it has a path");
+    let (base, _) = server.admin_url().rsplit_once('/').expect("it names a database");
     let url = format!("{base}/{long}");
     for line in ["create", "drop --yes", "setup", "status", "migrate", "load"] {
         let run = project.command(line).env("CORE_DATABASE_URL", &url).run();
@@ -297,7 +298,7 @@ fn a_role_without_rights_on_the_schema_is_told_so() {
         .run()
         .code(1)
         .hides(&nobody.password)
-        .stderr_contains("permission denied");
+        .stderr_contains("lets this role create in it");
 }
 
 #[test]
@@ -355,7 +356,6 @@ fn urls() -> Vec<String> {
         "postgres://127.0.0.1:1/db?user=app&password=SECRET",
         "postgres://127.0.0.1:1/db?user=app&pass word=x&password=SECRET&nonsense=1",
         "postgres://127.0.0.1:1/db?sslpassword=SECRET&sslmode=verify-full",
-        "postgres://app:SECRET@127.0.0.1:1/db?sslmode=SECRET",
         "postgres://app:SECRET@127.0.0.1:1/",
         "postgres://app:SECRET@ho st/db",
         "postgres://app: SECRET @127.0.0.1:1/db",
@@ -363,7 +363,6 @@ fn urls() -> Vec<String> {
         "host=127.0.0.1 port=1 user=app password=SECRET dbname=db",
         "sqlite://app:SECRET@127.0.0.1/db",
         "sqlite:file.db?password=SECRET",
-        "postgres://app:SECRET@127.0.0.1:1/db?options=-c%20x%3DSECRET",
     ]
     .iter()
     .map(|url| url.replace("SECRET", SECRET))

@@ -84,6 +84,14 @@ fn server(error: &PgDatabaseError) -> DbError {
     note("table", table.as_deref());
     note("column", error.column());
     note("constraint", error.constraint());
+    if error.code() == "3F000" && error.message().contains("selected to create") {
+        // Said by the server without a word on why.
+        notes.push(
+            "hint: none of the schemas of the search path (`schemas`) exists and lets this role create in it: \
+             make one, or grant CREATE on one"
+                .to_owned(),
+        );
+    }
     DbError {
         class: class_of(error.code(), error.message()),
         message: error.message().to_owned(),
