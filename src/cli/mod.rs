@@ -12,19 +12,25 @@ mod options;
 mod plan;
 mod prepare;
 mod program;
+#[cfg(test)]
+mod reference;
 mod rehearsal;
 mod runner;
+mod sessions;
 mod signals;
 mod summary;
 mod usage;
 
 use dbsetup::Error;
+use dbsetup::repo::DatabaseUrl;
 
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 use alias::Aliases;
 use args::Line;
 use commands::Command;
+use context::{Output, Selected};
+use options::Options;
 use plan::{Step, Stop};
 use signals::Signals;
 
@@ -33,13 +39,13 @@ pub async fn run(words: Vec<String>) -> u8 {
     let line = Line::split(&words);
     let global = match line.global() {
         Ok(global) => global,
-        Err(error) => return usage::tell(&error, &line, &[], &Ui::new(None, None)),
+        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(None, None)),
     };
     let ui = Ui::new(global.format, global.color);
     ui.begin(global.quiet, global.verbose, false);
     match decide_and_run(&line, &global, &ui).await {
         Ok(code) => code,
-        Err(Stop::Usage { error, line, trail }) => usage::tell(&error, &line, &trail, &ui),
+        Err(Stop::Usage { error, line: wrong, trail }) => usage::tell(&error, &wrong, &trail, &line, &ui),
         Err(Stop::Signal(signal)) => signal.code(),
         Err(Stop::BrokenPipe) => exit::OK,
         Err(Stop::Failed(error)) => tell(&ui, &error),
@@ -55,7 +61,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     if help || matches!(command, Ok(Command::Completions(_))) {
         return match command {
             Err(error) => Err(Stop::usage(error, line, &[])),
-            Ok(command) => runner::look_alone(&command, ui),
+            Ok(command) => look_alone(&command, ui),
         };
     }
     let request = prepare::request(global)?;
@@ -65,6 +71,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
         (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
         (Err(error), _) => return Err(error.into()),
     };
+    warn_of_visible_password(global, ui);
     let aliases = Aliases::new(&workspace.config.aliases, Command::names());
     if usage::wants_alias_help(line, &aliases) {
         return data(ui, &usage::alias_help(line, &aliases));
@@ -84,8 +91,28 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     run.run(signals).await
 }
 
+/// Arguments can be read by every user of the machine.
+fn warn_of_visible_password(global: &args::Global, ui: &Ui) {
+    let url = global.database_url.as_ref().map(DatabaseUrl::new);
+    if url.is_some_and(|url| url.redacted() != url.expose()) {
+        let text = "the password in `--database-url` can be seen in the list of processes";
+        ui.warning(text, Some("set a variable instead, for example `DATABASE_URL`"));
+    }
+}
+
+/// Runs a command that needs no workspace.
+fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
+    let aliases = Aliases::new([], Vec::new());
+    let options = Options::default();
+    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
+    match command.look(&selected)? {
+        Output::Data { text, .. } => data(ui, &text),
+        _ => Ok(exit::OK),
+    }
+}
+
 fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {
-    ui.data(text).map_err(runner::output_failed)?;
+    ui.data(text).map_err(Stop::of_output)?;
     Ok(exit::OK)
 }
 

@@ -16,13 +16,16 @@ enum Imagined {
     Fresh,
 }
 
-/// What every repo's database would be at this point of a dry run.
-pub struct Rehearsal(Vec<Imagined>);
+/// How the line of a plan begins that says that `migrate` loads the structure first.
+pub const LOADING: &str = "load the structure";
+
+/// What every repo's database would be at this point of a dry run, and whether its structure would be loaded.
+pub struct Rehearsal(Vec<Imagined>, Vec<bool>);
 
 impl Rehearsal {
     /// Returns a rehearsal in which nothing has happened to `repos` databases.
     pub fn new(repos: usize) -> Self {
-        Self(vec![Imagined::Same; repos])
+        Self(vec![Imagined::Same; repos], vec![false; repos])
     }
 
     /// Returns the plan of a step that cannot be asked of the database, because by then it would be another one.
@@ -54,13 +57,14 @@ impl Rehearsal {
         }
     }
 
-    /// Takes note of the plan of a step that was asked of the database.
-    pub fn learn(&mut self, repo: usize, command: &Command, plan: &[String]) {
+    /// Takes note of the plan of a step that was asked of the database. One that is missing can be asked as well: the
+    /// rules plan for it as for an empty one.
+    pub fn learn(&mut self, repo: usize, command: &Command, plan: &mut Vec<String>) {
         match command {
-            Command::Create(_) if !plan.is_empty() && self.0[repo] == Imagined::Same => {
-                self.0[repo] = Imagined::Fresh;
-            }
             Command::Drop(_) => self.0[repo] = Imagined::Absent,
+            Command::Load(_) => self.1[repo] |= !plan.is_empty(),
+            // An earlier step has loaded the structure by then.
+            Command::Migrate(_) if self.1[repo] => plan.retain(|line| !line.starts_with(LOADING)),
             _ => {}
         }
     }

@@ -1,13 +1,11 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
 use std::pin::pin;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::session::Session;
 use dbsetup::{Error, Kind};
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 
 use super::alias::Aliases;
@@ -19,9 +17,11 @@ use super::options::Options;
 use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
+use super::sessions::Sessions;
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
+use crate::ui::json::Object;
 use crate::ui::{Ui, prompt, status};
 use crate::workspace::Workspace;
 
@@ -34,11 +34,11 @@ pub struct Runner<'a> {
     workspace: &'a Workspace,
     aliases: &'a Aliases,
     ui: &'a Ui,
-    /// Said to servers, with the repo behind it: `setup`.
-    word: String,
-    sessions: Vec<Option<Session<'a>>>,
+    sessions: Sessions<'a>,
     rehearsal: Rehearsal,
     failed: Vec<bool>,
+    /// Whether a step is at work in databases.
+    at_work: bool,
     codes: Vec<u8>,
     summary: Summary,
 }
@@ -65,10 +65,10 @@ impl<'a> Runner<'a> {
             workspace,
             aliases,
             ui,
-            word: line.name.clone().unwrap_or_default(),
-            sessions: prepared.repos.iter().map(|_| None).collect(),
+            sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
+            at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
             prepared,
@@ -90,7 +90,7 @@ impl<'a> Runner<'a> {
             self.interrupted(signal, &mut signals).await;
             return Err(Stop::Signal(signal));
         }
-        let closed = signals.or(self.close()).await.map_err(Stop::Signal)?;
+        let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
         if let Some(stop) = stop {
             return Err(stop);
         }
@@ -146,7 +146,7 @@ impl<'a> Runner<'a> {
 
     async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
         let repo = self.prepared.repos[at].files();
-        let session = self.session(at)?;
+        let session = self.sessions.get(at)?;
         let (recorded, unreadable) = match session.inspect_if_exists().await {
             Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
             Err(error)
@@ -173,25 +173,6 @@ impl<'a> Runner<'a> {
         })
     }
 
-    fn session(&mut self, at: usize) -> Result<&mut Session<'a>, Error> {
-        let repo = self.prepared.repos[at].files();
-        if self.sessions[at].is_none() {
-            self.sessions[at] = Some(Session::new(repo, self.ui, &self.word)?);
-        }
-        Ok(self.sessions[at].as_mut().expect("it has just been put there"))
-    }
-
-    /// Closes every connection. What a new database got is made durable first.
-    async fn close(&mut self) -> Result<(), Error> {
-        let closed = self.sessions.iter_mut().flatten().map(|session| async move {
-            let exists = session.is_fresh() && session.server().exists().await.unwrap_or(false);
-            let durable = if exists { make_durable(session).await } else { Ok(()) };
-            session.close().await;
-            durable
-        });
-        join_all(closed).await.into_iter().collect()
-    }
-
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
         let prepared = &self.prepared.steps[at];
         let options = &prepared.step.options;
@@ -204,7 +185,9 @@ impl<'a> Runner<'a> {
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
             Action::Command(command) if command.scope() == Scope::Databases => {
+                self.at_work = true;
                 let ended = self.databases(at, command).await;
+                self.at_work = false;
                 self.ui.settle();
                 self.account(at, command, ended)
             }
@@ -228,7 +211,7 @@ impl<'a> Runner<'a> {
                 Output::Plan(vec![format!("run `{}`", shell_words::join(words))]),
             );
         }
-        self.close().await?;
+        self.sessions.close().await?;
         self.ui.success(&shown);
         let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
         let started = Instant::now();
@@ -259,7 +242,7 @@ impl<'a> Runner<'a> {
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
-            } else if let Err(error) = self.session(repo) {
+            } else if let Err(error) = self.sessions.get(repo) {
                 ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
             } else {
                 chosen.push(repo);
@@ -280,9 +263,7 @@ impl<'a> Runner<'a> {
             }
         };
         let (ui, repos) = (self.ui, &self.prepared.repos);
-        let work = self.sessions.iter_mut().enumerate().filter(|(repo, _)| chosen.contains(repo));
-        let work = work.filter_map(|(repo, session)| session.as_mut().map(|session| (repo, session)));
-        let work = work.map(|(at, session)| async move {
+        let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let result =
@@ -317,7 +298,7 @@ impl<'a> Runner<'a> {
         let dry_run = prepared.step.options.dry_run;
         for Ended { repo, result, took } in ended {
             let name = self.prepared.repos[repo].name().as_str();
-            let output = match result {
+            let mut output = match result {
                 Ok(output) => output,
                 Err(code) => {
                     self.failed[repo] = true;
@@ -326,7 +307,7 @@ impl<'a> Runner<'a> {
                     continue;
                 }
             };
-            if dry_run && let Output::Plan(plan) = &output {
+            if dry_run && let Output::Plan(plan) = &mut output {
                 self.rehearsal.learn(repo, command, plan);
             }
             let open = match &output {
@@ -354,19 +335,23 @@ impl<'a> Runner<'a> {
             Output::Status { status: found, .. } => status::human(repo, &found, step.options.verbose > 0),
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
-                crate::ui::json::Object::new(event).text("repo", repo).text("text", &text).line()
+                Object::new(event).text("repo", repo).text("text", &text).line()
             }
             Output::Data { text, .. } => text,
             Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
         };
-        ui.data(&text).map_err(output_failed)
+        ui.data(&text).map_err(Stop::of_output)
     }
 
     /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
+        self.ui.json(Object::new("interrupted").number("code", signal.code()));
+        if !self.at_work {
+            return self.ui.reason("Interrupted; nothing was being done in a database");
+        }
         self.ui.reason("Interrupted: ending the sessions");
-        let ending = join_all(self.sessions.iter().flatten().map(end));
+        let ending = self.sessions.end();
         let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
         let text = match ended {
             Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
@@ -376,10 +361,14 @@ impl<'a> Runner<'a> {
             Err(_) => "Not waiting for the servers any more",
         };
         self.ui.reason(text);
-        let _ = signal;
     }
 
-    fn sum_up(&self) {
+    fn sum_up(&mut self) {
+        for (at, prepared) in self.prepared.steps.iter().enumerate() {
+            for &repo in &prepared.repos {
+                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
+            }
+        }
         let writes = |prepared: &PreparedStep| match &prepared.step.action {
             Action::Command(command) => command.is_summed_up() && !prepared.step.options.dry_run,
             Action::Program(_) => !prepared.step.options.dry_run,
@@ -392,41 +381,5 @@ impl<'a> Runner<'a> {
         if let Some(failures) = self.summary.failures() {
             self.ui.reason(&failures);
         }
-    }
-}
-
-async fn make_durable(session: &mut Session<'_>) -> Result<(), Error> {
-    Ok(session.driver().await?.make_durable().await?)
-}
-
-/// Ends the session of work that was dropped half way.
-async fn end(session: &Session<'_>) {
-    let id = session.id();
-    let id = id.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some(id) = id {
-        // When the server cannot be asked it will notice by itself that its client has gone.
-        let _ = session.server().end_session(&id).await;
-    }
-}
-
-/// Runs a command that needs no workspace.
-///
-/// # Errors
-/// The command's own, and stdout that is gone.
-pub fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
-    let aliases = Aliases::new([], Vec::new());
-    let options = Options::default();
-    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
-    if let Output::Data { text, .. } = command.look(&selected)? {
-        ui.data(&text).map_err(output_failed)?;
-    }
-    Ok(exit::OK)
-}
-
-/// Returns why a run ends when stdout does not take what it is given.
-pub fn output_failed(error: std::io::Error) -> Stop {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
-        _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
     }
 }

@@ -38,6 +38,11 @@ impl Summary {
         self.rows[repo].1[step] = Some(outcome);
     }
 
+    /// Notes how a step ended for a repo of which nothing is known.
+    pub fn note_unless_noted(&mut self, repo: usize, step: usize, outcome: Outcome) {
+        self.rows[repo].1[step].get_or_insert(outcome);
+    }
+
     /// Whether there is more to sum up than one line could say.
     pub fn is_worth_it(&self) -> bool {
         self.steps.len() > 1 || self.rows.len() > 1

@@ -70,12 +70,13 @@ pub fn unknown(name: &str, line: &Line, aliases: &Aliases) -> Error {
     }
 }
 
-/// Tells what clap has to say and returns the exit code. Help and the version go to stdout.
-pub fn tell(error: &clap::Error, line: &Line, trail: &[String], ui: &Ui) -> u8 {
+/// Tells what clap has to say about `line`, to which aliases have led from the one that was `typed`, and returns the
+/// exit code. Help and the version go to stdout.
+pub fn tell(error: &clap::Error, line: &Line, trail: &[String], typed: &Line, ui: &Ui) -> u8 {
     let page = error.render().ansi().to_string();
     if !error.use_stderr() {
         // A reader that has gone has seen enough.
-        let _ = ui.data(&page);
+        let _ = ui.page(&page);
         return exit::OK;
     }
     let plain = error.render().to_string();
@@ -93,7 +94,7 @@ pub fn tell(error: &clap::Error, line: &Line, trail: &[String], ui: &Ui) -> u8 {
         let words = shell_words::join(line.words());
         let _ = writeln!(stderr, "\nnote: this is the step `{words}` of the alias `{alias}`");
     }
-    if let Some(hint) = hints::other_tool(line) {
+    if let Some(hint) = hints::other_tool(typed) {
         let _ = writeln!(stderr, "\nhint: {hint}");
     }
     exit::USAGE

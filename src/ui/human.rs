@@ -1,5 +1,7 @@
 //! Events as sentences. Pure: a terminal, a pipe and a log get the same words.
 
+use std::time::Duration;
+
 use dbsetup::event::{Direction, Event, What};
 
 use super::duration::{seconds, shown};
@@ -61,19 +63,11 @@ pub fn sentence(event: &Event) -> Sentence {
         }
         What::Unreachable { target, waited, why } => named(
             Reason,
-            format!(
-                "Waiting for the server for {repo} ({}) since {}: {}",
-                line(target),
-                shown(*waited),
-                line(why)
-            ),
+            format!("Waiting for the server for {repo} ({}){}: {}", line(target), so_far(*waited), line(why)),
         ),
         What::LockWaiting { holder, waited } => {
             let holder = holder.as_deref().map_or_else(|| "another run".into(), line);
-            named(
-                Reason,
-                format!("Waiting for the lock of {repo} since {}: held by {holder}", shown(*waited)),
-            )
+            named(Reason, format!("Waiting for the lock of {repo}{}: held by {holder}", so_far(*waited)))
         }
         What::LoadStarted { path, bytes } => named(
             Start,
@@ -163,6 +157,11 @@ pub fn sentence(event: &Event) -> Sentence {
     }
 }
 
+/// Returns `, 5.0 s so far`; nothing at the start.
+fn so_far(waited: Duration) -> String {
+    if waited < Duration::from_secs(1) { String::new() } else { format!(", {} so far", shown(waited)) }
+}
+
 /// Returns `20201001160835 update_users`.
 fn migration(version: &str, name: &str) -> String {
     if name.is_empty() { line(version).into_owned() } else { format!("{} {}", line(version), line(name)) }
@@ -185,7 +184,6 @@ pub fn size(bytes: u64) -> String {
 mod tests {
     use super::*;
     use dbsetup::repo::{Lane, RepoName};
-    use std::time::Duration;
 
     fn said(what: What) -> (Weight, String) {
         let sentence = sentence(&Event { repo: RepoName::new("core"), what });

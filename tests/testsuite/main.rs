@@ -6,5 +6,10 @@
 #[allow(dead_code, reason = "each test uses the part that it needs")]
 mod support;
 
+mod aliases;
 mod concurrency;
+mod consent;
 mod crashes;
+mod interruption;
+mod output;
+mod usage;

@@ -163,6 +163,8 @@ pub struct SessionOptions {
     /// The database was created by this run, so a crash loses nothing that a rerun does not make again:
     /// commits need not wait for the disk until [`Driver::make_durable`].
     pub fresh: bool,
+    /// Tables that [`Driver::find_tables`] will be asked for first: a driver may look for them while it connects.
+    pub tables: Vec<String>,
     /// Whether foreign keys are enforced where the session decides that (SQLite).
     pub foreign_keys: bool,
 }

@@ -146,9 +146,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         run_command(session, command).await?;
     }
     finish(session, &ledger, &inspection, &report.files).await?;
-    if session.is_fresh() {
-        session.driver().await?.make_durable().await?;
-    }
+    session.settle().await?;
     lock::release(session, &key).await?;
     Ok(report)
 }

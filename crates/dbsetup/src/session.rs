@@ -20,6 +20,8 @@ pub struct Session<'a> {
     server: Box<dyn Server>,
     driver: Option<Box<dyn Driver>>,
     options: SessionOptions,
+    /// Whether something may have been committed that a fresh database has not on disk yet.
+    owed: bool,
     data: bool,
     id: SessionId,
 }
@@ -59,9 +61,19 @@ impl<'a> Session<'a> {
             role: repo.role.clone(),
             schemas: repo.schemas.clone(),
             foreign_keys: enforces_foreign_keys(repo.ledger.kind.or(repo.layout_ledger)),
+            tables: choice::names(repo),
             ..SessionOptions::default()
         };
-        Self { repo, observer, server, driver: None, options, data: false, id: SessionId::default() }
+        Self {
+            repo,
+            observer,
+            server,
+            driver: None,
+            options,
+            owed: false,
+            data: false,
+            id: SessionId::default(),
+        }
     }
 
     /// The repo.
@@ -89,6 +101,24 @@ impl<'a> Session<'a> {
     pub async fn created_now(&mut self) {
         self.close().await;
         self.options.fresh = true;
+    }
+
+    /// Says that the database was dropped: nothing of it is to be made durable any more.
+    pub(crate) fn dropped_now(&mut self) {
+        self.options.fresh = false;
+        self.owed = false;
+    }
+
+    /// Makes what was committed to a database of this run durable.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle(&mut self) -> Result<()> {
+        if self.options.fresh && self.owed {
+            self.driver().await?.make_durable().await?;
+            self.owed = false;
+        }
+        Ok(())
     }
 
     /// Whether this run created the database.
@@ -124,6 +154,7 @@ impl<'a> Session<'a> {
             let driver = self.server.connect(&self.options).await.map_err(|error| self.explain(error))?;
             self.driver = Some(driver);
         }
+        self.owed = true;
         let driver = self.driver.as_mut().expect("it was opened above");
         self.id.lock().expect("nobody panics while holding it").clone_from(&driver.about().session);
         Ok(&mut **driver)

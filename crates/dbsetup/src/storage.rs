@@ -54,6 +54,7 @@ pub async fn drop(session: &mut Session<'_>, sessions: Sessions) -> Result<Dropp
     let dropped = session.server().drop(sessions).await.map_err(|error| {
         Error::from(error).note(format!("dropping the database of `{}`", session.repo().name))
     })?;
+    session.dropped_now();
     let target = session.server().target().shown.clone();
     session.teller().tell(match dropped {
         Dropped::Now { sessions } => What::Dropped { target, sessions, took: start.elapsed() },

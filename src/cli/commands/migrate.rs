@@ -7,6 +7,7 @@ use dbsetup::{Result, migration};
 
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
 use crate::cli::context::{Output, Task};
+use crate::cli::rehearsal::LOADING;
 
 /// Run pending migrations.
 ///
@@ -56,7 +57,7 @@ impl Migrate {
         };
         let report = migration::migrate(task.session, &request).await?;
         if request.dry_run {
-            let load = report.load.iter().map(|path| format!("load the structure from {}", path.display()));
+            let load = report.load.iter().map(|path| format!("{LOADING} from {}", path.display()));
             let blocked =
                 report.blocked.iter().map(|(version, by)| format!("leave {version}, which waits for {by}"));
             let runs = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));

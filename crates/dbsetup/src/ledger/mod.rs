@@ -177,6 +177,8 @@ pub struct AppliedRow {
 pub struct NewRow {
     /// The version, verbatim.
     pub version: String,
+    /// The order of application; `None` is one more than the highest so far. Only our ledger keeps it.
+    pub seq: Option<i64>,
     /// What the migration is called, in the ledger's own spelling.
     pub name: String,
     /// The directory that it came from.

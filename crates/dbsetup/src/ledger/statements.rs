@@ -165,7 +165,11 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
     match ledger.kind {
         LedgerKind::Dbsetup => format!(
             "INSERT INTO {name} (version, seq, name, source, checksum, execution_ms, tool_version) \
-             SELECT {version}, coalesce(max(seq), 0) + 1, {}, {}, {}, {}, {} FROM {name}",
+             VALUES ({version}, {}, {}, {}, {}, {}, {})",
+            row.seq.map_or_else(
+                || format!("(SELECT coalesce(max(seq), 0) + 1 FROM {name})"),
+                |seq| seq.to_string()
+            ),
             literal(&row.name),
             literal(&row.source),
             row.checksum.as_deref().map_or("NULL".to_owned(), literal),
@@ -317,6 +321,7 @@ mod tests {
     fn row() -> NewRow {
         NewRow {
             version: "7".into(),
+            seq: Some(1),
             name: "it's".into(),
             source: "migrations".into(),
             checksum: Some("ab12".into()),

@@ -72,7 +72,8 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
         }
     }
     refuse_mixture(repo, &[&plain, &refinery, &diesel])?;
-    if let Some((shown, why)) = unknown.into_iter().next() {
+    // diesel reads directories alone: a script beside them is there on purpose.
+    if let (Some((shown, why)), true) = (unknown.into_iter().next(), diesel.is_empty()) {
         return Err(Error::new(Kind::Grammar, format!("`{}` would never run: {why}", shown.display()))
             .help("rename it to `VERSION_name.sql`, or move it out of the directory"));
     }
@@ -343,6 +344,30 @@ fn metadata_value(text: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::testing;
+
+    /// Reads a directory of these files, all with the same text.
+    fn read_files(files: &[&str]) -> Result<Directory> {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("it has one")).expect("it is writable");
+            std::fs::write(path, "select 1;").expect("it is writable");
+        }
+        read(&testing::repo(), dir.path(), Lane::Automatic)
+    }
+
+    #[test]
+    fn a_script_beside_diesels_directories_is_none_of_its_migrations() {
+        let directory = read_files(&["20260101_a/up.sql", "backfill.sql"]).expect("diesel passes over it");
+        assert_eq!(directory.grammar, Some(Grammar::Diesel));
+        assert_eq!(directory.migrations.len(), 1);
+        let error = read_files(&["20260101_a.sql", "backfill.sql"]).expect_err("its name is a mistake");
+        assert!(error.message().contains("would never run"), "{error}");
+        let error =
+            read_files(&["20260101_a/up.sql", "20260102_b.sql"]).expect_err("one of them is a mistake");
+        assert!(error.message().contains("two grammars"), "{error}");
+    }
 
     #[test]
     fn diesels_metadata_has_its_quirks() {

@@ -6,7 +6,7 @@ use super::assess::assess;
 use super::job::Job;
 use super::lock;
 use super::plan::{self, Lanes, Plan, Scope, Target};
-use super::run::{Outcome, Runner};
+use super::run::{Outcome, Runner, next_seq};
 use super::set::FileSet;
 use super::up::Planned;
 use crate::driver::LockKey;
@@ -93,7 +93,13 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     let down = jobs.iter().filter(|job| job.direction == Direction::Down).count();
     session.teller().tell(What::MigrationsPlanned { direction: Direction::Down, count: down });
     {
-        let mut runner = Runner { session, ledger, locks: locks.clone(), log_sql: request.log_sql };
+        let mut runner = Runner {
+            session,
+            ledger,
+            locks: locks.clone(),
+            log_sql: request.log_sql,
+            seq: next_seq(&inspection.state),
+        };
         for job in &jobs {
             let progress = progress_of(&inspection, job);
             report.done += usize::from(runner.run(job, progress).await? == Outcome::Done);

@@ -55,6 +55,7 @@ impl Migration {
     pub fn row(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> NewRow {
         NewRow {
             version: self.version.as_str().to_owned(),
+            seq: None,
             name: if kind == LedgerKind::Sqlx { self.name.replace('_', " ") } else { self.name.clone() },
             source: self.source.clone(),
             checksum: kind.keeps_checksums().then(|| self.checksum(kind, wide, setting)),

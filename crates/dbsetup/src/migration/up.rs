@@ -6,7 +6,7 @@ use super::assess::assess;
 use super::job::Job;
 use super::lock;
 use super::plan::{self, Lanes, Plan, Scope, Target};
-use super::run::{Outcome, Runner};
+use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
 use crate::driver::{LockKey, Present, Work};
 use crate::error::{Error, Result};
@@ -141,9 +141,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
     }
     if jobs.is_empty() {
         teller.tell(What::NothingToMigrate { direction: Direction::Up, applied: plan.applied });
-        if session.is_fresh() {
-            session.driver().await?.make_durable().await?;
-        }
+        session.settle().await?;
         return Ok(report);
     }
     report.done = apply(session, &files, &scope, &plan, &inspection, request.log_sql).await?;
@@ -244,17 +242,20 @@ async fn apply(
     session.teller().tell(What::MigrationsPlanned { direction: Direction::Up, count: jobs.len() });
     let mut done = 0;
     {
-        let mut runner =
-            Runner { session, ledger: inspection.choice.table.clone(), locks: locks.clone(), log_sql };
+        let mut runner = Runner {
+            session,
+            ledger: inspection.choice.table.clone(),
+            locks: locks.clone(),
+            log_sql,
+            seq: next_seq(&inspection.state),
+        };
         for job in &jobs {
             let version = job.migration.version.as_str();
             let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
             done += usize::from(runner.run(job, progress).await? == Outcome::Done);
         }
     }
-    if session.is_fresh() {
-        session.driver().await?.make_durable().await?;
-    }
+    session.settle().await?;
     lock::release_all(session, &locks).await?;
     Ok(done)
 }

@@ -194,7 +194,7 @@ async fn fill(
     let driver = session.driver().await?;
     driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
     let capacity = driver.lock_capacity().await?;
-    let in_one = capacity.is_none_or(|entries| found.relations * 100 <= entries * LOCK_SHARE);
+    let in_one = capacity.is_none_or(|slots| found.relations * 100 <= slots * LOCK_SHARE);
     if !in_one {
         session.teller().warn(
             format!(

@@ -145,14 +145,7 @@ async fn create_from(
             _ => return Err(error),
         }
     }
-    if is_listed(connection, database).await? {
-        Ok(Created::Now)
-    } else {
-        Err(own(
-            DbErrorClass::Unsupported,
-            format!("the server made a database, but none named `{database}`"),
-        ))
-    }
+    Ok(Created::Now)
 }
 
 /// Returns the `CREATE DATABASE` for `options`.

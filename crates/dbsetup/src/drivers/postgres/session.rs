@@ -6,12 +6,13 @@ use std::time::Duration;
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
+use super::catalog;
 use super::copy::Copy;
 use super::error::{advised, at_connect, has_code, own};
 use super::place::{NAME_LIMIT, Place};
 use super::script::{self, Failure, Row};
 use super::text::{cut, literal, name};
-use crate::driver::{About, Capabilities, DbError, DbErrorClass, SessionOptions};
+use crate::driver::{About, Capabilities, DbError, DbErrorClass, FoundTable, SessionOptions};
 use crate::ledger::LedgerTable;
 use crate::sql::Dialect;
 
@@ -42,6 +43,10 @@ pub(super) struct Session {
     /// Whether a fresh session has been told to wait for the disk again.
     pub(super) durable: bool,
     watches_client: bool,
+    /// Tables that were looked for while connecting, until they are asked for.
+    pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
+    /// Whether the server takes no changes.
+    standby: bool,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -174,6 +179,8 @@ impl Session {
             sent: 0,
             durable: false,
             watches_client: false,
+            found: None,
+            standby: false,
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {
@@ -206,7 +213,18 @@ impl Session {
                  THEN pg_catalog.set_config('client_connection_check_interval', '1s', false) END",
             );
         }
-        let rows = self.look(text).await?;
+        // The ledger is looked for in the same trip.
+        let tables = self.options.tables.clone();
+        let mut queries = vec![text];
+        if !tables.is_empty() {
+            queries.push(catalog::find(&tables));
+        }
+        let mut answers = self.looks(queries).await?;
+        if !tables.is_empty() {
+            let found = catalog::tables_of(&answers.pop().unwrap_or_default());
+            self.found = Some((tables, found));
+        }
+        let rows = answers.pop().unwrap_or_default();
         rows.into_iter()
             .next()
             .ok_or_else(|| own(DbErrorClass::Unsupported, "the server tells nothing about itself"))
@@ -225,12 +243,7 @@ impl Session {
                 ),
             ));
         }
-        if fact(6).starts_with('t') && !self.options.read_only {
-            return Err(advised(
-                own(DbErrorClass::ReadOnly, "the server is a standby, which takes no changes"),
-                "connect to the primary",
-            ));
-        }
+        self.standby = fact(6) == "t";
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
         self.about.schema = facts.get(3).cloned().flatten();
@@ -275,7 +288,10 @@ impl Session {
     }
 
     /// Forgets a connection that is out of step, before anyone waits on it for ever.
-    fn settle(&mut self, failure: Failure) -> Failure {
+    fn settle(&mut self, mut failure: Failure) -> Failure {
+        if self.standby && failure.error.class == DbErrorClass::ReadOnly {
+            failure.error = advised(failure.error, "the server is a standby: connect to the primary");
+        }
         if failure.broken || failure.error.class == DbErrorClass::ConnectionLost {
             // Dropping it closes the socket; the server rolls back.
             self.connection = None;

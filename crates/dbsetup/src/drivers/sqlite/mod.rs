@@ -6,6 +6,7 @@
 
 mod catalog;
 mod error;
+mod file;
 mod hooks;
 mod load;
 mod lock;

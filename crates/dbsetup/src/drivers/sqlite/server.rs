@@ -1,4 +1,4 @@
-//! The file: whether it is there, making it, removing it, opening it.
+//! What a URL names: making it, removing it, opening a session.
 //!
 //! The database's file is never opened here but by SQLite: closing any other descriptor of it would drop the locks that
 //! this process holds on it (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use super::catalog::literal;
 use super::error::{self, advised, failure};
+use super::file::{Found, exclusive, look, remove};
 use super::hooks::Hooks;
 use super::lock::{self, Locks};
 use super::session::{Open, Session, Stopper, settings};
@@ -39,12 +40,6 @@ pub struct SqliteServer {
 
 /// The encodings of SQLite (<https://www.sqlite.org/pragma.html#pragma_encoding>).
 const ENCODINGS: [&str; 6] = ["UTF-8", "UTF8", "UTF-16", "UTF-16le", "UTF-16be", "UTF16"];
-
-/// What stands at the database's path.
-enum Found {
-    Nothing,
-    File,
-}
 
 impl SqliteServer {
     /// Reads a URL; a relative path starts at `root`. Nothing is opened.
@@ -339,49 +334,6 @@ impl SqliteServer {
 /// way is still rolled back. Ending it with a blank header costs less than removing it for
 /// every commit.
 const FRESH_JOURNAL: &str = "PRAGMA journal_mode=PERSIST";
-
-/// Returns what stands at the database's path; what is no file is an error.
-fn look(path: &Path) -> std::result::Result<Found, DbError> {
-    let odd = |what: &str| {
-        Err(failure(DbErrorClass::Configuration, format!("`{}` is {what}, not a database", path.display())))
-    };
-    match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(Found::File),
-        Ok(found) if found.is_dir() => odd("a directory"),
-        Ok(_) => odd("no regular file"),
-        Err(_) if path.is_symlink() => odd("a symbolic link that leads nowhere"),
-        Err(source) if source.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
-        Err(source) if source.kind() == ErrorKind::NotADirectory => odd("below a file"),
-        Err(source) => Err(error::file("look at", path, &source)),
-    }
-}
-
-/// Gets the file for us alone. In WAL mode every open session is seen by that, else those that read or write just now.
-async fn exclusive(connection: &mut SqliteConnection) -> std::result::Result<(), DbError> {
-    // Leaving WAL mode brings what its log holds into the file, and needs everybody else to be gone.
-    let sql = "PRAGMA locking_mode=EXCLUSIVE;PRAGMA journal_mode=DELETE;BEGIN EXCLUSIVE;SELECT count(*) FROM sqlite_schema";
-    sqlx::raw_sql(sql).execute(connection).await.map(drop).map_err(|error| error::database(&error))
-}
-
-/// Removes a database's files. The side files go first: a log that stays behind would be read into the next database
-/// of that name.
-fn remove(path: &Path, real: &Path) -> std::result::Result<(), DbError> {
-    let beside = |suffix: &str| {
-        let mut path = real.as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
-    };
-    let files = [beside("-wal"), beside("-shm"), beside("-journal"), real.to_owned(), path.to_owned()];
-    for file in files {
-        match fs::remove_file(&file) {
-            Err(source) if source.kind() != ErrorKind::NotFound => {
-                return Err(error::file("remove", &file, &source));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
 
 impl Server for SqliteServer {
     fn target(&self) -> &Target {

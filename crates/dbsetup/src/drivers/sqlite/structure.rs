@@ -220,6 +220,9 @@ fn choose(snapshot: &mut Snapshot, request: &DumpRequest) -> Result<(), DbError>
     Ok(())
 }
 
+/// Where a statement stands: the group, its table, the rank beside that, its name.
+type Rank<'a> = (u8, &'a str, u8, &'a str);
+
 /// Writes a structure: each statement ends in `;`, a blank line between.
 fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
     let mut statements = Vec::new();
@@ -230,9 +233,7 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
             statements.push(format!("PRAGMA {pragma} = {value};"));
         }
     }
-    /// Rank, the table that it stands with, rank there, name.
-    type Place<'a> = (u8, &'a str, u8, &'a str);
-    let mut parts: Vec<(Place<'_>, String)> = Vec::new();
+    let mut parts: Vec<(Rank<'_>, String)> = Vec::new();
     for object in &snapshot.objects {
         let place = match object.kind.as_str() {
             "table" if object.module().is_some() => (1, &*object.name, 0, ""),
@@ -247,7 +248,7 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
         parts
             .push(((0, &*ledger.name, 0, ""), format!("{};", ledger::create_table(Dialect::Sqlite, ledger))));
     }
-    parts.sort_by_key(|(left, _)| *left);
+    parts.sort_by_key(|(rank, _)| *rank);
     statements.extend(parts.into_iter().map(|(_, text)| text));
     let mut text = statements.join("\n\n");
     if !text.is_empty() {

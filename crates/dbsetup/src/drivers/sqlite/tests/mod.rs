@@ -72,6 +72,7 @@ fn ledger() -> LedgerTable {
 
 fn row(version: &str) -> Change {
     Change::Insert(NewRow {
+        seq: None,
         version: version.into(),
         name: "a".into(),
         source: "migrations".into(),

@@ -1,0 +1,29 @@
+//! Ctrl-C and SIGTERM leave no lock and no half work behind.
+#![cfg(unix)]
+
+use std::time::Duration;
+
+use crate::support::{Postgres, Project, postgres, wait_until};
+
+#[test]
+fn a_signal_ends_the_session_and_gives_the_lock_back() {
+    let Some(server) = postgres::server() else { return };
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let project = Project::new()
+            .on(&server)
+            .repo("core", Postgres)
+            .migration("core", "1_a", "create table a (id int);")
+            .migration("core", "2_b", "create table b (id int); select pg_sleep(60);");
+        project.run("create").success();
+        let mut running = project.command("migrate").spawn();
+        let database = project.database("core");
+        let asleep = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' \
+                      and pid <> pg_backend_pid()";
+        wait_until("the migration sleeps", Duration::from_secs(20), || database.query(asleep) == [["1"]]);
+        running.signal(signal);
+        running.wait().code(code).stderr_contains("Every session has been ended");
+        assert_eq!(database.query(asleep), [["0"]]);
+        assert_eq!(database.query("select to_regclass('b') is null"), [["t"]]);
+        project.run("status").success().stdout_contains("pending").stdout_lacks("locked");
+    }
+}
