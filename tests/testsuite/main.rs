@@ -10,6 +10,7 @@ mod aliases;
 mod concurrency;
 mod consent;
 mod crashes;
+mod interop;
 mod interruption;
 mod output;
 mod usage;
