@@ -4,10 +4,17 @@
 //! is in `support`.
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
+#[macro_use]
 mod support;
 
 mod aliases;
+mod commands;
+mod concurrency;
 mod consent;
+mod crashes;
 mod interruption;
 mod output;
+mod plans;
+mod safety;
+mod setup;
 mod usage;

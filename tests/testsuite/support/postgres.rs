@@ -48,6 +48,11 @@ pub struct Role {
 }
 
 impl Server {
+    /// Returns another server with a name space of its own.
+    pub fn at(admin_url: String) -> Self {
+        Self::new(admin_url)
+    }
+
     fn new(admin_url: String) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
