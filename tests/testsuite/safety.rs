@@ -104,16 +104,16 @@ fn a_person_is_asked_and_no_is_the_default() {
         let mut terminal = project.terminal("drop");
         terminal
             .expect("drop sqlite:core_dev.db (repo core, environment dev)")
-            .expect("Go on? [y/N] ")
+            .expect("Go on? [y/N]: ")
             .send(answer);
         terminal.wait().code(4).stdout_contains("not confirmed; nothing has been done");
         assert!(project.database("core").exists());
     }
     let mut terminal = project.terminal("reset");
-    terminal.expect("This cannot be undone:").expect("[y/N] ").send("y\n");
+    terminal.expect("This cannot be undone:").expect("[y/N]: ").send("y\n");
     terminal.wait().success().stdout_contains("has been dropped").stdout_contains("has been created");
     let mut terminal = project.terminal("drop");
-    terminal.expect("[y/N] ").send("yes\n");
+    terminal.expect("[y/N]: ").send("yes\n");
     terminal.wait().success();
     assert!(!project.database("core").exists());
 }
@@ -124,7 +124,7 @@ fn ctrl_c_at_the_question_is_no() {
     let project = project(Sqlite);
     project.run("create").success();
     let mut terminal = project.terminal("drop");
-    terminal.expect("[y/N] ").send("\u{3}");
+    terminal.expect("[y/N]: ").send("\u{3}");
     terminal.wait().code(130);
     assert!(project.database("core").exists());
 }
