@@ -267,6 +267,63 @@ async fn a_statement_that_nothing_proves_asks_a_person_and_takes_either_answer()
 }
 
 #[tokio::test]
+async fn a_skipped_last_statement_still_ends_with_a_record() {
+    let text = "-- no-transaction\nselect mystery concurrently;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::KilledAfter);
+    fixture.migrate_all().await.unwrap_err();
+    fixture.database.revive();
+    let resolution = Resolution::SkipStatement(1);
+    let request = ResolveRequest { version: "1".into(), resolution, dry_run: false };
+    resolve(&mut fixture.session(), &request).await.unwrap();
+    fixture.migrate_all().await.unwrap();
+    assert_eq!(fixture.database.versions(), ["1"]);
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+}
+
+#[tokio::test]
+async fn a_statement_that_failed_in_order_runs_again_without_a_question() {
+    let text = "-- no-transaction\nselect 1;\nselect mystery concurrently;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.with(|state| state.poison = Some("mystery".into()));
+    assert_eq!(fixture.migrate_all().await.unwrap_err().kind(), Kind::Statement);
+    fixture.database.with(|state| state.poison = None);
+    fixture.migrate_all().await.unwrap();
+    assert_eq!(fixture.database.effects(), ["select 1", "select mystery concurrently"]);
+}
+
+/// Another process takes the lock over and ends the migration as soon as the connection is lost.
+struct Overtaken(FakeDatabase);
+
+impl Observer for Overtaken {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::Retry { .. }) {
+            self.0.with(|state| {
+                state.effects.push("update a set i = i + 2".into());
+                state.effects.push("update a set i = i + 3".into());
+                state.ledger = testing::state(&["1"]);
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_another_process_ended_meanwhile_is_not_run_on() {
+    let text = "-- no-transaction\nselect 1 concurrently;\nupdate a set i = i + 2;\nupdate a set i = i + 3;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::LostAfter);
+    let overtaken = Overtaken(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &overtaken, "test", Box::new(fixture.database.clone()));
+    assert_eq!(migrate(&mut session, &MigrateRequest::default()).await.unwrap().done, 0);
+    assert_eq!(
+        fixture.database.effects(),
+        ["select 1 concurrently", "update a set i = i + 2", "update a set i = i + 3"]
+    );
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+}
+
+#[tokio::test]
 async fn resolve_records_a_baseline_without_running_anything() {
     let fixture = Fixture::new(&THREE);
     let request = ResolveRequest {
