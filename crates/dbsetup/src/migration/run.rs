@@ -6,6 +6,7 @@ use super::assess::script_checksum;
 use super::job::{Job, Mode, Unit};
 use super::lock;
 use super::set::Migration;
+use super::version::Version;
 use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, Present, Recovery, ScriptError, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
@@ -47,6 +48,8 @@ pub struct Runner<'s, 'a> {
     pub log_sql: bool,
     /// The order of application of the next row.
     pub seq: i64,
+    /// The versions that were recorded when the run began, as the ledger spells them.
+    pub recorded: Vec<String>,
 }
 
 /// Returns the order of application that follows what a ledger holds.
@@ -101,10 +104,19 @@ impl Runner<'_, '_> {
         Ok(outcome)
     }
 
+    /// The version as the ledger spells it: a file may have gained or lost zeros since it was applied.
+    fn stored(&self, version: &Version) -> String {
+        let spelled = self.recorded.iter().find(|text| version.is_named_by(text));
+        spelled.map_or_else(|| version.as_str(), String::as_str).to_owned()
+    }
+
     /// The changes that record a job.
     fn changes(&self, job: &Job<'_>, took: Took) -> Vec<Change> {
         let migration = job.migration;
-        let version = migration.version.as_str().to_owned();
+        let version = match job.direction {
+            Direction::Up => migration.version.as_str().to_owned(),
+            Direction::Down => self.stored(&migration.version),
+        };
         let beside = format!("{}{version}", meta_key::CHECKSUM_PREFIX);
         let setting = &self.session.repo().ledger;
         let keeps = self.ledger.kind.keeps_checksums();
@@ -132,12 +144,12 @@ impl Runner<'_, '_> {
 
     /// What is checked before the script runs. Under the lock the primary key of the ledger is enough on the way up,
     /// and costs nothing; without it somebody else's work is to be seen before ours begins.
-    fn guard(job: &Job<'_>, locked: bool) -> Option<Guard> {
-        let version = job.migration.version.as_str().to_owned();
+    fn guard(&self, job: &Job<'_>, locked: bool) -> Option<Guard> {
+        let version = &job.migration.version;
         match job.direction {
             Direction::Up if locked => None,
-            Direction::Up => Some(Guard::NotApplied(version)),
-            Direction::Down => Some(Guard::Applied(version)),
+            Direction::Up => Some(Guard::NotApplied(version.as_str().to_owned())),
+            Direction::Down => Some(Guard::Applied(self.stored(version))),
         }
     }
 
@@ -161,6 +173,12 @@ impl Runner<'_, '_> {
         let start = Instant::now();
         let patience = self.session.repo().lock_wait;
         let (mut attempt, mut reconnects) = (1, 0);
+        // COPY data take several messages, and the lock of one message would not hold for the others.
+        if matches!(job.mode, Mode::Pieces(_))
+            && let Some(reason) = &self.session.driver().await?.about().capabilities.pooled
+        {
+            return Err(pooled(job, "holds COPY data", reason));
+        }
         self.log(job, &[]);
         loop {
             let failure = match self.atomic_once(job).await {
@@ -202,15 +220,16 @@ impl Runner<'_, '_> {
 
     async fn atomic_once(&mut self, job: &Job<'_>) -> Result<(), ScriptError> {
         let changes = self.changes(job, Took::ThisTransaction);
-        let lock = self.locks.first().cloned();
+        // Behind a pooler each transaction takes the lock of its own lane.
+        let lock = self.locks.iter().find(|lock| lock.lane == job.migration.lane).cloned();
+        let (free, locked) = (self.guard(job, false), self.guard(job, true));
         let script = job.script();
         let driver = self.session.driver().await.map_err(|error| ScriptError::unreachable(&error))?;
         let Mode::Pieces(spans) = &job.mode else {
-            let locked = driver.about().capabilities.session_locks;
-            let (lock, guard) = (lock.as_ref().filter(|_| !locked), Self::guard(job, locked));
-            return driver
-                .transact(Work { script: script.sql(), changes: &changes, guard: guard.as_ref(), lock })
-                .await;
+            let holds = driver.about().capabilities.session_locks;
+            let (lock, guard) = if holds { (None, locked) } else { (lock.as_ref(), free) };
+            let guard = guard.as_ref();
+            return driver.transact(Work { script: script.sql(), changes: &changes, guard, lock }).await;
         };
         driver.begin(false).await.map_err(ScriptError::before)?;
         let result = async {
@@ -247,7 +266,7 @@ impl Runner<'_, '_> {
         let ledger = self.ledger.clone();
         let driver = self.session.driver().await?;
         if let Some(reason) = &driver.about().capabilities.pooled {
-            return Err(pooled(job, reason));
+            return Err(pooled(job, "runs without a transaction", reason));
         }
         driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
         let mut done = match progress {
@@ -540,13 +559,10 @@ pub(super) fn progress_after(
     }
 }
 
-fn pooled(job: &Job<'_>, reason: &str) -> Error {
+fn pooled(job: &Job<'_>, what: &str, reason: &str) -> Error {
     Error::new(
         Kind::Pooled,
-        format!(
-            "`{}` runs without a transaction and needs a session of its own",
-            job.script().path.display()
-        ),
+        format!("`{}` {what} and needs a session of its own", job.script().path.display()),
     )
     .note(reason.to_owned())
     .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")

@@ -292,6 +292,67 @@ async fn a_statement_that_failed_in_order_runs_again_without_a_question() {
     assert_eq!(fixture.database.effects(), ["select 1", "select mystery concurrently"]);
 }
 
+#[tokio::test]
+async fn an_interrupted_migration_that_is_resolved_as_applied_leaves_no_progress() {
+    let text = "-- no-transaction\nselect mystery concurrently;\nselect 2;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::KilledAfter);
+    fixture.migrate_all().await.unwrap_err();
+    fixture.database.revive();
+    let request = ResolveRequest { version: "1".into(), resolution: Resolution::Applied, dry_run: false };
+    resolve(&mut fixture.session(), &request).await.unwrap();
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+    assert_eq!(fixture.migrate_all().await.unwrap().done, 0);
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_zeros_is_undone_under_its_old_version() {
+    let fixture = Fixture::new(&[
+        ("migrations/1_a.up.sql", "create table a (i int);"),
+        ("migrations/1_a.down.sql", "drop table a;"),
+    ]);
+    fixture.migrate_all().await.unwrap();
+    fixture.database.with(|state| state.ledger.rows[0].version = "0001".into());
+    assert_eq!(fixture.rollback(Target::Steps(1)).await.unwrap().done, 1);
+    assert!(fixture.database.versions().is_empty());
+}
+
+/// Another process applies a version while this one waits for the lock.
+struct Faster(FakeDatabase);
+
+impl Observer for Faster {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::LockWaiting { .. }) {
+            self.0.with(|state| state.ledger = testing::state(&["1", "2"]));
+            self.0.revive();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_does_not_undo_what_was_applied_while_it_waited() {
+    let fixture = Fixture::new(&[
+        ("migrations/1_a.up.sql", "create table a (i int);"),
+        ("migrations/1_a.down.sql", "drop table a;"),
+    ]);
+    fixture.migrate_all().await.unwrap();
+    fixture.write("migrations/2_b.up.sql", "create table b (i int);");
+    fixture.write("migrations/2_b.down.sql", "drop table b;");
+    let mut session = fixture.session();
+    let ledger = session.inspect().await.unwrap().choice.table;
+    session.close().await;
+    fixture.database.hold(&LockKey { ledger, lane: Lane::Automatic });
+    let faster = Faster(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &faster, "test", Box::new(fixture.database.clone()));
+    let error = rollback(&mut session, &RollbackRequest { target: Target::Steps(1), ..Default::default() })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+    assert_eq!(fixture.database.versions(), ["1", "2"]);
+    assert_eq!(fixture.database.locks(), 0);
+}
+
 /// Another process takes the lock over and ends the migration as soon as the connection is lost.
 struct Overtaken(FakeDatabase);
 

@@ -216,18 +216,28 @@ async fn apply(
     log_sql: bool,
 ) -> Result<usize> {
     let ledger = seen.choice.table.clone();
-    let locks = locks_of(files, expected, &ledger);
+    let mut locks = locks_of(files, expected, &ledger);
     let main = lock::main_key(&ledger);
-    // The ledger itself is made under the main lock, whatever the lane.
-    if !seen.choice.present.ledger && !locks.contains(&main) {
+    // The ledger and what stands beside it are made under the main lock, whatever the lane.
+    let present = seen.choice.present;
+    if !(present.ledger && present.meta) && !locks.contains(&main) {
         lock::acquire(session, &main).await?;
         prepare(session, seen).await?;
         lock::release(session, &main).await?;
     }
-    lock::acquire_all(session, &locks).await?;
-    let inspection = session.inspect().await?;
-    record::check_before_writing(session, &inspection.state)?;
-    let plan = planned(session, files, &inspection, scope)?;
+    let (inspection, plan) = loop {
+        lock::acquire_all(session, &locks).await?;
+        let inspection = session.inspect().await?;
+        record::refuse_half_loaded(session.repo(), &inspection.state)?;
+        let plan = planned(session, files, &inspection, scope)?;
+        let needed = locks_of(files, &plan, &inspection.choice.table);
+        if needed.iter().all(|key| locks.contains(key)) {
+            break (inspection, plan);
+        }
+        // What waited for another lane, or another ledger, came in between: nothing runs under a lock that is not its own.
+        session.close().await;
+        locks = needed;
+    };
     let plan = Plan { versions: within(session, expected, plan), ..Plan::default() };
     let dialect = session.server().dialect();
     let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
@@ -248,6 +258,7 @@ async fn apply(
             locks: locks.clone(),
             log_sql,
             seq: next_seq(&inspection.state),
+            recorded: Vec::new(),
         };
         for job in &jobs {
             let version = job.migration.version.as_str();
