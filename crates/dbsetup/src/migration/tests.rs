@@ -353,6 +353,32 @@ async fn a_rollback_does_not_undo_what_was_applied_while_it_waited() {
     assert_eq!(fixture.database.locks(), 0);
 }
 
+/// The other lane records a version while this one is at work.
+struct Beside(FakeDatabase);
+
+impl Observer for Beside {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::StatementDone { done: 1, .. }) {
+            self.0.with(|state| {
+                let mut rows = testing::state(&["9"]).rows;
+                rows[0].seq = Some(7);
+                state.ledger.rows.append(&mut rows);
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_ends_last_is_the_newest_application() {
+    let fixture = Fixture::new(&[("manual_migrations/1_a.sql", "-- no-transaction\nselect 1;\nselect 2;")]);
+    let beside = Beside(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &beside, "test", Box::new(fixture.database.clone()));
+    migrate(&mut session, &MigrateRequest { lanes: Lanes::All, ..MigrateRequest::default() }).await.unwrap();
+    let seq = fixture.database.with(|state| state.ledger.rows.iter().find(|row| row.version == "1")?.seq);
+    assert_eq!(seq, Some(8));
+}
+
 /// Another process takes the lock over and ends the migration as soon as the connection is lost.
 struct Overtaken(FakeDatabase);
 
