@@ -154,9 +154,10 @@ fn refuse_unknown_versions(
         Err(error) => return Err(error),
     };
     // Versions that were squashed away stand in the structure file, wherever this dump goes.
-    let mut known: HashSet<String> = format::recorded_versions(&repo.structure)?.into_iter().collect();
+    let mut known: HashSet<String> =
+        format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?.into_iter().collect();
     if path != repo.structure {
-        known.extend(format::recorded_versions(path)?);
+        known.extend(format::recorded_versions(path, repo.ledger.table.as_deref())?);
     }
     let unknown: Vec<&str> = rows
         .iter()
