@@ -1,5 +1,6 @@
 //! `migrate`: brings a database up to its files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
@@ -123,7 +124,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
     if !request.no_load && structure::may_load(session, &inspection).await? {
         report.load = Some(repo.shown(&repo.structure));
         if request.dry_run {
-            let recorded = structure::recorded_versions(&repo.structure)?;
+            let recorded = structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
             inspection.state.rows.extend(structure::as_rows(&recorded));
         } else {
             structure::load_into_empty(session, &inspection.choice.table).await?;
@@ -170,7 +171,8 @@ fn plan_for_nothing(
     let mut report = MigrateReport::default();
     if !request.no_load && repo.structure.is_file() {
         report.load = Some(repo.shown(&repo.structure));
-        inspection.state.rows = structure::as_rows(&structure::recorded_versions(&repo.structure)?);
+        inspection.state.rows =
+            structure::as_rows(&structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?);
     }
     let plan = planned(session, files, &inspection, scope)?;
     let jobs = jobs(files, &plan, session.server().dialect(), &inspection.choice.table)?;
@@ -216,18 +218,29 @@ async fn apply(
     log_sql: bool,
 ) -> Result<usize> {
     let ledger = seen.choice.table.clone();
-    let locks = locks_of(files, expected, &ledger);
+    let mut locks = locks_of(files, expected, &ledger);
     let main = lock::main_key(&ledger);
-    // The ledger itself is made under the main lock, whatever the lane.
-    if !seen.choice.present.ledger && !locks.contains(&main) {
+    // The ledger and what stands beside it are made under the main lock, whatever the lane.
+    let is_made = seen.choice.present.ledger && seen.choice.present.meta;
+    if !is_made && !locks.contains(&main) {
         lock::acquire(session, &main).await?;
-        prepare(session, seen).await?;
+        let now = session.inspect().await?;
+        prepare(session, &now).await?;
         lock::release(session, &main).await?;
     }
-    lock::acquire_all(session, &locks).await?;
-    let inspection = session.inspect().await?;
-    record::check_before_writing(session, &inspection.state)?;
-    let plan = planned(session, files, &inspection, scope)?;
+    let (inspection, plan) = loop {
+        lock::acquire_all(session, &locks).await?;
+        let inspection = session.inspect().await?;
+        record::refuse_half_loaded(session.repo(), &inspection.state)?;
+        let plan = planned(session, files, &inspection, scope)?;
+        let needed = locks_of(files, &plan, &inspection.choice.table);
+        if needed.iter().all(|key| locks.contains(key)) {
+            break (inspection, plan);
+        }
+        // What waited for another lane, or another ledger, came in between: nothing runs under a lock that is not its own.
+        session.close().await;
+        locks = needed;
+    };
     let plan = Plan { versions: within(session, expected, plan), ..Plan::default() };
     let dialect = session.server().dialect();
     let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
@@ -248,6 +261,7 @@ async fn apply(
             locks: locks.clone(),
             log_sql,
             seq: next_seq(&inspection.state),
+            recorded: Vec::new(),
         };
         for job in &jobs {
             let version = job.migration.version.as_str();
@@ -272,8 +286,8 @@ fn locks_of(files: &FileSet, plan: &Plan, ledger: &LedgerTable) -> Vec<LockKey> 
 
 /// What is left of the expected plan under the lock; what another process did meanwhile is told.
 fn within(session: &Session<'_>, expected: &Plan, now: Plan) -> Vec<super::Version> {
-    let gone: Vec<_> = expected.versions.iter().filter(|version| !now.versions.contains(version)).collect();
-    for version in gone {
+    let left: HashSet<_> = now.versions.iter().collect();
+    for version in expected.versions.iter().filter(|version| !left.contains(version)) {
         session.teller().tell(What::AppliedByOther { version: version.to_string(), name: String::new() });
     }
     now.versions

@@ -91,9 +91,13 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             ledger: before.choice.present.ledger.then(|| ledger.clone()),
         };
         let body = session.driver().await?.dump(&request).await?;
-        // The rows must be those of the same moment: when a migration ran meanwhile, both are read again.
+        // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.
         let after = session.inspect().await?;
-        if after.state.rows == before.state.rows {
+        if after.choice.table == ledger
+            && after.state.rows == before.state.rows
+            && after.state.progress.is_empty()
+            && after.state.meta(meta_key::LOADING).is_none()
+        {
             if !options.allow_missing {
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
@@ -149,7 +153,12 @@ fn refuse_unknown_versions(
         Err(error) if error.kind() == Kind::Missing => FileSet { numeric: true, ..FileSet::default() },
         Err(error) => return Err(error),
     };
-    let known: HashSet<String> = format::recorded_versions(path)?.into_iter().collect();
+    // Versions that were squashed away stand in the structure file, wherever this dump goes.
+    let mut known: HashSet<String> =
+        format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?.into_iter().collect();
+    if path != repo.structure {
+        known.extend(format::recorded_versions(path, repo.ledger.table.as_deref())?);
+    }
     let unknown: Vec<&str> = rows
         .iter()
         .map(|row| row.version.as_str())
