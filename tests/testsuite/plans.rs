@@ -51,4 +51,3 @@ fn a_failing_program_stops_the_run_with_its_code_printed() {
     let run = project.run("x");
     run.code(1).stderr_contains("exit code 7").stderr_lacks("Migrated");
 }
-
