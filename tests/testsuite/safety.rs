@@ -104,16 +104,16 @@ fn a_person_is_asked_and_no_is_the_default() {
         let mut terminal = project.terminal("drop");
         terminal
             .expect("drop sqlite:core_dev.db (repo core, environment dev)")
-            .expect("Go on? [y/N] ")
+            .expect("Go on? [y/N]: ")
             .send(answer);
         terminal.wait().code(4).stdout_contains("not confirmed; nothing has been done");
         assert!(project.database("core").exists());
     }
     let mut terminal = project.terminal("reset");
-    terminal.expect("This cannot be undone:").expect("[y/N] ").send("y\n");
+    terminal.expect("This cannot be undone:").expect("[y/N]: ").send("y\n");
     terminal.wait().success().stdout_contains("has been dropped").stdout_contains("has been created");
     let mut terminal = project.terminal("drop");
-    terminal.expect("[y/N] ").send("yes\n");
+    terminal.expect("[y/N]: ").send("yes\n");
     terminal.wait().success();
     assert!(!project.database("core").exists());
 }
@@ -124,7 +124,7 @@ fn ctrl_c_at_the_question_is_no() {
     let project = project(Sqlite);
     project.run("create").success();
     let mut terminal = project.terminal("drop");
-    terminal.expect("[y/N] ").send("\u{3}");
+    terminal.expect("[y/N]: ").send("\u{3}");
     terminal.wait().code(130);
     assert!(project.database("core").exists());
 }
@@ -261,7 +261,7 @@ fn a_role_without_createdb_works_where_the_database_exists() {
         .code(1)
         .hides(&owner.password)
         .stderr_contains("permission denied")
-        .stderr_contains("grant the role CREATEDB, or set `maintenance-url`");
+        .stderr_contains("CREATEDB`, or set `maintenance-url`");
     server.execute(&format!("create database \"{}\" owner {}", server.name("core_dev"), owner.name));
     run("setup").success().stderr_contains("has already been created");
     run("status --check").success();
