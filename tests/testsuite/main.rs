@@ -14,6 +14,7 @@ mod concurrency;
 mod consent;
 mod crashes;
 mod documents;
+mod drift;
 mod errors;
 mod interop;
 mod interruption;
