@@ -18,6 +18,7 @@ mod drift;
 mod errors;
 mod interop;
 mod interruption;
+mod layouts;
 mod output;
 mod plans;
 mod safety;
