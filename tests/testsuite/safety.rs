@@ -261,7 +261,7 @@ fn a_role_without_createdb_works_where_the_database_exists() {
         .code(1)
         .hides(&owner.password)
         .stderr_contains("permission denied")
-        .stderr_contains("grant the role CREATEDB, or set `maintenance-url`");
+        .stderr_contains("CREATEDB`, or set `maintenance-url`");
     server.execute(&format!("create database \"{}\" owner {}", server.name("core_dev"), owner.name));
     run("setup").success().stderr_contains("has already been created");
     run("status --check").success();
