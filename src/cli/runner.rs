@@ -184,6 +184,10 @@ impl<'a> Runner<'a> {
         }
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
+            Action::Command(command) if prepared.repos.is_empty() && command.scope() != Scope::Nothing => {
+                self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
+                Ok(())
+            }
             Action::Command(command) if command.scope() == Scope::Databases => {
                 self.at_work = true;
                 let ended = self.databases(at, command).await;

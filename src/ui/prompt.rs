@@ -1,7 +1,9 @@
-//! Questions to a person. Lines are read as the terminal hands them over, so the cursor is never hidden and Ctrl-C
-//! arrives as the signal that it is.
+//! Questions to a person.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
+
+use dialoguer::Input;
+use dialoguer::console::Term;
 
 /// Whether there is a person to ask: answers are read from stdin, questions are seen on stderr.
 pub fn can_ask() -> bool {
@@ -13,19 +15,18 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// Those of the terminal.
 pub async fn confirm(question: &str) -> std::io::Result<bool> {
-    let question = question.to_owned();
+    let (above, last) = question.rsplit_once('\n').map_or((None, question), |(above, last)| (Some(above), last));
+    if let Some(above) = above {
+        writeln!(anstream::stderr(), "{above}")?;
+    }
+    let prompt = format!("{last} [y/N]");
+    // A whole line is read, as the terminal hands it over: the cursor is never hidden, the terminal never in raw mode,
+    // and Ctrl-C arrives as the signal that it is. Prompts that read single keys give none of that.
     let answer = tokio::task::spawn_blocking(move || {
-        let mut stderr = anstream::stderr();
-        write!(stderr, "{question} [y/N] ")?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer)?;
-        if read == 0 {
-            writeln!(stderr)?;
-        }
-        Ok(is_yes(&answer))
+        Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_on(&Term::stderr())
     });
-    answer.await.map_err(std::io::Error::other)?
+    let answer = answer.await.map_err(std::io::Error::other)?;
+    answer.map(|answer| is_yes(&answer)).map_err(|dialoguer::Error::IO(error)| error)
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -4,13 +4,20 @@
 //! is in `support`.
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
+#[macro_use]
 mod support;
 
 mod aliases;
+mod bad_input;
+mod commands;
 mod concurrency;
 mod consent;
 mod crashes;
+mod errors;
 mod interop;
 mod interruption;
 mod output;
+mod plans;
+mod safety;
+mod setup;
 mod usage;

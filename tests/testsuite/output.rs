@@ -1,6 +1,6 @@
 //! Who hears what, where: stdout, stderr, JSON, GitHub.
 
-use crate::support::{Project, Sqlite};
+use crate::support::{Backend, Project, Sqlite};
 
 fn project() -> Project {
     Project::new().repo("core", Sqlite).migration(
@@ -118,4 +118,16 @@ fn a_stale_structure_file_is_shown_at_its_first_wrong_line() {
         .stderr_contains("is stale")
         .stderr_contains("structure.sql:")
         .stderr_contains("the database says");
+}
+
+#[test]
+fn a_statement_that_wants_no_transaction_is_told_how_to_get_none() {
+    for backend in Backend::available() {
+        let project = Project::new().repo("core", backend).migration("core", "20260101000000_v", "vacuum;");
+        let run = project.run("setup");
+        run.code(1).stderr_contains("write `-- no-transaction` as the first line of the file and run `cargo");
+        let project =
+            project.priv_file("core", "migrations/20260101000000_v.sql", "-- no-transaction\nvacuum;");
+        project.run("setup").success();
+    }
 }

@@ -24,6 +24,7 @@ impl From<DbErrorClass> for Kind {
             | DbErrorClass::Deadlock
             | DbErrorClass::Serialization
             | DbErrorClass::TransactionClosed
+            | DbErrorClass::InsideTransaction
             | DbErrorClass::Full
             | DbErrorClass::LockTableFull
             | DbErrorClass::Cancelled => Self::Statement,

@@ -36,7 +36,7 @@ struct Found {
 pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     let mut directory = Directory::default();
     let (mut plain, mut refinery, mut diesel) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unknown = Vec::new();
+    let (mut unknown, mut without_up) = (Vec::new(), None);
     for entry in entries(repo, path)? {
         let shown = repo.shown(&entry);
         let file = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -46,6 +46,8 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
                     Error::new(Kind::Grammar, format!("`{}` does not begin with a version", shown.display()))
                 })?;
                 diesel.push(Found { path: entry, version, name, side: Side::Up, unordered: false });
+            } else if file.starts_with(|c: char| c.is_ascii_digit()) && holds_anything(&entry) {
+                without_up.get_or_insert(shown);
             }
             continue;
         }
@@ -72,6 +74,13 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
         }
     }
     refuse_mixture(repo, &[&plain, &refinery, &diesel])?;
+    if let (Some(shown), false) = (without_up, diesel.is_empty()) {
+        return Err(Error::new(
+            Kind::Grammar,
+            format!("`{}` would never run: it has no `up.sql`", shown.display()),
+        )
+        .help("write the `up.sql`, or remove the directory"));
+    }
     // diesel reads directories alone: a script beside them is there on purpose.
     if let (Some((shown, why)), true) = (unknown.into_iter().next(), diesel.is_empty()) {
         return Err(Error::new(Kind::Grammar, format!("`{}` would never run: {why}", shown.display()))
@@ -118,6 +127,11 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<PathBuf>> {
     }
     entries.sort();
     Ok(entries)
+}
+
+/// Whether a directory has entries: what is left of a removed migration often has none, and git does not keep it.
+fn holds_anything(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_some())
 }
 
 fn holds_refinery_files(path: &Path) -> bool {
@@ -367,6 +381,14 @@ mod tests {
         let error =
             read_files(&["20260101_a/up.sql", "20260102_b.sql"]).expect_err("one of them is a mistake");
         assert!(error.message().contains("two grammars"), "{error}");
+    }
+
+    #[test]
+    fn a_migration_of_diesels_without_its_up_side_is_not_passed_over_in_silence() {
+        let error = read_files(&["20260101_a/up.sql", "20260102_b/down.sql"]).expect_err("diesel fails too");
+        assert!(error.message().contains("it has no `up.sql`"), "{error}");
+        assert!(read_files(&["20260101_a/up.sql", "20260102_b/.keep", "notes/x.md"]).is_err());
+        assert!(read_files(&["20260101_a/up.sql", "notes/x.md"]).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::assess::script_checksum;
-use super::job::{Job, Mode, Unit};
+use super::job::{Job, Mode, Unit, without_transaction};
 use super::lock;
 use super::set::Migration;
 use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, Present, Recovery, ScriptError, Work};
@@ -449,9 +449,14 @@ impl Runner<'_, '_> {
             }
             None => error = error.note(format!("in `{}`", script.path.display())),
         }
+        let fix = if failure.error.class == DbErrorClass::InsideTransaction && script.transactional {
+            without_transaction(job.migration.grammar, job.direction)
+        } else {
+            "fix the file"
+        };
         let again = match job.direction {
-            Direction::Up => format!("fix the file and run `cargo dbsetup migrate --repo {repo}` again"),
-            Direction::Down => format!("fix the file and run `cargo dbsetup rollback --repo {repo}` again"),
+            Direction::Up => format!("{fix} and run `cargo dbsetup migrate --repo {repo}` again"),
+            Direction::Down => format!("{fix} and run `cargo dbsetup rollback --repo {repo}` again"),
         };
         let undone = match within {
             None if failure.rolled_back => "the whole migration was rolled back".to_owned(),

@@ -47,6 +47,7 @@ pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
         "08P01" if is_missing_database(message) => DbErrorClass::DatabaseMissing,
         "08P01" if message.contains("authentication failed") => DbErrorClass::Permission,
         "28000" | "28P01" | "42501" => DbErrorClass::Permission,
+        "25001" => DbErrorClass::InsideTransaction,
         "25006" => DbErrorClass::ReadOnly,
         "53200" if message.contains("shared memory") => DbErrorClass::LockTableFull,
         "53100" | "53200" => DbErrorClass::Full,
@@ -84,6 +85,14 @@ fn server(error: &PgDatabaseError) -> DbError {
     note("table", table.as_deref());
     note("column", error.column());
     note("constraint", error.constraint());
+    if error.code() == "3F000" && error.message().contains("selected to create") {
+        // Said by the server without a word on why.
+        notes.push(
+            "hint: none of the schemas of the search path (`schemas`) exists and lets this role create in it: \
+             make one, or grant CREATE on one"
+                .to_owned(),
+        );
+    }
     DbError {
         class: class_of(error.code(), error.message()),
         message: error.message().to_owned(),
@@ -159,6 +168,7 @@ mod tests {
         for (code, message, class) in [
             ("42601", "syntax error", DbErrorClass::Statement),
             ("23505", "duplicate key", DbErrorClass::Statement),
+            ("25001", "VACUUM cannot run inside a transaction block", DbErrorClass::InsideTransaction),
             ("55P03", "canceling statement due to lock timeout", DbErrorClass::LockTimeout),
             ("40P01", "deadlock detected", DbErrorClass::Deadlock),
             ("53200", "out of shared memory", DbErrorClass::LockTableFull),
