@@ -15,7 +15,8 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// Those of the terminal.
 pub async fn confirm(question: &str) -> std::io::Result<bool> {
-    let (above, last) = question.rsplit_once('\n').map_or((None, question), |(above, last)| (Some(above), last));
+    let (above, last) =
+        question.rsplit_once('\n').map_or((None, question), |(above, last)| (Some(above), last));
     if let Some(above) = above {
         writeln!(anstream::stderr(), "{above}")?;
     }

@@ -56,7 +56,7 @@ fn every_message(name: &str, fault: Fault) {
     let proxy = Proxy::start(server.address());
     let project = project(&server, &proxy);
     let kills = matches!(fault, Fault::HoldMessage | Fault::HoldAnswer);
-    let (mut wrong, mut alone, mut number) = (Vec::new(), 0, 0);
+    let (mut wrong, mut alone, mut number) = (Vec::<String>::new(), 0, 0);
     loop {
         number += 1;
         let environment = format!("m{number}");
@@ -86,6 +86,10 @@ fn every_message(name: &str, fault: Fault) {
             terminate(&mut watch);
         }
         let verdict = right(&project.run(&line), &mut watch);
+        // Once work has begun, a lost connection is no reason to give up.
+        if !kills && first.stderr.contains("== Running") && !first.is_success() {
+            wrong.push(format!("message {number}: the run gave up\n{first}"));
+        }
         wrong.extend(verdict.err().map(|why| format!("message {number}: {why}\nafter\n{first}")));
         assert!(number < 500, "{name} does not come to an end");
     }
