@@ -18,6 +18,9 @@ use crate::sql::{Dialect, SpanKind};
 
 /// How often a lost connection is opened again for one migration.
 const RECONNECTS: u32 = 5;
+/// How long a server that went away may take to start again.
+const RESTART: Duration = Duration::from_secs(60);
+const RESTART_PAUSE: Duration = Duration::from_millis(200);
 
 /// What came of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,10 +166,27 @@ impl Runner<'_, '_> {
         Ok(is_recorded_in(&state, job))
     }
 
-    /// Takes the lock again on a new connection.
+    /// Takes the lock again on a new connection. A server that crashed or was restarted is waited for.
     async fn reconnect(&mut self) -> Result<()> {
-        self.session.close().await;
-        lock::acquire_all(self.session, &self.locks).await?;
+        let (start, mut told) = (Instant::now(), false);
+        let patience = RESTART.min(self.session.repo().lock_wait);
+        loop {
+            self.session.close().await;
+            match lock::acquire_all(self.session, &self.locks).await {
+                Ok(()) => break,
+                Err(error) if error.kind() == Kind::Unreachable && start.elapsed() < patience => {
+                    if !std::mem::replace(&mut told, true) {
+                        self.session.teller().tell(What::Unreachable {
+                            target: self.session.server().target().shown.clone(),
+                            waited: start.elapsed(),
+                            why: error.message().to_owned(),
+                        });
+                    }
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let ledger = self.ledger.clone();
         self.session.driver().await?.use_ledger(&ledger);
         Ok(())
@@ -267,21 +287,22 @@ impl Runner<'_, '_> {
     /// Runs a job unit by unit, each recorded, going on where an earlier run stopped.
     async fn units(&mut self, job: &Job<'_>, units: &[Unit], progress: Option<&Progress>) -> Result<Outcome> {
         let start = Instant::now();
-        let ledger = self.ledger.clone();
-        let driver = self.session.driver().await?;
-        if let Some(reason) = &driver.about().capabilities.pooled {
-            return Err(pooled(job, "runs without a transaction", reason));
-        }
-        driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
-        let mut done = match progress {
-            Some(progress) => match self.resume(job, units, progress).await? {
-                Some(done) => done,
-                None => return Ok(Outcome::Done),
-            },
-            None => {
-                let intent = [Change::SetProgress(progress_of(job, units, 0))];
-                self.record(&intent).await?;
-                0
+        let (mut progress, mut reconnects) = (progress.cloned(), 0);
+        let mut done = loop {
+            match self.begin_units(job, units, progress.as_ref()).await {
+                Ok(Some(done)) => break done,
+                Ok(None) => return Ok(Outcome::Done),
+                Err(error) if error.kind() == Kind::Unreachable && reconnects < RECONNECTS => {
+                    reconnects += 1;
+                    let (why, attempt) = (error.message().to_owned(), reconnects + 1);
+                    self.session.teller().tell(What::Retry { why, attempt });
+                    self.reconnect().await?;
+                    if self.is_recorded(job).await? {
+                        return Ok(Outcome::Done);
+                    }
+                    progress = self.progress(job).await?;
+                }
+                Err(error) => return Err(error),
             }
         };
         self.log(job, &units[done..]);
@@ -315,6 +336,36 @@ impl Runner<'_, '_> {
         let mut changes = self.changes(job, Took::Measured(took));
         changes.push(Change::ClearProgress { version: job.migration.version.as_str().to_owned() });
         changes
+    }
+
+    /// Records the intent, or finds where an earlier run stopped. Returns how many units are done; nothing where the
+    /// job is recorded by now.
+    async fn begin_units(
+        &mut self,
+        job: &Job<'_>,
+        units: &[Unit],
+        progress: Option<&Progress>,
+    ) -> Result<Option<usize>> {
+        let ledger = self.ledger.clone();
+        let driver = self.session.driver().await?;
+        if let Some(reason) = &driver.about().capabilities.pooled {
+            return Err(pooled(job, "runs without a transaction", reason));
+        }
+        driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
+        match progress {
+            Some(progress) => self.resume(job, units, progress).await,
+            None => {
+                self.record(&[Change::SetProgress(progress_of(job, units, 0))]).await?;
+                Ok(Some(0))
+            }
+        }
+    }
+
+    /// What is recorded of a job that was interrupted.
+    async fn progress(&mut self, job: &Job<'_>) -> Result<Option<Progress>> {
+        let Inspection { state, .. } = self.session.inspect().await?;
+        let (version, reverting) = (job.migration.version.as_str(), job.direction == Direction::Down);
+        Ok(state.progress.into_iter().find(|p| p.version == version && p.reverting == reverting))
     }
 
     /// Runs one unit with its record.
