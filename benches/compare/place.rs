@@ -100,7 +100,8 @@ impl<'a> Package<'a> {
             if at == 0 {
                 corpus.write_diesel(&package.dir.join("diesel")).expect("migrations can be written");
             }
-            let table = format!("[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\n");
+            let table =
+                format!("[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\n");
             manifest.push_str(&table);
         }
         write("Cargo.toml", &manifest);

@@ -98,12 +98,7 @@ fn load(plan: &Plan, package: &Package<'_>, what: &str, table: &mut Table) {
     };
     let [ours, cargo, message, psql] = rounds(
         plan.rounds(9),
-        [
-            emptied(package.ours(&["load"])),
-            Contestant::of(package.cargo()),
-            emptied(message),
-            emptied(psql),
-        ],
+        [emptied(package.ours(&["load"])), Contestant::of(package.cargo()), emptied(message), emptied(psql)],
     );
     table.times(what, "one message", &ours, &cargo, &message, Goal::Ratio(1.3));
     table.times(what, "psql -f", &ours, &cargo, &psql, Goal::Ratio(0.7));
