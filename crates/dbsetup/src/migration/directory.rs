@@ -406,7 +406,7 @@ mod tests {
         use std::os::unix::fs::symlink;
 
         let root = tempfile::tempdir().unwrap();
-        let mut repo = crate::migration::testing::repo();
+        let mut repo = testing::repo();
         repo.priv_dir = root.path().join("priv");
         let migrations = repo.priv_dir.join("migrations");
         std::fs::create_dir_all(migrations.join("1_a")).unwrap();
