@@ -51,7 +51,8 @@ impl Corpus {
             let file_name = entry.file_name().to_string_lossy().into_owned();
             let Some((version, name)) = file_name.split_once('_').filter(|_| up.is_file()) else { continue };
             let metadata = fs::read_to_string(entry.path().join("metadata.toml")).unwrap_or_default();
-            let transaction = !metadata.lines().any(|line| line.replace(' ', "") == "run_in_transaction=false");
+            let transaction =
+                !metadata.lines().any(|line| line.replace(' ', "") == "run_in_transaction=false");
             let (version, name) = (version.replace('-', ""), name.to_owned());
             migrations.push(Migration { version, name, sql: fs::read_to_string(up)?, transaction });
         }

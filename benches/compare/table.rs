@@ -25,7 +25,8 @@ pub struct Table {
 impl Table {
     /// Adds a comparison in milliseconds. `cargo` is the time of `cargo metadata` in the same rounds, taken off ours.
     pub fn times(&mut self, what: &str, peer: &str, ours: &[f64], cargo: &[f64], peers: &[f64], goal: Goal) {
-        let own = if cargo.is_empty() { ours.to_vec() } else { pairs(ours, cargo, |ours, cargo| ours - cargo) };
+        let own =
+            if cargo.is_empty() { ours.to_vec() } else { pairs(ours, cargo, |ours, cargo| ours - cargo) };
         let ratios = pairs(&own, peers, |ours, peer| ours / peer);
         let (found, text, limit) = match goal {
             Goal::Excess(limit) => {

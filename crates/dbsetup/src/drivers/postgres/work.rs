@@ -44,7 +44,7 @@ impl Session {
             lock_at = Some(before.len());
             before.push(in_transaction(self.lock_key(lock)));
         }
-        if let Some(wanted) = work.guard {
+        if let Some(wanted) = work.guard.filter(|_| !self.owns_database()) {
             guard_at = Some(before.len());
             let (version, must_exist) = match wanted {
                 Guard::NotApplied(version) => (version, false),
@@ -54,7 +54,9 @@ impl Session {
             before.push(guard(&ledger::delete_row(Dialect::Postgres, ledger, version), must_exist));
         }
         // Undone with the transaction: by its value it is known afterwards whether the script committed.
-        before.push(format!("SELECT pg_catalog.set_config('dbsetup.transaction', '{sent}', false)"));
+        if may_commit(work.script) {
+            before.push(format!("SELECT pg_catalog.set_config('dbsetup.transaction', '{sent}', false)"));
+        }
 
         let mut after = vec!["SAVEPOINT dbsetup_probe".to_owned(), "RELEASE SAVEPOINT dbsetup_probe".into()];
         // What waits for the commit runs now, under the script's own settings and not under ours.
@@ -103,6 +105,12 @@ impl Session {
         })
     }
 
+    /// Whether this run made the database and holds its lock. Nobody else has a reason to migrate it then; if someone
+    /// does all the same, the ledger's primary key still keeps the second row out, and the transaction with it.
+    fn owns_database(&self) -> bool {
+        self.options.fresh && !self.pooled()
+    }
+
     /// Rolls back after a failure, brings the session back to its settings, and returns whether everything that
     /// the script did is undone.
     async fn undo(&mut self, failure: &Failure, sent: &str) -> bool {
@@ -124,6 +132,13 @@ impl Session {
             Err(_) => true,
         }
     }
+}
+
+/// Whether a script can end the transaction that it runs in: not without one of these words, which nothing else can
+/// spell. What merely contains one costs a question more.
+fn may_commit(script: &str) -> bool {
+    let lower = script.to_ascii_lowercase();
+    ["commit", "end", "rollback", "abort", "prepare"].iter().any(|word| lower.contains(word))
 }
 
 /// Returns the error of a change of the ledger.
