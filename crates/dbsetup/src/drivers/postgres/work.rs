@@ -44,7 +44,7 @@ impl Session {
             lock_at = Some(before.len());
             before.push(in_transaction(self.lock_key(lock)));
         }
-        if let Some(wanted) = work.guard.filter(|_| !self.owns_database()) {
+        if let Some(wanted) = work.guard.filter(|guard| !self.needs_no(guard)) {
             guard_at = Some(before.len());
             let (version, must_exist) = match wanted {
                 Guard::NotApplied(version) => (version, false),
@@ -105,10 +105,11 @@ impl Session {
         })
     }
 
-    /// Whether this run made the database and holds its lock. Nobody else has a reason to migrate it then; if someone
-    /// does all the same, the ledger's primary key still keeps the second row out, and the transaction with it.
-    fn owns_database(&self) -> bool {
-        self.options.fresh && !self.pooled()
+    /// Whether a guard can be left out: this run made the database and holds its lock, so that nobody else has a reason
+    /// to migrate it. If someone does all the same, the ledger's primary key keeps the second row out, and the
+    /// transaction with it.
+    fn needs_no(&self, guard: &Guard) -> bool {
+        matches!(guard, Guard::NotApplied(_)) && self.options.fresh && !self.pooled()
     }
 
     /// Rolls back after a failure, brings the session back to its settings, and returns whether everything that
@@ -154,4 +155,17 @@ pub(super) fn in_ledger(mut error: DbError) -> DbError {
 /// Whether our own conversion failed on purpose, and not for want of the table.
 fn is_marker(failure: &Failure) -> bool {
     failure.error.code.as_deref() == Some("22P02") && failure.error.message.contains("\"dbsetup: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_without_the_words_cannot_end_its_transaction() {
+        for script in ["COMMIT", "select 1; End", "RollBack to a", "abort", "prepare transaction 'a'"] {
+            assert!(may_commit(script), "{script}");
+        }
+        assert!(!may_commit("create table a (id int); create index on a (id)"));
+    }
 }
