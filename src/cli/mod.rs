@@ -29,6 +29,8 @@ use crate::workspace::Workspace;
 use alias::Aliases;
 use args::Line;
 use commands::Command;
+use context::{Output, Selected};
+use options::Options;
 use plan::{Step, Stop};
 use signals::Signals;
 
@@ -59,7 +61,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     if help || matches!(command, Ok(Command::Completions(_))) {
         return match command {
             Err(error) => Err(Stop::usage(error, line, &[])),
-            Ok(command) => runner::look_alone(&command, ui),
+            Ok(command) => look_alone(&command, ui),
         };
     }
     let request = prepare::request(global)?;
@@ -98,8 +100,19 @@ fn warn_of_visible_password(global: &args::Global, ui: &Ui) {
     }
 }
 
+/// Runs a command that needs no workspace.
+fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
+    let aliases = Aliases::new([], Vec::new());
+    let options = Options::default();
+    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
+    match command.look(&selected)? {
+        Output::Data { text, .. } => data(ui, &text),
+        _ => Ok(exit::OK),
+    }
+}
+
 fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {
-    ui.data(text).map_err(runner::output_failed)?;
+    ui.data(text).map_err(Stop::of_output)?;
     Ok(exit::OK)
 }
 

@@ -1,6 +1,6 @@
 //! What will run, as values: decided, checked and shown before anything runs.
 
-use dbsetup::Error;
+use dbsetup::{Error, Kind};
 
 use super::args::Line;
 use super::commands::Command;
@@ -78,6 +78,16 @@ impl Stop {
     /// Returns the usage error of a line.
     pub fn usage(error: clap::Error, line: &Line, trail: &[String]) -> Self {
         Self::Usage { error: Box::new(error), line: line.clone(), trail: trail.to_vec() }
+    }
+}
+
+impl Stop {
+    /// Returns why a run ends when stdout does not take what it is given.
+    pub fn of_output(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
+        }
     }
 }
 

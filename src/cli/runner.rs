@@ -37,6 +37,8 @@ pub struct Runner<'a> {
     sessions: Sessions<'a>,
     rehearsal: Rehearsal,
     failed: Vec<bool>,
+    /// Whether a step is at work in databases.
+    at_work: bool,
     codes: Vec<u8>,
     summary: Summary,
 }
@@ -66,6 +68,7 @@ impl<'a> Runner<'a> {
             sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
+            at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
             prepared,
@@ -181,8 +184,14 @@ impl<'a> Runner<'a> {
         }
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
+            Action::Command(command) if prepared.repos.is_empty() && command.scope() != Scope::Nothing => {
+                self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
+                Ok(())
+            }
             Action::Command(command) if command.scope() == Scope::Databases => {
+                self.at_work = true;
                 let ended = self.databases(at, command).await;
+                self.at_work = false;
                 self.ui.settle();
                 self.account(at, command, ended)
             }
@@ -335,14 +344,14 @@ impl<'a> Runner<'a> {
             Output::Data { text, .. } => text,
             Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
         };
-        ui.data(&text).map_err(output_failed)
+        ui.data(&text).map_err(Stop::of_output)
     }
 
     /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
         self.ui.json(Object::new("interrupted").number("code", signal.code()));
-        if !self.sessions.any_open() {
+        if !self.at_work {
             return self.ui.reason("Interrupted; nothing was being done in a database");
         }
         self.ui.reason("Interrupted: ending the sessions");
@@ -376,27 +385,5 @@ impl<'a> Runner<'a> {
         if let Some(failures) = self.summary.failures() {
             self.ui.reason(&failures);
         }
-    }
-}
-
-/// Runs a command that needs no workspace.
-///
-/// # Errors
-/// The command's own, and stdout that is gone.
-pub fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
-    let aliases = Aliases::new([], Vec::new());
-    let options = Options::default();
-    let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
-    if let Output::Data { text, .. } = command.look(&selected)? {
-        ui.data(&text).map_err(output_failed)?;
-    }
-    Ok(exit::OK)
-}
-
-/// Returns why a run ends when stdout does not take what it is given.
-pub fn output_failed(error: std::io::Error) -> Stop {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
-        _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
     }
 }

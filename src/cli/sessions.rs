@@ -58,11 +58,6 @@ impl<'a> Sessions<'a> {
         join_all(closed).await.into_iter().collect()
     }
 
-    /// Whether any repo has a connection.
-    pub fn any_open(&self) -> bool {
-        self.sessions.iter().flatten().any(|session| id(session).is_some())
-    }
-
     /// Ends the connections from outside: their work was dropped half way.
     pub async fn end(&self) {
         let ended = self.sessions.iter().flatten().map(|session| async move {

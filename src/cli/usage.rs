@@ -76,7 +76,7 @@ pub fn tell(error: &clap::Error, line: &Line, trail: &[String], typed: &Line, ui
     let page = error.render().ansi().to_string();
     if !error.use_stderr() {
         // A reader that has gone has seen enough.
-        let _ = ui.data(&page);
+        let _ = ui.page(&page);
         return exit::OK;
     }
     let plain = error.render().to_string();

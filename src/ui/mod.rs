@@ -68,12 +68,22 @@ impl Ui {
         self.annotate
     }
 
-    /// Writes data to stdout.
+    /// Writes a coloured page to stdout.
+    ///
+    /// # Errors
+    /// Those of the stream; a reader that has gone is one of them.
+    pub fn page(&self, text: &str) -> std::io::Result<()> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Writes data to stdout, byte for byte.
     ///
     /// # Errors
     /// Those of the stream; a reader that has gone is one of them.
     pub fn data(&self, text: &str) -> std::io::Result<()> {
-        let mut stdout = anstream::stdout().lock();
+        let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
     }

@@ -1,7 +1,9 @@
-//! Questions to a person. Lines are read as the terminal hands them over, so the cursor is never hidden and Ctrl-C
-//! arrives as the signal that it is.
+//! Questions to a person.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use dialoguer::Input;
+use dialoguer::console::Term;
 
 /// Whether there is a person to ask: answers are read from stdin, questions are seen on stderr.
 pub fn can_ask() -> bool {
@@ -13,19 +15,59 @@ pub fn can_ask() -> bool {
 /// # Errors
 /// Those of the terminal.
 pub async fn confirm(question: &str) -> std::io::Result<bool> {
-    let question = question.to_owned();
+    let (above, last) =
+        question.rsplit_once('\n').map_or((None, question), |(above, last)| (Some(above), last));
+    if let Some(above) = above {
+        writeln!(anstream::stderr(), "{above}")?;
+    }
+    let prompt = format!("{last} [y/N]");
+    // Keys are read in the terminal's raw mode. When a signal ends the run meanwhile, this is dropped with it.
+    let _mode = Mode::save();
     let answer = tokio::task::spawn_blocking(move || {
-        let mut stderr = anstream::stderr();
-        write!(stderr, "{question} [y/N] ")?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer)?;
-        if read == 0 {
-            writeln!(stderr)?;
-        }
-        Ok(is_yes(&answer))
+        Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_on(&Term::stderr())
     });
-    answer.await.map_err(std::io::Error::other)?
+    match answer.await.map_err(std::io::Error::other)? {
+        Ok(answer) => Ok(is_yes(&answer)),
+        // Ctrl-C: the signal is on its way, and whoever waits for signals drops this.
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
+            std::future::pending().await
+        }
+        // The end of the input is no answer, and so a no.
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(dialoguer::Error::IO(error)) => Err(error),
+    }
+}
+
+/// The terminal's mode, put back at the end.
+#[cfg(unix)]
+struct Mode(Option<rustix::termios::Termios>);
+
+#[cfg(unix)]
+impl Mode {
+    fn save() -> Self {
+        Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Mode {
+    fn drop(&mut self) {
+        if let Some(mode) = &self.0 {
+            // The terminal may be gone: then there is nothing to put back.
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, mode);
+        }
+    }
+}
+
+/// Elsewhere the console puts itself back.
+#[cfg(not(unix))]
+struct Mode;
+
+#[cfg(not(unix))]
+impl Mode {
+    fn save() -> Self {
+        Self
+    }
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -85,7 +85,12 @@ pub fn json(repo: &str, status: &Status) -> String {
         let object = Object::new("status").text("repo", repo).maybe("lane", row.lane.map(Lane::as_str));
         let object =
             object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
-        out += &object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref()).line();
+        let object = object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref());
+        out += &match &row.path {
+            Some(path) => object.path(path),
+            None => object.maybe("path", None),
+        }
+        .line();
     }
     for (lane, holder) in &status.locks {
         let object = Object::new("lock").text("repo", repo).text("lane", lane.as_str());
@@ -145,6 +150,16 @@ mod tests {
         ];
         assert_eq!(open(&status(&states)), "2 pending, 1 failed");
         assert_eq!(open(&Status { exists: false, ..status(&[]) }), "the database does not exist");
+    }
+
+    #[test]
+    fn a_version_comes_with_its_file_where_there_is_one() {
+        let mut status = status(&[State::Applied, State::FileMissing { archived: false }]);
+        status.rows[0].path = Some("a/migrations/0_a.sql".into());
+        let lines = json("core", &status);
+        let paths: Vec<&str> =
+            lines.lines().filter_map(|line| line.split_once("\"path\":")).map(|(_, p)| p).collect();
+        assert_eq!(paths, ["\"a/migrations/0_a.sql\"}", "null}"]);
     }
 
     #[test]

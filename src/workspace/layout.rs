@@ -185,6 +185,12 @@ impl Home<'_> {
     }
 }
 
+/// Returns the package whose directory holds `dir`: the innermost one.
+pub fn keeper<'a, 'b>(homes: &'b [Home<'a>], dir: &Path) -> Option<&'b Home<'a>> {
+    let around = homes.iter().filter(|home| home.package.is_some() && dir.starts_with(home.dir));
+    around.max_by_key(|home| home.dir.components().count())
+}
+
 /// Returns every candidate of the workspace once, in the order of its homes.
 pub fn candidates(root: &Path, homes: &[Home<'_>]) -> Result<Vec<Candidate>> {
     let mut found: Vec<Candidate> = Vec::new();
@@ -220,7 +226,7 @@ pub fn only(root: &Path, homes: &[Home<'_>]) -> Result<Candidate> {
             let name = home.map_or_else(|| "core".to_owned(), Home::name);
             Err(Error::new(Kind::Configuration, "no repo found")
                 .note("no `metadata.dbsetup.repos` in a manifest, no `migrations` and no `priv/*` directory in the workspace")
-                .help(format!("add to {}:\n\n{}", shown(&manifest), snippet(table, &name, None))))
+                .help(format!("add to {}:\n\n{}", shown(&manifest), snippet(table, &name, None, false))))
         }
         _ => {
             let mut error = Error::new(
@@ -231,14 +237,7 @@ pub fn only(root: &Path, homes: &[Home<'_>]) -> Result<Candidate> {
             let mut help = "say which are repos, and what they are called:".to_owned();
             for candidate in &found {
                 error = error.note(shown(&candidate.priv_dir_or_migrations()));
-                let mut name = candidate.name.clone();
-                if taken.contains(&name) {
-                    let parent = candidate.migrations.file_name().unwrap_or_default().to_string_lossy();
-                    name = format!("{name}_{}", taken.len() + 1);
-                    if is_name(&parent) && parent != "migrations" && !taken.contains(&parent.to_string()) {
-                        name = parent.into_owned();
-                    }
-                }
+                let name = candidate.name_among(&found, &taken);
                 taken.push(name.clone());
                 let table = if candidate.package.is_some() { "package" } else { "workspace" };
                 let manifest = shown(&candidate.dir.join("Cargo.toml"));
@@ -246,7 +245,10 @@ pub fn only(root: &Path, homes: &[Home<'_>]) -> Result<Candidate> {
                 let dir = (candidate.priv_dir != expected).then(|| {
                     candidate.migrations.strip_prefix(&candidate.dir).unwrap_or(&candidate.migrations)
                 });
-                help.push_str(&format!("\n\n# {manifest}\n{}", snippet(table, &name, dir)));
+                help.push_str(&format!(
+                    "\n\n# {manifest}\n{}",
+                    snippet(table, &name, dir, is_sqlite(candidate, homes))
+                ));
             }
             Err(error.help(help))
         }
@@ -254,6 +256,24 @@ pub fn only(root: &Path, homes: &[Home<'_>]) -> Result<Candidate> {
 }
 
 impl Candidate {
+    /// Returns a name that says which of several this is: of the directories of one crate, those that are not called
+    /// `migrations` are named after themselves, `meta-migrations` for short `meta`.
+    fn name_among(&self, all: &[Self], taken: &[String]) -> String {
+        let is_free = |name: &str| is_name(name) && !taken.iter().any(|taken| taken == name);
+        let directory = self.migrations.file_name().unwrap_or_default().to_string_lossy();
+        let stem =
+            directory.strip_suffix("migrations").unwrap_or(&directory).trim_end_matches(['-', '_', '.']);
+        let has_siblings =
+            all.iter().filter(|other| other.package == self.package && other.name == self.name).count() > 1;
+        if is_free(stem) && (has_siblings || !is_free(&self.name)) {
+            stem.to_owned()
+        } else if is_free(&self.name) {
+            self.name.clone()
+        } else {
+            format!("{}_{}", self.name, taken.len() + 1)
+        }
+    }
+
     /// What a person would call the place: `priv/core`, `migrations`.
     fn priv_dir_or_migrations(&self) -> PathBuf {
         let in_priv = self.priv_dir.parent().is_some_and(|parent| parent.ends_with("priv"));
@@ -261,11 +281,30 @@ impl Candidate {
     }
 }
 
-fn snippet(table: &str, name: &str, migrations: Option<&Path>) -> String {
+/// Whether the crate of a candidate is built for SQLite alone. Where its own manifest does not say, the crates of the
+/// workspace that it uses decide, as they do when cargo joins their features.
+fn is_sqlite(candidate: &Candidate, homes: &[Home<'_>]) -> bool {
+    let members = || homes.iter().filter_map(|home| home.package);
+    let Some(owner) = members().find(|member| Some(&member.name) == candidate.package.as_ref()) else {
+        return false;
+    };
+    let mut databases = owner.databases.clone();
+    if databases.is_empty() {
+        let used = members().filter(|member| owner.dependencies.contains(&member.name));
+        databases.extend(used.flat_map(|member| &member.databases));
+    }
+    databases.into_iter().eq(["sqlite"])
+}
+
+fn snippet(table: &str, name: &str, migrations: Option<&Path>, is_sqlite: bool) -> String {
     let database = name.replace('-', "_");
-    let mut text = format!(
-        "[{table}.metadata.dbsetup.repos.{name}]\nurl = \"postgres://localhost/{database}_{{env}}\"   # or \"sqlite:{database}_{{env}}.db\""
-    );
+    let mut urls =
+        [format!("\"postgres://localhost/{database}_{{env}}\""), format!("\"sqlite:{database}_{{env}}.db\"")];
+    if is_sqlite {
+        urls.reverse();
+    }
+    let [url, other] = urls;
+    let mut text = format!("[{table}.metadata.dbsetup.repos.{name}]\nurl = {url}   # or {other}");
     if let Some(dir) = migrations {
         let dir = dir.display().to_string().replace('\\', "/");
         text.push_str(&format!("\nmigrations = [\"{dir}\"]"));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::MetadataCommand;
+use cargo_metadata::{Dependency, DependencyKind, MetadataCommand};
 use dbsetup::{Error, Kind, Result};
 use serde_json::Value as Json;
 
@@ -22,6 +22,8 @@ pub struct Member {
     pub manifest: PathBuf,
     /// The names of the crates that it depends on, as published.
     pub dependencies: BTreeSet<String>,
+    /// The databases that its crates for databases are built for, by its own manifest; empty where it does not say.
+    pub databases: BTreeSet<&'static str>,
     /// `package.metadata`.
     pub(super) metadata: Json,
 }
@@ -61,6 +63,7 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
             dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
             manifest,
             dependencies: package.dependencies.iter().map(|dependency| dependency.name.clone()).collect(),
+            databases: package.dependencies.iter().flat_map(databases).collect(),
             metadata: package.metadata.clone(),
         });
     }
@@ -71,16 +74,39 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
     })
 }
 
+/// Returns the databases that a dependency of the code itself brings.
+fn databases(dependency: &Dependency) -> Vec<&'static str> {
+    if dependency.kind != DependencyKind::Normal {
+        return Vec::new();
+    }
+    let is_on = |name: &&'static str| dependency.features.iter().any(|feature| feature == name);
+    match dependency.name.as_str() {
+        "sqlx" | "diesel" | "diesel-async" => {
+            ["postgres", "sqlite", "mysql"].into_iter().filter(is_on).collect()
+        }
+        "rusqlite" => vec!["sqlite"],
+        "postgres" | "tokio-postgres" => vec!["postgres"],
+        _ => Vec::new(),
+    }
+}
+
 /// Whether `error` is a failure of `cargo metadata` itself; cargo's own exit code for it is 101.
 pub fn is_cargo_failure(error: &Error) -> bool {
     error.source().is_some_and(<dyn std::error::Error>::is::<cargo_metadata::Error>)
 }
 
 fn failure(error: cargo_metadata::Error) -> Error {
+    let mut help = None;
     let message = match error {
         cargo_metadata::Error::CargoMetadata { ref stderr } => {
             let text = stderr.trim();
-            let text = text.strip_prefix("error: ").unwrap_or(text);
+            let mut text = text.strip_prefix("error: ").unwrap_or(text);
+            if let Some(line) = missing_toolchain(text) {
+                text = line;
+                help = Some(
+                    "install it: `rustup toolchain install`; or name one that you have: `cargo +stable dbsetup ...`",
+                );
+            }
             format!("`cargo metadata` failed: {}", without_secrets(text))
         }
         cargo_metadata::Error::Io(ref cause) => format!("cannot start `cargo metadata`: {cause}"),
@@ -93,7 +119,18 @@ fn failure(error: cargo_metadata::Error) -> Error {
         }
         other => other,
     };
-    Error::new(Kind::Program, message).because(cause)
+    let error = Error::new(Kind::Program, message).because(cause);
+    match help {
+        Some(help) => error.help(help),
+        None => error,
+    }
+}
+
+/// Returns rustup's sentence about a toolchain that the workspace pins and that is not installed. Behind it rustup
+/// prints its own help, and with `RUST_BACKTRACE` its own stack. Another toolchain is not taken in silence: which one
+/// reads the manifests is for the workspace or the user to say.
+fn missing_toolchain(text: &str) -> Option<&str> {
+    text.lines().next().filter(|line| line.starts_with("toolchain '") && line.ends_with("is not installed"))
 }
 
 /// Returns cargo's text without the values in the lines of a manifest that it quotes, and without what stands in a URL
@@ -108,6 +145,17 @@ fn without_secrets(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_toolchain_that_is_not_installed_is_told_without_rustups_stack() {
+        let stderr = "error: toolchain '1.2.3-x' is not installed\nhelp: run `rustup ..`\n\nStack backtrace:\n   0: main\n";
+        let error = failure(cargo_metadata::Error::CargoMetadata { stderr: stderr.to_owned() });
+        assert_eq!(error.message(), "`cargo metadata` failed: toolchain '1.2.3-x' is not installed");
+        assert!(error.help_text().is_some_and(|help| help.contains("cargo +stable dbsetup")), "{error}");
+        let stderr = "error: failed to parse manifest\n\nCaused by:\n  x".to_owned();
+        let error = failure(cargo_metadata::Error::CargoMetadata { stderr });
+        assert!(error.message().ends_with("Caused by:\n  x") && error.help_text().is_none(), "{error}");
+    }
 
     #[test]
     fn what_cargo_quotes_of_a_manifest_hides_passwords() {

@@ -155,11 +155,20 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub fn ledger(&mut self, tools: &Tools, layout_table: Option<String>) -> Result<LedgerSetting> {
+    pub fn ledger(
+        &mut self,
+        tools: &Tools,
+        layout: Option<LedgerKind>,
+        layout_table: Option<String>,
+    ) -> Result<LedgerSetting> {
         let kind: Option<LedgerKind> = match self.get("ledger.kind")? {
             Some(Value::Ledger(kind)) => Some(kind),
             _ => None,
         };
+        if let (None, Some(layout)) = (kind, layout) {
+            let migrations = self.said.get("migrations").map_or("", |setting| &setting.value).to_owned();
+            self.say("ledger.kind", layout.as_str().to_owned(), Origin::Layout(migrations.into()));
+        }
         let mut table = self.text("ledger.table")?;
         // sqlx.toml's table is meant unless another ledger was asked for.
         if let (None, Some(LedgerKind::Sqlx) | None, Some(named)) = (&table, kind, layout_table) {

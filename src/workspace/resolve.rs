@@ -74,6 +74,8 @@ impl ProgramVariables {
 struct Owned<'a> {
     name: RepoName,
     home: &'a Home<'a>,
+    /// All homes of the workspace.
+    homes: &'a [Home<'a>],
     tables: &'a [RepoTable],
     candidate: Option<Candidate>,
 }
@@ -153,7 +155,7 @@ impl Workspace {
             let candidate = layout::only(&self.root, homes)?;
             let home = homes.iter().find(|home| home.dir == candidate.dir).unwrap_or(bare_root);
             let name = RepoName::new(&candidate.name);
-            return Ok(vec![Owned { name, home, tables: &[], candidate: Some(candidate) }]);
+            return Ok(vec![Owned { name, home, homes, tables: &[], candidate: Some(candidate) }]);
         }
         let mut owned = Vec::new();
         for repo in &self.declared {
@@ -174,7 +176,7 @@ impl Workspace {
             } else {
                 None
             };
-            owned.push(Owned { name: repo.name.clone(), home, tables: &repo.tables, candidate });
+            owned.push(Owned { name: repo.name.clone(), home, homes, tables: &repo.tables, candidate });
         }
         Ok(owned)
     }
@@ -214,7 +216,15 @@ impl Workspace {
         let structure = read.path("dump-path", structure, || priv_dir.join("structure.sql"))?;
 
         let tools = tools::look(dir, &self.root)?;
-        let (layout_ledger, layout_table) = owned.home.ledger(&tools, &migrations);
+        // Where the workspace names files of a crate, the crate speaks for them.
+        let keeper = match (owned.home.package, migrations.first()) {
+            (None, Some(first)) => layout::keeper(owned.homes, first),
+            _ => None,
+        };
+        let (layout_ledger, layout_table) = match keeper {
+            Some(keeper) => keeper.ledger(&tools::look(keeper.dir, &self.root)?, &migrations),
+            None => owned.home.ledger(&tools, &migrations),
+        };
         let only = all.len() == 1;
         let alone = all.iter().filter(|other| other.home.dir == dir).count() == 1;
         let url_env = read.text("url-env")?;
@@ -269,7 +279,7 @@ impl Workspace {
             migrations,
             manual_migrations,
             archive,
-            ledger: read.ledger(&tools, layout_table)?,
+            ledger: read.ledger(&tools, layout_ledger, layout_table)?,
             layout_ledger,
             create: CreateOptions {
                 encoding: read.text("create.encoding")?,

@@ -18,6 +18,7 @@ fn a_signal_ends_the_session_and_gives_the_lock_back() {
         let mut running = project.command("migrate").spawn();
         let database = project.database("core");
         let asleep = "select count(*) from pg_stat_activity where query like '%pg_sleep(60)%' and state = 'active' \
+                      and datname = current_database() \
                       and pid <> pg_backend_pid()";
         wait_until("the migration sleeps", Duration::from_secs(20), || database.query(asleep) == [["1"]]);
         running.signal(signal);

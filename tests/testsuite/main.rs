@@ -4,10 +4,24 @@
 //! is in `support`.
 
 #[allow(dead_code, reason = "each test uses the part that it needs")]
+#[macro_use]
 mod support;
 
 mod aliases;
+mod bad_input;
+mod commands;
+mod concurrency;
 mod consent;
+mod crashes;
+mod documents;
+mod drift;
+mod errors;
+mod interop;
 mod interruption;
+mod layouts;
 mod output;
+mod plans;
+mod safety;
+mod setup;
+mod streams;
 mod usage;

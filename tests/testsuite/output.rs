@@ -1,6 +1,6 @@
 //! Who hears what, where: stdout, stderr, JSON, GitHub.
 
-use crate::support::{Project, Sqlite};
+use crate::support::{Backend, Project, Sqlite};
 
 fn project() -> Project {
     Project::new().repo("core", Sqlite).migration(
@@ -75,6 +75,27 @@ fn github_gets_annotations_and_a_summary_and_the_text_stays() {
 }
 
 #[test]
+fn colours_are_for_terminals_unless_told() {
+    let project = project();
+    project.run("frobnicate").code(2).stderr_lacks("\u{1b}");
+    project.run("frobnicate --color always").code(2).stderr_contains("\u{1b}[");
+    project.command("frobnicate").env("CARGO_TERM_COLOR", "always").run().code(2).stderr_contains("\u{1b}[");
+    project.command("--help").env("CLICOLOR_FORCE", "1").run().success().stdout_contains("\u{1b}[");
+}
+
+#[cfg(unix)]
+#[test]
+fn work_that_lasts_gets_a_bar_on_a_terminal() {
+    let slow = "create table slow as with recursive c(x) as (select 1 union all select x + 1 from c where x < 3000000) \
+                select count(*) as n from c;";
+    let project = project().migration("core", "20260102000000_slow", slow);
+    project.run("create").success();
+    let mut terminal = project.terminal("migrate");
+    terminal.expect("1/2").expect("20260102000000 slow").expect("== Migrated 20260102000000 slow");
+    terminal.wait().success();
+}
+
+#[test]
 fn pending_migrations_are_found_by_the_check() {
     let project = project();
     project.run("status --check").code(3).stderr_contains("does not exist");
@@ -97,4 +118,16 @@ fn a_stale_structure_file_is_shown_at_its_first_wrong_line() {
         .stderr_contains("is stale")
         .stderr_contains("structure.sql:")
         .stderr_contains("the database says");
+}
+
+#[test]
+fn a_statement_that_wants_no_transaction_is_told_how_to_get_none() {
+    for backend in Backend::available() {
+        let project = Project::new().repo("core", backend).migration("core", "20260101000000_v", "vacuum;");
+        let run = project.run("setup");
+        run.code(1).stderr_contains("write `-- no-transaction` as the first line of the file and run `cargo");
+        let project =
+            project.priv_file("core", "migrations/20260101000000_v.sql", "-- no-transaction\nvacuum;");
+        project.run("setup").success();
+    }
 }

@@ -38,6 +38,8 @@ pub enum DbErrorClass {
     Serialization,
     /// The script closed the transaction that it ran in.
     TransactionClosed,
+    /// The statement cannot run inside a transaction.
+    InsideTransaction,
     /// Another session has recorded this version (or removed it) in between.
     LedgerConflict,
     /// The session ended while it worked: what it did last is not known.

@@ -49,14 +49,22 @@ pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Resul
             )),
         );
     }
-    if state.meta(meta_key::LOADING).is_some() {
-        return Err(Error::new(
-            Kind::PartlyLoaded,
-            format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
-        )
-        .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)));
+    refuse_half_loaded(repo, state)
+}
+
+/// Refuses to work on a structure that was loaded half way.
+///
+/// # Errors
+/// [`Kind::PartlyLoaded`].
+pub fn refuse_half_loaded(repo: &Repo, state: &LedgerState) -> Result<()> {
+    if state.meta(meta_key::LOADING).is_none() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new(
+        Kind::PartlyLoaded,
+        format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
+    )
+    .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)))
 }
 
 /// Refuses to work on tables of a format that this release does not know.
@@ -94,7 +102,16 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
 /// # Errors
 /// Those of connecting and writing.
 pub async fn set_environment(session: &mut Session<'_>, environment: &str) -> Result<()> {
+    let result = set_environment_and_unlock(session, environment).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str) -> Result<()> {
     let inspection = session.inspect().await?;
+    refuse_newer_format(session.repo(), &inspection.state)?;
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;

@@ -25,7 +25,8 @@ async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
     let repo = session.repo();
     let created = session.server().create(&repo.create).await.map_err(|error| {
         let denied = error.class == DbErrorClass::Permission;
-        let result = Error::from(error).note(format!("creating the database for `{}`", repo.name));
+        let target = &session.server().target().shown;
+        let result = Error::from(error).note(format!("creating the database for `{}` ({target})", repo.name));
         if denied && result.help_text().is_none() {
             result.help("grant the role CREATEDB, or set `maintenance-url` to a role that has it")
         } else {
@@ -52,7 +53,8 @@ pub async fn drop(session: &mut Session<'_>, sessions: Sessions) -> Result<Dropp
     let start = Instant::now();
     session.close().await;
     let dropped = session.server().drop(sessions).await.map_err(|error| {
-        Error::from(error).note(format!("dropping the database of `{}`", session.repo().name))
+        let target = &session.server().target().shown;
+        Error::from(error).note(format!("dropping the database of `{}` ({target})", session.repo().name))
     })?;
     session.dropped_now();
     let target = session.server().target().shown.clone();

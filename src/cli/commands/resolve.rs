@@ -69,7 +69,10 @@ impl Resolve {
         let (version, resolution) = self.resolution()?;
         let request = ResolveRequest { version, resolution, dry_run };
         let resolved = migration::resolve(task.session, &request).await?;
-        Ok(Output::of(dry_run, resolved.iter().map(|one| format!("{}: {}", one.version, one.change))))
+        Ok(Output::of(
+            dry_run,
+            resolved.iter().map(|one| format!("change version {}: {}", one.version, one.change)),
+        ))
     }
 
     fn resolution(&self) -> Result<(String, Resolution)> {

@@ -70,11 +70,43 @@ url = \"postgres://localhost/core_{env}\"   # or \"sqlite:core_{env}.db\"";
 }
 
 #[test]
+fn the_lines_to_paste_name_the_database_that_the_crate_is_built_for() {
+    let lite = "[dependencies]\nsqlx = { version = \"0.9\", features = [\"sqlite\"] }\n";
+    let unsaid = "[dependencies]\nsqlx = \"0.9\"\nlite = { path = \"../lite\" }\n";
+    let both = "[dependencies]\nsqlx = { version = \"0.9\", features = [\"sqlite\", \"postgres\"] }\n";
+    let fixture = Fixture::workspace(&[("lite", lite), ("uses-lite", unsaid), ("both", both)], "")
+        .file("lite/migrations/1_x.sql", "")
+        .file("lite/meta-migrations/1_x.sql", "")
+        .file("lite/src/lib.rs", "sqlx::migrate!(\"meta-migrations\")")
+        .file("uses-lite/migrations/1_x.sql", "")
+        .file("both/migrations/1_x.sql", "");
+    let error = fixture.error().to_string();
+    for line in [
+        "repos.lite]\nurl = \"sqlite:lite_{env}.db\"   # or \"postgres://localhost/lite_{env}\"\n",
+        "repos.uses-lite]\nurl = \"sqlite:",
+        "repos.both]\nurl = \"postgres:",
+    ] {
+        assert!(error.contains(line), "{line} in {error}");
+    }
+    assert!(error.contains("repos.meta]\nurl = \"sqlite:meta_{env}.db\""), "{error}");
+}
+
+#[test]
+fn a_crate_speaks_for_the_ledger_of_files_that_the_workspace_names() {
+    let lines = "[workspace.metadata.dbsetup.repos.core]\nurl = 'u'\nmigrations = 'a/migrations'\n";
+    let fixture = Fixture::workspace(&[("a", SQLX), ("b", "")], lines).file("a/migrations/1_x.sql", "");
+    let repo = fixture.repo();
+    assert_eq!(repo.files().layout_ledger, Some(LedgerKind::Sqlx));
+    assert_eq!(setting(&repo, "ledger.kind"), Some(("sqlx".into(), "found: a/migrations".into())));
+}
+
+#[test]
 fn one_directory_of_migrations_for_each_database_is_named_after_it() {
     let fixture =
         Fixture::single(SQLX).file("migrations/postgres/1_x.sql", "").file("migrations/sqlite/1_x.sql", "");
     let error = fixture.error().to_string();
     assert!(error.contains("migrations/postgres") && error.contains("repos.sqlite]"), "{error}");
+    assert!(error.contains("repos.postgres]"), "{error}");
 }
 
 #[test]

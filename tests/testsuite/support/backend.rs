@@ -76,6 +76,12 @@ impl Database {
         })
     }
 
+    /// Returns [`Database::tables`] without those in which the program keeps its notes.
+    #[track_caller]
+    pub fn user_tables(&self) -> Vec<String> {
+        self.tables().into_iter().filter(|name| !name.starts_with("dbsetup_")).collect()
+    }
+
     /// Makes the empty database, where a test wants one that the program did not make.
     #[track_caller]
     pub fn create(&self) {

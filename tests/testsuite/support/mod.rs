@@ -19,10 +19,14 @@
 
 mod backend;
 mod command;
+pub mod fault;
 mod manifest;
 pub mod postgres;
+#[cfg(unix)]
+pub mod private_server;
 pub mod process;
 mod project;
+pub mod proxy;
 mod run;
 pub mod sqlite;
 #[cfg(unix)]
@@ -35,6 +39,33 @@ pub use process::Running;
 pub use project::Project;
 pub use run::Run;
 pub use wait::wait_until;
+
+/// Makes two tests of each function, `<name>::sqlite` and `<name>::postgres`. The second one says aloud that it is
+/// skipped where there is no server.
+macro_rules! on_each_database {
+    ($($(#[$meta:meta])* fn $name:ident($backend:ident) $body:block)+) => {$(
+        $(#[$meta])*
+        mod $name {
+            #[allow(unused_imports, reason = "not every body needs what its file imports")]
+            use super::*;
+
+            #[track_caller]
+            fn holds($backend: $crate::support::Backend) $body
+
+            #[test]
+            fn sqlite() {
+                holds($crate::support::Sqlite);
+            }
+
+            #[test]
+            fn postgres() {
+                if $crate::support::postgres::server().is_some() {
+                    holds($crate::support::Postgres);
+                }
+            }
+        }
+    )+};
+}
 
 /// Whether this run may take long: `./scripts/test --full`.
 pub fn is_full_run() -> bool {

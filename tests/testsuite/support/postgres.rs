@@ -48,6 +48,11 @@ pub struct Role {
 }
 
 impl Server {
+    /// Returns another server with a name space of its own.
+    pub fn at(admin_url: String) -> Self {
+        Self::new(admin_url)
+    }
+
     fn new(admin_url: String) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -150,18 +155,19 @@ impl Names {
         let prefix = &self.prefix;
         let names = format!("select datname from pg_database where starts_with(datname, '{prefix}')");
         for row in session.try_query(&names)? {
-            let name = &row[0];
+            let name = row[0].replace('"', "\"\"");
+            let literal = row[0].replace('\'', "''");
             // A template cannot be dropped, and a new session could come between the two statements.
             session
                 .try_query(&format!("alter database \"{name}\" is_template false allow_connections false"))?;
             session.try_query(&format!(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}'"
+                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{literal}'"
             ))?;
             session.try_query(&format!("drop database if exists \"{name}\""))?;
         }
         let roles = format!("select rolname from pg_roles where starts_with(rolname, '{prefix}')");
         for row in session.try_query(&roles)? {
-            session.try_query(&format!("drop role if exists \"{}\"", row[0]))?;
+            session.try_query(&format!("drop role if exists \"{}\"", row[0].replace('"', "\"\"")))?;
         }
         Ok(())
     }

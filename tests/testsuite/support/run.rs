@@ -32,6 +32,16 @@ impl Run {
         self.code(0)
     }
 
+    /// Whether it ended with exit code 0, where a loop counts instead of failing at once.
+    pub fn is_success(&self) -> bool {
+        self.status.success()
+    }
+
+    /// Returns the exit code; none after a signal.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Expects an exit code.
     #[track_caller]
     pub fn code(&self, code: i32) -> &Self {

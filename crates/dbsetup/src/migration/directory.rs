@@ -36,7 +36,7 @@ struct Found {
 pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     let mut directory = Directory::default();
     let (mut plain, mut refinery, mut diesel) = (Vec::new(), Vec::new(), Vec::new());
-    let mut unknown = Vec::new();
+    let (mut unknown, mut without_up) = (Vec::new(), None);
     for (entry, is_dir) in entries(repo, path)? {
         let shown = repo.shown(&entry);
         let file = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -46,6 +46,8 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
                     Error::new(Kind::Grammar, format!("`{}` does not begin with a version", shown.display()))
                 })?;
                 diesel.push(Found { path: entry, version, name, side: Side::Up, unordered: false });
+            } else if file.starts_with(|c: char| c.is_ascii_digit()) && holds_anything(&entry) {
+                without_up.get_or_insert(shown);
             }
             continue;
         }
@@ -72,7 +74,15 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
         }
     }
     refuse_mixture(repo, &[&plain, &refinery, &diesel])?;
-    if let Some((shown, why)) = unknown.into_iter().next() {
+    if let (Some(shown), false) = (without_up, diesel.is_empty()) {
+        return Err(Error::new(
+            Kind::Grammar,
+            format!("`{}` would never run: it has no `up.sql`", shown.display()),
+        )
+        .help("write the `up.sql`, or remove the directory"));
+    }
+    // diesel reads directories alone: a script beside them is there on purpose.
+    if let (Some((shown, why)), true) = (unknown.into_iter().next(), diesel.is_empty()) {
         return Err(Error::new(Kind::Grammar, format!("`{}` would never run: {why}", shown.display()))
             .help("rename it to `VERSION_name.sql`, or move it out of the directory"));
     }
@@ -106,6 +116,10 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<(PathBuf, bool)>> {
             std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
         for entry in listing {
             let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?;
+            // Hidden entries are never migrations; Emacs' lock files are links that lead nowhere.
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
             let path_of_entry = entry.path();
             // The listing itself tells the type on most systems: a thousand files are not worth a thousand questions.
             let found =
@@ -124,6 +138,11 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<(PathBuf, bool)>> {
     // Comparing paths part by part would cost more than all the rest of the reading.
     entries.sort_unstable_by(|(one, _), (other, _)| one.as_os_str().cmp(other.as_os_str()));
     Ok(entries)
+}
+
+/// Whether a directory has entries: what is left of a removed migration often has none, and git does not keep it.
+fn holds_anything(path: &Path) -> bool {
+    std::fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_some())
 }
 
 fn holds_refinery_files(path: &Path) -> bool {
@@ -234,6 +253,11 @@ impl Place<'_> {
 
     fn diesel(&self, found: Found, warnings: &mut Warnings) -> Result<Migration> {
         let transactional = runs_in_transaction(&found.path.join("metadata.toml"), self.repo, warnings);
+        for file in ["up.sql", "down.sql", "metadata.toml"].map(|file| found.path.join(file)) {
+            if file.is_symlink() {
+                refuse_escape(self.repo, self.directory, &file)?;
+            }
+        }
         let mut up = self.script(&found.path.join("up.sql"), warnings)?;
         up.script.transactional &= transactional;
         let down_path = found.path.join("down.sql");
@@ -350,6 +374,57 @@ fn metadata_value(text: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::testing;
+
+    /// Reads a directory of these files, all with the same text.
+    fn read_files(files: &[&str]) -> Result<Directory> {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        for file in files {
+            let path = dir.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("it has one")).expect("it is writable");
+            std::fs::write(path, "select 1;").expect("it is writable");
+        }
+        read(&testing::repo(), dir.path(), Lane::Automatic)
+    }
+
+    #[test]
+    fn a_script_beside_diesels_directories_is_none_of_its_migrations() {
+        let directory = read_files(&["20260101_a/up.sql", "backfill.sql"]).expect("diesel passes over it");
+        assert_eq!(directory.grammar, Some(Grammar::Diesel));
+        assert_eq!(directory.migrations.len(), 1);
+        let error = read_files(&["20260101_a.sql", "backfill.sql"]).expect_err("its name is a mistake");
+        assert!(error.message().contains("would never run"), "{error}");
+        let error =
+            read_files(&["20260101_a/up.sql", "20260102_b.sql"]).expect_err("one of them is a mistake");
+        assert!(error.message().contains("two grammars"), "{error}");
+    }
+
+    #[test]
+    fn a_migration_of_diesels_without_its_up_side_is_not_passed_over_in_silence() {
+        let error = read_files(&["20260101_a/up.sql", "20260102_b/down.sql"]).expect_err("diesel fails too");
+        assert!(error.message().contains("it has no `up.sql`"), "{error}");
+        assert!(read_files(&["20260101_a/up.sql", "20260102_b/.keep", "notes/x.md"]).is_err());
+        assert!(read_files(&["20260101_a/up.sql", "notes/x.md"]).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leaves_the_directory_is_refused_in_every_grammar() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let mut repo = crate::migration::testing::repo();
+        repo.priv_dir = root.path().join("priv");
+        let migrations = repo.priv_dir.join("migrations");
+        std::fs::create_dir_all(migrations.join("1_a")).unwrap();
+        std::fs::write(root.path().join("outside.sql"), "select 1;").unwrap();
+        symlink("user@host.1234", migrations.join(".#2_b.sql")).unwrap();
+        symlink(root.path().join("outside.sql"), migrations.join("1_a/up.sql")).unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap_err().kind(), Kind::Configuration);
+        std::fs::remove_file(migrations.join("1_a/up.sql")).unwrap();
+        std::fs::write(migrations.join("1_a/up.sql"), "select 1;").unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap().migrations.len(), 1);
+    }
 
     #[test]
     fn diesels_metadata_has_its_quirks() {

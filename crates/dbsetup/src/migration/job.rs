@@ -92,6 +92,16 @@ fn side(migration: &Migration, direction: Direction) -> Result<&Script> {
     }
 }
 
+/// Says how a file asks to run without a transaction.
+pub(super) fn without_transaction(grammar: Grammar, direction: Direction) -> &'static str {
+    match (grammar, direction) {
+        (Grammar::Diesel, _) => "write `run_in_transaction = false` to metadata.toml",
+        (Grammar::Dbmate, Direction::Up) => "write `-- migrate:up transaction:false`",
+        (Grammar::Dbmate, Direction::Down) => "write `-- migrate:down transaction:false`",
+        (Grammar::Plain | Grammar::Refinery, _) => "write `-- no-transaction` as the first line of the file",
+    }
+}
+
 fn refuse_transaction_control(
     dialect: Dialect,
     grammar: Grammar,
@@ -106,13 +116,7 @@ fn refuse_transaction_control(
             )
             .at(script.site(span.range.clone()))
             .note("it would end that transaction, and a later failure could not be undone")
-            .help(match grammar {
-                Grammar::Diesel => "remove it, or write `run_in_transaction = false` to metadata.toml",
-                Grammar::Dbmate => "remove it, or write `-- migrate:up transaction:false`",
-                Grammar::Plain | Grammar::Refinery => {
-                    "remove it, or write `-- no-transaction` as the first line of the file"
-                }
-            }));
+            .help(format!("remove it, or {}", without_transaction(grammar, Direction::Up))));
         }
     }
     Ok(())

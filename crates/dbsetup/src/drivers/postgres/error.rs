@@ -15,15 +15,25 @@ pub(super) fn own(class: DbErrorClass, message: impl Into<String>) -> DbError {
     DbError { class, message: message.into(), code: None, notes: Vec::new() }
 }
 
-/// Adds advice.
+/// Adds advice, which the rules above show as such.
 pub(super) fn advised(mut error: DbError, help: impl Into<String>) -> DbError {
-    error.notes.push(format!("hint: {}", help.into()));
+    error.notes.push(format!("help: {}", help.into()));
     error
 }
 
 /// Whether the error is the server's with this code.
 pub(super) fn has_code(error: &DbError, code: &str) -> bool {
     error.code.as_deref() == Some(code)
+}
+
+/// Whether a statement that failed with this code did nothing at all: it was refused before it ran.
+pub(super) fn did_nothing(error: &DbError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("42") || code == "25001" || code == "0A000")
+}
+
+/// Whether the error is about that table.
+pub(super) fn is_about(error: &DbError, table: &str) -> bool {
+    error.notes.iter().any(|note| note.strip_prefix("table: ") == Some(table))
 }
 
 /// Returns what a code means once a session is open.
@@ -33,9 +43,11 @@ pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
         "40P01" => DbErrorClass::Deadlock,
         "40001" => DbErrorClass::Serialization,
         "3D000" => DbErrorClass::DatabaseMissing,
-        // PgBouncer's words for a database that it is not configured for.
-        "08P01" if message.starts_with("no such database") => DbErrorClass::DatabaseMissing,
+        // PgBouncer has one code for all, also for what the server behind it said.
+        "08P01" if is_missing_database(message) => DbErrorClass::DatabaseMissing,
+        "08P01" if message.contains("authentication failed") => DbErrorClass::Permission,
         "28000" | "28P01" | "42501" => DbErrorClass::Permission,
+        "25001" => DbErrorClass::InsideTransaction,
         "25006" => DbErrorClass::ReadOnly,
         "53200" if message.contains("shared memory") => DbErrorClass::LockTableFull,
         "53100" | "53200" => DbErrorClass::Full,
@@ -46,6 +58,11 @@ pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
         code if code.starts_with("08") => DbErrorClass::ConnectionLost,
         _ => DbErrorClass::Statement,
     }
+}
+
+fn is_missing_database(message: &str) -> bool {
+    message.starts_with("no such database")
+        || (message.contains("database \"") && message.ends_with("does not exist"))
 }
 
 /// Returns the server's error with everything that it said.
@@ -68,6 +85,14 @@ fn server(error: &PgDatabaseError) -> DbError {
     note("table", table.as_deref());
     note("column", error.column());
     note("constraint", error.constraint());
+    if error.code() == "3F000" && error.message().contains("selected to create") {
+        // Said by the server without a word on why.
+        notes.push(
+            "hint: none of the schemas of the search path (`schemas`) exists and lets this role create in it: \
+             make one, or grant CREATE on one"
+                .to_owned(),
+        );
+    }
     DbError {
         class: class_of(error.code(), error.message()),
         message: error.message().to_owned(),
@@ -100,13 +125,19 @@ pub(super) fn in_session(error: &Sqlx) -> DbError {
     }
 }
 
+fn tls(error: &dyn std::fmt::Display) -> DbError {
+    let failed = own(DbErrorClass::Configuration, format!("TLS failed: {error}"));
+    advised(failed, "check `sslmode` and `sslrootcert` of the URL")
+}
+
 /// Returns what a failure to connect means. Nothing of the URL is repeated.
 pub(super) fn at_connect(error: &Sqlx) -> DbError {
     match error {
         Sqlx::Database(_) => {
             let mut error = in_session(error);
-            // A server that shuts down or starts says so while one connects: trying again may help.
-            if matches!(error.code.as_deref(), Some("57P01" | "57P02" | "57P05")) {
+            // A server that shuts down or starts says so while one connects, and a pooler that its server is not
+            // there: trying again may help.
+            if error.class == DbErrorClass::ConnectionLost {
                 error.class = DbErrorClass::NotReady;
             }
             error
@@ -115,12 +146,11 @@ pub(super) fn at_connect(error: &Sqlx) -> DbError {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
                 own(DbErrorClass::Unreachable, "the server closed the connection at once")
             }
+            // The way in which a certificate that is not trusted arrives here.
+            io::ErrorKind::InvalidData => tls(error),
             _ => own(DbErrorClass::Unreachable, format!("no server answers: {error}")),
         },
-        Sqlx::Tls(error) => advised(
-            own(DbErrorClass::Configuration, format!("TLS failed: {error}")),
-            "check `sslmode` and `sslrootcert` of the URL",
-        ),
+        Sqlx::Tls(error) => tls(error),
         Sqlx::Protocol(message) => own(
             DbErrorClass::Unreachable,
             format!("what answers does not speak PostgreSQL's protocol: {message}"),
@@ -138,6 +168,7 @@ mod tests {
         for (code, message, class) in [
             ("42601", "syntax error", DbErrorClass::Statement),
             ("23505", "duplicate key", DbErrorClass::Statement),
+            ("25001", "VACUUM cannot run inside a transaction block", DbErrorClass::InsideTransaction),
             ("55P03", "canceling statement due to lock timeout", DbErrorClass::LockTimeout),
             ("40P01", "deadlock detected", DbErrorClass::Deadlock),
             ("53200", "out of shared memory", DbErrorClass::LockTableFull),
@@ -146,6 +177,8 @@ mod tests {
             ("28P01", "password authentication failed", DbErrorClass::Permission),
             ("57P01", "terminating connection", DbErrorClass::ConnectionLost),
             ("08P01", "no such database: x", DbErrorClass::DatabaseMissing),
+            ("08P01", "FATAL: database \"x\" does not exist", DbErrorClass::DatabaseMissing),
+            ("08P01", "password authentication failed", DbErrorClass::Permission),
             ("08006", "gone", DbErrorClass::ConnectionLost),
         ] {
             assert_eq!(class_of(code, message), class, "{code}");
@@ -156,6 +189,8 @@ mod tests {
     fn a_refused_connection_is_unreachable_and_a_broken_session_is_lost() {
         let refused = Sqlx::Io(io::Error::from(io::ErrorKind::ConnectionRefused));
         assert_eq!(at_connect(&refused).class, DbErrorClass::Unreachable);
+        let untrusted = Sqlx::Io(io::Error::new(io::ErrorKind::InvalidData, "invalid peer certificate"));
+        assert_eq!(at_connect(&untrusted).class, DbErrorClass::Configuration);
         assert_eq!(in_session(&refused).class, DbErrorClass::ConnectionLost);
     }
 }

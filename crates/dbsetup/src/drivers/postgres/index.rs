@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::catalog::cell;
-use super::error::{advised, own};
+use super::error::{advised, did_nothing, own};
 use super::script::{Failed, Message, Row, refuse_copy};
 use super::session::Session;
 use super::text::{literal, name};
-use super::work::{in_ledger, outside};
+use super::work::outside;
 use crate::driver::{DbError, DbErrorClass, Recovery, ScriptError, Work};
 use crate::ledger::Change;
 use crate::sql::{self, ConcurrentIndex, Dialect, QualifiedName, ReindexTarget};
@@ -97,7 +97,8 @@ impl Session {
                 Failed::Script { offset, .. } => offset,
                 Failed::Before(_) | Failed::After(_) => None,
             };
-            return Err(ScriptError { offset, statement: Some(0), ..outside(failure.error, false) });
+            let undone = did_nothing(&failure.error);
+            return Err(ScriptError { offset, statement: Some(0), ..outside(failure.error, undone) });
         }
         restored.map_err(|error| outside(error, false))
     }
@@ -107,7 +108,8 @@ impl Session {
         if statements.is_empty() {
             return Ok(());
         }
-        self.in_one_transaction(statements).await.map_err(|error| outside(in_ledger(error), false))
+        let result = self.in_one_transaction(statements).await;
+        result.map_err(|error| outside(self.in_ledger(error), false))
     }
 
     async fn build(
@@ -125,10 +127,10 @@ impl Session {
                 match self.clear_invalid(index, table).await {
                     Ok(cleared) => {
                         error.rolled_back = true;
-                        error.error.notes.extend(cleared.map(|note| format!("note: {note}")));
+                        error.error.notes.extend(cleared);
                     }
                     Err(left) => {
-                        error.error.notes.push(format!("note: it may be half built: {}", left.message));
+                        error.error.notes.push(format!("it may be half built: {}", left.message));
                     }
                 }
             }

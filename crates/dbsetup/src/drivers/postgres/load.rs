@@ -1,12 +1,18 @@
 //! A transaction of several messages: structure loads, seeds, COPY.
 
 use super::copy::{Copy, Step};
-use super::error::{in_session, own};
+use super::error::{has_code, in_session, is_about, own};
 use super::script::{Failed, Message, refuse_copy};
 use super::session::Session;
 use super::work::outside;
 use crate::driver::{DbError, DbErrorClass, ScriptError};
 use crate::ledger::Change;
+
+/// The error of a script that closed our transaction.
+pub(super) fn closed() -> DbError {
+    let message = "the script ended the transaction that it ran in";
+    DbError { code: Some("25P01".into()), ..own(DbErrorClass::TransactionClosed, message) }
+}
 
 impl Session {
     pub(super) async fn begin_transaction(&mut self, loading: bool) -> Result<(), DbError> {
@@ -36,15 +42,19 @@ impl Session {
     pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), ScriptError> {
         refuse_copy(script)?;
         // Where not even this was done, the server refused to read the text, and no statement has failed.
-        let message = Message { before: vec!["SELECT".into()], script, after: Vec::new() };
+        let before = vec!["SELECT".to_owned()];
+        let after = vec!["SAVEPOINT dbsetup_probe".to_owned(), "RELEASE SAVEPOINT dbsetup_probe".into()];
+        let message = Message { before, script, after };
         let text = message.text(&self.mark);
         let Err(failure) = self.send(text).await else { return Ok(()) };
-        let (statement, offset) = match message.place(&failure) {
-            Failed::Script { statement, offset } => (statement, offset),
-            Failed::Before(_) | Failed::After(_) => (None, None),
-        };
-        // The transaction is broken, and whoever began it rolls it back.
-        Err(ScriptError { error: failure.error, statement, offset, rolled_back: false })
+        // Nothing of a broken transaction stays, whoever rolls it back.
+        Err(match message.place(&failure) {
+            Failed::Script { statement, offset } => {
+                ScriptError { error: failure.error, statement, offset, rolled_back: true }
+            }
+            Failed::After(_) if has_code(&failure.error, "25P01") => outside(closed(), false),
+            Failed::Before(_) | Failed::After(_) => outside(failure.error, true),
+        })
     }
 
     pub(super) async fn copy_start(&mut self, statement: &str) -> Result<(), ScriptError> {
@@ -98,13 +108,14 @@ impl Session {
             }
             Err(mut error) => {
                 let lost = error.class == DbErrorClass::ConnectionLost;
-                let closed = error.code.as_deref() == Some("25P01");
-                if closed {
-                    error.class = DbErrorClass::TransactionClosed;
-                    error.message = "the script ended the transaction that it ran in".into();
+                let ended = has_code(&error, "25P01");
+                if ended {
+                    error = closed();
+                } else if self.ledger.as_ref().is_some_and(|ledger| is_about(&error, &ledger.shown())) {
+                    error = self.in_ledger(error);
                 }
                 let undone = !lost && self.abandon().await.is_ok();
-                Err(outside(error, undone && !closed))
+                Err(outside(error, undone && !ended))
             }
         }
     }

@@ -150,9 +150,7 @@ impl Message<'_> {
                 Failed::Script { statement: Some(failure.done - self.before.len()), offset }
             }
             // The server reads all before it runs any: a syntax error comes before our first statement ran.
-            None if offset.is_some() || failure.position.is_some() => {
-                Failed::Script { statement: None, offset }
-            }
+            None if inside.is_some() => Failed::Script { statement: None, offset },
             None => Failed::Before(failure.done),
         }
     }
@@ -161,8 +159,11 @@ impl Message<'_> {
 /// Refuses a script that would turn the connection into a data channel in the middle of a message: sqlx hangs on
 /// `COPY … FROM STDIN`, and goes out of step on `COPY … TO STDOUT` while the server commits the rest.
 pub(super) fn refuse_copy(script: &str) -> Result<(), ScriptError> {
-    let lower = script.to_ascii_lowercase();
-    if !lower.contains("stdin") && !lower.contains("stdout") {
+    // Most scripts hold neither word, and are not split for it.
+    let words: [&[u8]; 2] = [b"stdin", b"stdout"];
+    let holds =
+        |word: &[u8]| script.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    if !words.into_iter().any(holds) {
         return Ok(());
     }
     let Ok(spans) = sql::split(Dialect::Postgres, script) else { return Ok(()) };
@@ -209,6 +210,7 @@ mod tests {
         };
         let head = "BEGIN;\n".chars().count();
         assert_eq!(message.place(&failure(0, None, None)), Failed::Before(0));
+        assert_eq!(message.place(&failure(0, Some(3), None)), Failed::Before(0));
         let at = message.script.find("selct");
         let position = head + 1 + "select 'ä'; ".chars().count();
         assert_eq!(

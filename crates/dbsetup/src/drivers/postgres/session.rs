@@ -45,6 +45,8 @@ pub(super) struct Session {
     watches_client: bool,
     /// Tables that were looked for while connecting, until they are asked for.
     pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
+    /// Whether the server takes no changes.
+    standby: bool,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -178,6 +180,7 @@ impl Session {
             durable: false,
             watches_client: false,
             found: None,
+            standby: false,
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {
@@ -240,12 +243,7 @@ impl Session {
                 ),
             ));
         }
-        if fact(6).starts_with('t') && !self.options.read_only {
-            return Err(advised(
-                own(DbErrorClass::ReadOnly, "the server is a standby, which takes no changes"),
-                "connect to the primary",
-            ));
-        }
+        self.standby = fact(6) == "t";
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
         self.about.schema = facts.get(3).cloned().flatten();
@@ -290,7 +288,10 @@ impl Session {
     }
 
     /// Forgets a connection that is out of step, before anyone waits on it for ever.
-    fn settle(&mut self, failure: Failure) -> Failure {
+    fn settle(&mut self, mut failure: Failure) -> Failure {
+        if self.standby && failure.error.class == DbErrorClass::ReadOnly {
+            failure.error = advised(failure.error, "the server is a standby: connect to the primary");
+        }
         if failure.broken || failure.error.class == DbErrorClass::ConnectionLost {
             // Dropping it closes the socket; the server rolls back.
             self.connection = None;

@@ -1,6 +1,7 @@
 //! Scripts with their ledger changes, in one message where that can be done.
 
-use super::error::own;
+use super::error::{is_about, own};
+use super::load::closed;
 use super::lock::{guard, in_transaction};
 use super::script::{Failed, Failure, Message, refuse_copy};
 use super::session::Session;
@@ -30,6 +31,18 @@ impl Session {
         self.ledger.as_ref().ok_or_else(|| {
             own(DbErrorClass::Configuration, "no ledger was chosen before changes were recorded")
         })
+    }
+
+    /// Returns the error of changes that could not be recorded.
+    pub(super) fn in_ledger(&self, mut error: DbError) -> DbError {
+        if error.code.as_deref() == Some("23505") {
+            // The primary key is the last guard: a peer that holds no lock of ours was faster. In our own tables
+            // beside the ledger it is another lane that wrote the same key, and trying again helps.
+            let ledger = self.ledger.as_ref().is_some_and(|ledger| is_about(&error, &ledger.shown()));
+            error.class = if ledger { DbErrorClass::LedgerConflict } else { DbErrorClass::Serialization };
+        }
+        error.notes.push("the ledger could not be changed".into());
+        error
     }
 
     pub(super) async fn run_work(&mut self, work: Work<'_>) -> Result<(), ScriptError> {
@@ -93,13 +106,10 @@ impl Session {
                 ScriptError { error: failure.error, statement, offset, rolled_back: undone }
             }
             Failed::After(PROBE) if failure.error.code.as_deref() == Some("25P01") => {
-                let message = "the script ended the transaction that it ran in";
-                let error =
-                    DbError { code: failure.error.code, ..own(DbErrorClass::TransactionClosed, message) };
-                outside(error, false)
+                outside(closed(), false)
             }
             Failed::After(index) => {
-                let error = if index >= changes_at { in_ledger(failure.error) } else { failure.error };
+                let error = if index >= changes_at { self.in_ledger(failure.error) } else { failure.error };
                 outside(error, undone)
             }
         })
@@ -140,16 +150,6 @@ impl Session {
 fn may_commit(script: &str) -> bool {
     let lower = script.to_ascii_lowercase();
     ["commit", "end", "rollback", "abort", "prepare"].iter().any(|word| lower.contains(word))
-}
-
-/// Returns the error of a change of the ledger.
-pub(super) fn in_ledger(mut error: DbError) -> DbError {
-    // The primary key is the last guard: a peer that holds no lock of ours was faster.
-    if error.code.as_deref() == Some("23505") {
-        error.class = DbErrorClass::LedgerConflict;
-    }
-    error.notes.push("note: the ledger could not be changed".into());
-    error
 }
 
 /// Whether our own conversion failed on purpose, and not for want of the table.

@@ -76,6 +76,7 @@ fn class_of(code: i32, message: &str) -> DbErrorClass {
         (14, _) => DbErrorClass::Permission,
         (26, _) => DbErrorClass::Configuration,
         (1, _) if closes_transaction(message) => DbErrorClass::TransactionClosed,
+        (1, _) if is_inside_transaction(message) => DbErrorClass::InsideTransaction,
         _ => DbErrorClass::Statement,
     }
 }
@@ -85,6 +86,12 @@ fn closes_transaction(message: &str) -> bool {
     ["cannot start a transaction within a transaction", "cannot commit - no", "cannot rollback - no"]
         .iter()
         .any(|start| message.starts_with(start))
+}
+
+/// Whether SQLite refuses a statement because of the transaction around it.
+fn is_inside_transaction(message: &str) -> bool {
+    ["cannot VACUUM from within a transaction", "Safety level may not be changed inside a transaction"]
+        .contains(&message)
 }
 
 /// Returns what to do about a code.
@@ -189,6 +196,13 @@ mod tests {
         ] {
             assert_eq!(class_of(code, ""), class, "{code}");
         }
+    }
+
+    #[test]
+    fn a_statement_that_wants_no_transaction_is_told_from_a_wrong_one() {
+        let class = class_of(1, "cannot VACUUM from within a transaction");
+        assert_eq!(class, DbErrorClass::InsideTransaction);
+        assert_eq!(class_of(1, "no such table: t"), DbErrorClass::Statement);
     }
 
     #[test]

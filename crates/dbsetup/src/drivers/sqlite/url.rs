@@ -71,6 +71,7 @@ impl Location {
             other => return Err(wrong(format!("`{other}` is not a scheme of SQLite"))),
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        refuse_secrets(path, scheme.is_empty())?;
         let written = if encoded { decode(path).map_err(&wrong)? } else { path.to_owned() };
         let mut location =
             Self { place: Place::Memory, written, read_only: false, immutable: false, vfs: None };
@@ -110,6 +111,18 @@ impl Location {
         location.place = Place::File(path);
         Ok(location)
     }
+}
+
+/// Refuses what is rather the broken URL of a server than a path: its password would become the name of a file.
+fn refuse_secrets(path: &str, bare: bool) -> Result<()> {
+    let has_user = path.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
+    let has_password = path.to_ascii_lowercase().contains("password=");
+    if !(has_user || has_password || bare && path.contains("://")) {
+        return Ok(());
+    }
+    // Nothing of it is shown: where the password stands in it is anybody's guess.
+    Err(Error::new(Kind::Configuration, "what is given as the URL is neither a URL nor the path of an SQLite file")
+        .help("a server is `postgres://user:password@host/database`, with `@`, `/`, `#` and `%` of the password percent-encoded; a file is `sqlite:app.db`"))
 }
 
 /// Decodes `%20` and its like.

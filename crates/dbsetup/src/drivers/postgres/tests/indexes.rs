@@ -81,3 +81,33 @@ async fn an_application_that_waits_for_our_lock_survives_a_concurrent_build() {
     waiting.await.expect("it does not panic").expect("the application got its lock");
     scratch.done().await;
 }
+
+#[tokio::test]
+async fn a_build_whose_client_is_gone_is_waited_for_and_cleared_away() {
+    let Some(scratch) = Scratch::new("orphan").await else { return };
+    let mut session = scratch.prepared().await;
+    session.transact(script("create table t (n int)")).await.expect("right");
+    let mut blocker = scratch.session().await;
+    blocker.begin(false).await.expect("right");
+    blocker.execute("insert into t values (1)").await.expect("right");
+    let mut orphan = scratch.session().await;
+    let building = tokio::spawn(async move { orphan.run_alone(BUILD, &[]).await });
+    while valid(&mut session).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    building.abort();
+    let recovery = async {
+        let recovery = session.recover(BUILD).await;
+        (recovery, valid(&mut session).await)
+    };
+    // The server notices within a second that the client is gone; dropping the index waits for the writer.
+    let release = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        blocker.rollback().await
+    };
+    let ((recovery, left), released) = tokio::join!(recovery, release);
+    released.expect("right");
+    assert!(matches!(recovery, Ok(Recovery::RunAgain(Some(_)))), "{recovery:?}");
+    assert_eq!(left, "");
+    scratch.done().await;
+}

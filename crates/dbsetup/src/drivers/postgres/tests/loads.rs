@@ -74,7 +74,8 @@ async fn a_load_whose_text_commits_records_nothing() {
     let Some(scratch) = Scratch::new("closed").await else { return };
     let mut session = scratch.prepared().await;
     session.begin(true).await.expect("right");
-    session.execute("create table a (); commit").await.expect("the server allows it");
+    let error = session.execute("create table a (); commit").await.expect_err("it is noticed at once");
+    assert_eq!((error.error.class, error.rolled_back), (DbErrorClass::TransactionClosed, false));
     let error = session.commit(&[insert("1")]).await.expect_err("it is closed");
     assert_eq!((error.error.class, error.rolled_back), (DbErrorClass::TransactionClosed, false));
     assert!(versions(&mut session).await.is_empty());

@@ -67,3 +67,21 @@ async fn a_pooler_is_noticed_and_work_goes_on_in_single_transactions() {
         scratch.done().await;
     }
 }
+
+#[tokio::test]
+async fn databases_are_found_through_a_pooler_too() {
+    for pooler in poolers() {
+        let Some(scratch) = Scratch::new("pooled exists").await else { return };
+        let pooled = server(&pooler, &scratch.name);
+        assert_eq!(pooled.exists().await, Ok(true));
+        assert_eq!(pooled.create(&CreateOptions::default()).await, Ok(Created::Already));
+        // PgBouncer keeps whoever asks again for a database that was missing waiting for seconds: each is asked once.
+        let missing = |name: &str| server(&pooler, &format!("{}_{name}", scratch.name));
+        assert_eq!(missing("a").exists().await, Ok(false));
+        assert_eq!(missing("b").ping().await, Ok(()));
+        let missing = missing("c");
+        assert_eq!(missing.create(&CreateOptions::default()).await, Ok(Created::Now));
+        assert!(matches!(missing.drop(Sessions::End).await, Ok(Dropped::Now { .. })));
+        scratch.done().await;
+    }
+}
