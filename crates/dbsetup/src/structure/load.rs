@@ -195,6 +195,7 @@ async fn fill(
     driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
     let capacity = driver.lock_capacity().await?;
     let in_one = capacity.is_none_or(|slots| found.relations * 100 <= slots * LOCK_SHARE);
+    let marker = [Change::SetMeta { key: meta_key::LOADING.into(), value: "1".into() }];
     if !in_one {
         session.teller().warn(
             format!(
@@ -204,20 +205,21 @@ async fn fill(
             ),
             None,
         );
-        let marker = [Change::SetMeta { key: meta_key::LOADING.into(), value: "1".into() }];
         record::write(session, &ledger, &marker).await?;
     }
     let driver = session.driver().await?;
     if !in_one && (force || reload) {
         driver.empty().await?;
-        // Emptying takes our own tables along.
+        // Emptying takes our own tables along, and the marker with them.
         driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
+        record::write(session, &ledger, &marker).await?;
     }
+    let driver = session.driver().await?;
     driver.begin(true).await?;
     if in_one && (force || reload) {
         driver.empty().await?;
         driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
-    } else if inspection.choice.present.ledger {
+    } else if inspection.choice.present.ledger && !force && !reload {
         driver.drop_empty_ledger(&ledger).await?;
     }
     let classify = |statement: &Statement| scan::classify(&path, &shown, dialect, author, statement);
