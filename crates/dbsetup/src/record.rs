@@ -25,6 +25,14 @@ pub fn first_changes(repo: &Repo, state: &LedgerState) -> Vec<Change> {
     changes
 }
 
+/// Returns the changes that write what is recorded of the database itself again, after it was emptied.
+pub fn kept(state: &LedgerState) -> Vec<Change> {
+    [meta_key::FORMAT, meta_key::ENVIRONMENT]
+        .into_iter()
+        .filter_map(|key| Some(Change::SetMeta { key: key.to_owned(), value: state.meta(key)?.to_owned() }))
+        .collect()
+}
+
 /// Returns why the database must not be written to by a destructive command: its record names another environment.
 pub fn other_environment<'a>(repo: &Repo, state: &'a LedgerState) -> Option<&'a str> {
     state.meta(meta_key::ENVIRONMENT).filter(|recorded| *recorded != repo.environment)

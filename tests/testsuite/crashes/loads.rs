@@ -189,3 +189,22 @@ fn a_load_in_several_transactions_is_done_again_after_a_kill() {
         "crashes: structure load in several transactions: {partial} were partial before the rerun"
     ));
 }
+
+#[test]
+fn a_database_that_was_emptied_and_loaded_again_keeps_the_record_of_itself() {
+    for backend in crate::support::Backend::available() {
+        let project = Project::new().repo("core", backend).migration(
+            "core",
+            "1_first",
+            "create table t (id integer primary key);",
+        );
+        project.run("setup").success();
+        project.run("dump").success();
+        let record =
+            "select key, value from dbsetup_meta where key in ('format', 'environment') order by key";
+        let before = project.database("core").query(record);
+        assert_eq!(before.len(), 2, "{before:?}");
+        project.run("load --force --yes").success();
+        assert_eq!(project.database("core").query(record), before);
+    }
+}

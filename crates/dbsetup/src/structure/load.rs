@@ -188,6 +188,10 @@ async fn fill(
     let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &shown, error))?.len();
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes });
     let mut changes = record::first_changes(repo, &inspection.state);
+    if force || reload {
+        // Emptying takes the record along.
+        changes.extend(record::kept(&inspection.state));
+    }
     changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(&path, &shown)? });
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
@@ -212,7 +216,9 @@ async fn fill(
         driver.empty().await?;
         // Emptying takes our own tables along, and the marker with them.
         driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
-        record::write(session, &ledger, &marker).await?;
+        let mut again = record::kept(&inspection.state);
+        again.extend(marker);
+        record::write(session, &ledger, &again).await?;
     }
     let driver = session.driver().await?;
     driver.begin(true).await?;
