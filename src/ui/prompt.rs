@@ -1,6 +1,6 @@
 //! Questions to a person.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use dialoguer::Input;
 use dialoguer::console::Term;
@@ -21,13 +21,53 @@ pub async fn confirm(question: &str) -> std::io::Result<bool> {
         writeln!(anstream::stderr(), "{above}")?;
     }
     let prompt = format!("{last} [y/N]");
-    // A whole line is read, as the terminal hands it over: the cursor is never hidden, the terminal never in raw mode,
-    // and Ctrl-C arrives as the signal that it is. Prompts that read single keys give none of that.
+    // Keys are read in the terminal's raw mode. When a signal ends the run meanwhile, this is dropped with it.
+    let _mode = Mode::save();
     let answer = tokio::task::spawn_blocking(move || {
         Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_on(&Term::stderr())
     });
-    let answer = answer.await.map_err(std::io::Error::other)?;
-    answer.map(|answer| is_yes(&answer)).map_err(|dialoguer::Error::IO(error)| error)
+    match answer.await.map_err(std::io::Error::other)? {
+        Ok(answer) => Ok(is_yes(&answer)),
+        // Ctrl-C: the signal is on its way, and whoever waits for signals drops this.
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
+            std::future::pending().await
+        }
+        // The end of the input is no answer, and so a no.
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(dialoguer::Error::IO(error)) => Err(error),
+    }
+}
+
+/// The terminal's mode, put back at the end.
+#[cfg(unix)]
+struct Mode(Option<rustix::termios::Termios>);
+
+#[cfg(unix)]
+impl Mode {
+    fn save() -> Self {
+        Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Mode {
+    fn drop(&mut self) {
+        if let Some(mode) = &self.0 {
+            // The terminal may be gone: then there is nothing to put back.
+            let _ = rustix::termios::tcsetattr(std::io::stdin(), rustix::termios::OptionalActions::Now, mode);
+        }
+    }
+}
+
+/// Elsewhere the console puts itself back.
+#[cfg(not(unix))]
+struct Mode;
+
+#[cfg(not(unix))]
+impl Mode {
+    fn save() -> Self {
+        Self
+    }
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -25,14 +25,6 @@ pub fn first_changes(repo: &Repo, state: &LedgerState) -> Vec<Change> {
     changes
 }
 
-/// Returns the changes that write what is recorded of the database itself again, after it was emptied.
-pub fn kept(state: &LedgerState) -> Vec<Change> {
-    [meta_key::FORMAT, meta_key::ENVIRONMENT]
-        .into_iter()
-        .filter_map(|key| Some(Change::SetMeta { key: key.to_owned(), value: state.meta(key)?.to_owned() }))
-        .collect()
-}
-
 /// Returns why the database must not be written to by a destructive command: its record names another environment.
 pub fn other_environment<'a>(repo: &Repo, state: &'a LedgerState) -> Option<&'a str> {
     state.meta(meta_key::ENVIRONMENT).filter(|recorded| *recorded != repo.environment)
@@ -57,14 +49,22 @@ pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Resul
             )),
         );
     }
-    if state.meta(meta_key::LOADING).is_some() {
-        return Err(Error::new(
-            Kind::PartlyLoaded,
-            format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
-        )
-        .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)));
+    refuse_half_loaded(repo, state)
+}
+
+/// Refuses to work on a structure that was loaded half way.
+///
+/// # Errors
+/// [`Kind::PartlyLoaded`].
+pub fn refuse_half_loaded(repo: &Repo, state: &LedgerState) -> Result<()> {
+    if state.meta(meta_key::LOADING).is_none() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new(
+        Kind::PartlyLoaded,
+        format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
+    )
+    .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)))
 }
 
 /// Refuses to work on tables of a format that this release does not know.
@@ -102,7 +102,16 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
 /// # Errors
 /// Those of connecting and writing.
 pub async fn set_environment(session: &mut Session<'_>, environment: &str) -> Result<()> {
+    let result = set_environment_and_unlock(session, environment).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str) -> Result<()> {
     let inspection = session.inspect().await?;
+    refuse_newer_format(session.repo(), &inspection.state)?;
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;

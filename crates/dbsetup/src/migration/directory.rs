@@ -115,6 +115,10 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<PathBuf>> {
             std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
         for entry in listing {
             let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?.path();
+            // Hidden entries are never migrations; Emacs' lock files are links that lead nowhere.
+            if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')) {
+                continue;
+            }
             if entry.is_symlink() {
                 refuse_escape(repo, path, &entry)?;
             }
@@ -242,6 +246,11 @@ impl Place<'_> {
 
     fn diesel(&self, found: Found, warnings: &mut Warnings) -> Result<Migration> {
         let transactional = runs_in_transaction(&found.path.join("metadata.toml"), self.repo, warnings);
+        for file in ["up.sql", "down.sql", "metadata.toml"].map(|file| found.path.join(file)) {
+            if file.is_symlink() {
+                refuse_escape(self.repo, self.directory, &file)?;
+            }
+        }
         let mut up = self.script(&found.path.join("up.sql"), warnings)?;
         up.script.transactional &= transactional;
         let down_path = found.path.join("down.sql");
@@ -389,6 +398,25 @@ mod tests {
         assert!(error.message().contains("it has no `up.sql`"), "{error}");
         assert!(read_files(&["20260101_a/up.sql", "20260102_b/.keep", "notes/x.md"]).is_err());
         assert!(read_files(&["20260101_a/up.sql", "notes/x.md"]).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leaves_the_directory_is_refused_in_every_grammar() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let mut repo = crate::migration::testing::repo();
+        repo.priv_dir = root.path().join("priv");
+        let migrations = repo.priv_dir.join("migrations");
+        std::fs::create_dir_all(migrations.join("1_a")).unwrap();
+        std::fs::write(root.path().join("outside.sql"), "select 1;").unwrap();
+        symlink("user@host.1234", migrations.join(".#2_b.sql")).unwrap();
+        symlink(root.path().join("outside.sql"), migrations.join("1_a/up.sql")).unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap_err().kind(), Kind::Configuration);
+        std::fs::remove_file(migrations.join("1_a/up.sql")).unwrap();
+        std::fs::write(migrations.join("1_a/up.sql"), "select 1;").unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap().migrations.len(), 1);
     }
 
     #[test]

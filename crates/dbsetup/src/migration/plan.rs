@@ -1,5 +1,6 @@
 //! Which migrations will run, and in which order. Pure: it sees files and ledger rows, never a connection or a clock.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::assess::{Assessment, Entry, State, short};
@@ -120,7 +121,7 @@ fn arrange(
     steps: usize,
     plan: &mut Plan,
 ) -> Result<()> {
-    let mut open: Vec<&Migration> = wanted.iter().filter_map(|entry| entry.migration).collect();
+    let mut open: VecDeque<&Migration> = wanted.iter().filter_map(|entry| entry.migration).collect();
     while plan.versions.len() < steps {
         let mut ready = None;
         for (at, migration) in open.iter().enumerate() {
@@ -129,8 +130,8 @@ fn arrange(
                 break;
             }
         }
-        let Some(at) = ready else { break };
-        plan.versions.push(open.remove(at).version.clone());
+        let Some(next) = ready.and_then(|at| open.remove(at)) else { break };
+        plan.versions.push(next.version.clone());
     }
     if plan.versions.len() < steps {
         for migration in open {
@@ -223,7 +224,16 @@ fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
                     format!("the rollback of migration {version} of `{repo}` was interrupted"),
                 )
                 .note(format!("{done} of its {total} statements are done"))
-                .help("finish it: `cargo dbsetup rollback`"));
+                .help(match entry.migration {
+                    // The newest application may be in the other lane, and is not what was interrupted.
+                    Some(migration) => format!(
+                        "finish it: `cargo dbsetup rollback --lane {} --repo {repo}`, or keep it: \
+                         `cargo dbsetup resolve {version} --applied --repo {repo}`",
+                        migration.lane
+                    ),
+                    None => "check out the branch that has its file, and finish it: `cargo dbsetup rollback`"
+                        .into(),
+                }));
             }
             _ => {}
         }

@@ -6,11 +6,13 @@ use super::assess::script_checksum;
 use super::job::{Job, Mode, Unit, without_transaction};
 use super::lock;
 use super::set::Migration;
+use super::version::Version;
 use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, Present, Recovery, ScriptError, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::failure::failing_range;
 use crate::ledger::{Change, LedgerKind, LedgerTable, Progress, Took, meta_key};
+use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::{Dialect, SpanKind};
 
@@ -29,6 +31,15 @@ pub enum Outcome {
     ByOther,
 }
 
+/// How far a job without a transaction has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// So many units are done and recorded.
+    Unit(usize),
+    /// Another process has done and recorded all of it.
+    ByOther,
+}
+
 /// What a job runs with.
 pub struct Runner<'s, 'a> {
     /// The repo's session.
@@ -41,11 +52,21 @@ pub struct Runner<'s, 'a> {
     pub log_sql: bool,
     /// The order of application of the next row.
     pub seq: i64,
+    /// The versions that were recorded when the run began, as the ledger spells them.
+    pub recorded: Vec<String>,
 }
 
 /// Returns the order of application that follows what a ledger holds.
 pub fn next_seq(state: &LedgerState) -> i64 {
     state.rows.iter().filter_map(|row| row.seq).max().unwrap_or(0) + 1
+}
+
+/// Whether a ledger has a job's result. Integer columns lose the leading zeros of a version: rows are compared as
+/// versions, not as texts.
+fn is_recorded_in(state: &LedgerState, job: &Job<'_>) -> bool {
+    let version = &job.migration.version;
+    let present = state.rows.iter().any(|row| version.is_named_by(&row.version));
+    present == (job.direction == Direction::Up)
 }
 
 impl Runner<'_, '_> {
@@ -87,10 +108,19 @@ impl Runner<'_, '_> {
         Ok(outcome)
     }
 
+    /// The version as the ledger spells it: a file may have gained or lost zeros since it was applied.
+    fn stored(&self, version: &Version) -> String {
+        let spelled = self.recorded.iter().find(|text| version.is_named_by(text));
+        spelled.map_or_else(|| version.as_str(), String::as_str).to_owned()
+    }
+
     /// The changes that record a job.
     fn changes(&self, job: &Job<'_>, took: Took) -> Vec<Change> {
         let migration = job.migration;
-        let version = migration.version.as_str().to_owned();
+        let version = match job.direction {
+            Direction::Up => migration.version.as_str().to_owned(),
+            Direction::Down => self.stored(&migration.version),
+        };
         let beside = format!("{}{version}", meta_key::CHECKSUM_PREFIX);
         let setting = &self.session.repo().ledger;
         let keeps = self.ledger.kind.keeps_checksums();
@@ -98,7 +128,10 @@ impl Runner<'_, '_> {
             Direction::Up => {
                 let mut row = migration.row(self.ledger.kind, self.ledger.wide, setting);
                 row.took = took;
-                row.seq = Some(self.seq);
+                // Lanes run side by side: what takes long asks at its end how far the order has come meanwhile. The
+                // many short ones count by themselves, which spares each of them a look at the whole ledger.
+                let is_short = migration.lane == Lane::Automatic && !matches!(job.mode, Mode::Units(_));
+                row.seq = is_short.then_some(self.seq);
                 let mut changes = vec![Change::Insert(row)];
                 if !keeps {
                     let value = migration.checksum(self.ledger.kind, self.ledger.wide, setting);
@@ -118,20 +151,19 @@ impl Runner<'_, '_> {
 
     /// What is checked before the script runs. Under the lock the primary key of the ledger is enough on the way up,
     /// and costs nothing; without it somebody else's work is to be seen before ours begins.
-    fn guard(job: &Job<'_>, locked: bool) -> Option<Guard> {
-        let version = job.migration.version.as_str().to_owned();
+    fn guard(&self, job: &Job<'_>, locked: bool) -> Option<Guard> {
+        let version = &job.migration.version;
         match job.direction {
             Direction::Up if locked => None,
-            Direction::Up => Some(Guard::NotApplied(version)),
-            Direction::Down => Some(Guard::Applied(version)),
+            Direction::Up => Some(Guard::NotApplied(version.as_str().to_owned())),
+            Direction::Down => Some(Guard::Applied(self.stored(version))),
         }
     }
 
     /// Whether the ledger has the job's result already. Asked after a connection was lost.
     async fn is_recorded(&mut self, job: &Job<'_>) -> Result<bool> {
         let Inspection { state, .. } = self.session.inspect().await?;
-        let present = state.rows.iter().any(|row| row.version == job.migration.version.as_str());
-        Ok(present == (job.direction == Direction::Up))
+        Ok(is_recorded_in(&state, job))
     }
 
     /// Takes the lock again on a new connection. A server that crashed or was restarted is waited for.
@@ -165,6 +197,12 @@ impl Runner<'_, '_> {
         let start = Instant::now();
         let patience = self.session.repo().lock_wait;
         let (mut attempt, mut reconnects) = (1, 0);
+        // COPY data take several messages, and the lock of one message would not hold for the others.
+        if matches!(job.mode, Mode::Pieces(_))
+            && let Some(reason) = &self.session.driver().await?.about().capabilities.pooled
+        {
+            return Err(pooled(job, "holds COPY data", reason));
+        }
         self.log(job, &[]);
         loop {
             let failure = match self.atomic_once(job).await {
@@ -191,7 +229,7 @@ impl Runner<'_, '_> {
                 }
                 _ => {
                     // A peer that takes no lock may have applied it meanwhile: then the script failed for that.
-                    if failure.rolled_back && self.is_recorded(job).await? {
+                    if failure.rolled_back && matches!(self.is_recorded(job).await, Ok(true)) {
                         return Ok(Outcome::ByOther);
                     }
                     return Err(self.failed(job, 0..job.script().sql().len(), &failure, None));
@@ -206,15 +244,16 @@ impl Runner<'_, '_> {
 
     async fn atomic_once(&mut self, job: &Job<'_>) -> Result<(), ScriptError> {
         let changes = self.changes(job, Took::ThisTransaction);
-        let lock = self.locks.first().cloned();
+        // Behind a pooler each transaction takes the lock of its own lane.
+        let lock = self.locks.iter().find(|lock| lock.lane == job.migration.lane).cloned();
+        let (free, locked) = (self.guard(job, false), self.guard(job, true));
         let script = job.script();
         let driver = self.session.driver().await.map_err(|error| ScriptError::unreachable(&error))?;
         let Mode::Pieces(spans) = &job.mode else {
-            let locked = driver.about().capabilities.session_locks;
-            let (lock, guard) = (lock.as_ref().filter(|_| !locked), Self::guard(job, locked));
-            return driver
-                .transact(Work { script: script.sql(), changes: &changes, guard: guard.as_ref(), lock })
-                .await;
+            let holds = driver.about().capabilities.session_locks;
+            let (lock, guard) = if holds { (None, locked) } else { (lock.as_ref(), free) };
+            let guard = guard.as_ref();
+            return driver.transact(Work { script: script.sql(), changes: &changes, guard, lock }).await;
         };
         driver.begin(false).await.map_err(ScriptError::before)?;
         let result = async {
@@ -251,7 +290,8 @@ impl Runner<'_, '_> {
         let (mut progress, mut reconnects) = (progress.cloned(), 0);
         let mut done = loop {
             match self.begin_units(job, units, progress.as_ref()).await {
-                Ok(done) => break done,
+                Ok(Some(done)) => break done,
+                Ok(None) => return Ok(Outcome::Done),
                 Err(error) if error.kind() == Kind::Unreachable && reconnects < RECONNECTS => {
                     reconnects += 1;
                     let (why, attempt) = (error.message().to_owned(), reconnects + 1);
@@ -266,49 +306,57 @@ impl Runner<'_, '_> {
             }
         };
         self.log(job, &units[done..]);
+        if done == units.len() {
+            // A file without statements, or one whose last statement a person said to skip: only its record is missing.
+            let changes = self.last_changes(job, start.elapsed());
+            self.record(&changes).await?;
+            return Ok(Outcome::Done);
+        }
         while done < units.len() {
-            let is_last = done + 1 == units.len();
-            let mut changes = vec![Change::SetProgress(progress_of(job, units, done + 1))];
-            if is_last {
-                changes = self.changes(job, Took::Measured(start.elapsed()));
-                changes.push(Change::ClearProgress { version: job.migration.version.as_str().to_owned() });
+            let changes = if done + 1 == units.len() {
+                self.last_changes(job, start.elapsed())
+            } else {
+                vec![Change::SetProgress(progress_of(job, units, done + 1))]
+            };
+            match self.unit(job, units, done, &changes).await? {
+                Reached::Unit(reached) => done = reached,
+                Reached::ByOther => return Ok(Outcome::ByOther),
             }
-            if self.unit(job, units, done, &changes).await? == Outcome::ByOther {
-                return Ok(Outcome::ByOther);
-            }
-            done += 1;
             self.session.teller().tell(What::StatementDone {
                 version: job.migration.version.as_str().to_owned(),
                 done,
                 total: units.len(),
             });
         }
-        if units.is_empty() {
-            let mut changes = self.changes(job, Took::Measured(start.elapsed()));
-            changes.push(Change::ClearProgress { version: job.migration.version.as_str().to_owned() });
-            self.record(&changes).await?;
-        }
         Ok(Outcome::Done)
     }
 
-    /// Records the intent, or finds where an earlier run stopped. Returns how many units are done.
+    /// The changes that record a job unit by unit with its last one.
+    fn last_changes(&self, job: &Job<'_>, took: Duration) -> Vec<Change> {
+        let mut changes = self.changes(job, Took::Measured(took));
+        changes.push(Change::ClearProgress { version: job.migration.version.as_str().to_owned() });
+        changes
+    }
+
+    /// Records the intent, or finds where an earlier run stopped. Returns how many units are done; nothing where the
+    /// job is recorded by now.
     async fn begin_units(
         &mut self,
         job: &Job<'_>,
         units: &[Unit],
         progress: Option<&Progress>,
-    ) -> Result<usize> {
+    ) -> Result<Option<usize>> {
         let ledger = self.ledger.clone();
         let driver = self.session.driver().await?;
         if let Some(reason) = &driver.about().capabilities.pooled {
-            return Err(pooled(job, reason));
+            return Err(pooled(job, "runs without a transaction", reason));
         }
         driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
         match progress {
             Some(progress) => self.resume(job, units, progress).await,
             None => {
                 self.record(&[Change::SetProgress(progress_of(job, units, 0))]).await?;
-                Ok(0)
+                Ok(Some(0))
             }
         }
     }
@@ -316,8 +364,8 @@ impl Runner<'_, '_> {
     /// What is recorded of a job that was interrupted.
     async fn progress(&mut self, job: &Job<'_>) -> Result<Option<Progress>> {
         let Inspection { state, .. } = self.session.inspect().await?;
-        let version = job.migration.version.as_str();
-        Ok(state.progress.into_iter().find(|progress| progress.version == version))
+        let (version, reverting) = (job.migration.version.as_str(), job.direction == Direction::Down);
+        Ok(state.progress.into_iter().find(|p| p.version == version && p.reverting == reverting))
     }
 
     /// Runs one unit with its record.
@@ -327,7 +375,7 @@ impl Runner<'_, '_> {
         units: &[Unit],
         index: usize,
         changes: &[Change],
-    ) -> Result<Outcome> {
+    ) -> Result<Reached> {
         let unit = &units[index];
         let text = &job.script().sql()[unit.range.clone()];
         let (mut attempt, start) = (1, Instant::now());
@@ -339,19 +387,19 @@ impl Runner<'_, '_> {
             } else {
                 driver.run_alone(text, changes).await
             };
-            let Err(failure) = result else { return Ok(Outcome::Done) };
+            let Err(failure) = result else { return Ok(Reached::Unit(index + 1)) };
             match failure.error.class {
-                DbErrorClass::LedgerConflict => return Ok(Outcome::ByOther),
+                DbErrorClass::LedgerConflict => return Ok(Reached::ByOther),
                 DbErrorClass::ConnectionLost if attempt <= RECONNECTS => {
                     attempt += 1;
                     self.tell_retry(&failure, attempt);
                     self.reconnect().await?;
-                    if self.is_done(job, index).await? {
-                        return Ok(Outcome::Done);
+                    if let Some(reached) = self.reached(job, index, units.len()).await? {
+                        return Ok(reached);
                     }
                     if self.recovered(job, unit, index).await? {
                         self.record(changes).await?;
-                        return Ok(Outcome::Done);
+                        return Ok(Reached::Unit(index + 1));
                     }
                 }
                 DbErrorClass::Deadlock | DbErrorClass::LockTimeout | DbErrorClass::Serialization
@@ -363,16 +411,19 @@ impl Runner<'_, '_> {
                     lock::release_all(self.session, &self.locks).await?;
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     lock::acquire_all(self.session, &self.locks).await?;
-                    if self.is_recorded(job).await? {
-                        let version = job.migration.version.as_str().to_owned();
-                        self.record(&[Change::ClearProgress { version }]).await?;
-                        return Ok(Outcome::ByOther);
+                    if let Some(reached) = self.reached(job, index, units.len()).await? {
+                        return Ok(reached);
                     }
                 }
                 _ => {
-                    if index == 0 && failure.rolled_back {
-                        let version = job.migration.version.as_str().to_owned();
-                        self.record(&[Change::ClearProgress { version }]).await?;
+                    if failure.rolled_back {
+                        // What failed in order is known not to have run: nobody is asked about it.
+                        let progress = Progress { retry: true, ..progress_of(job, units, index) };
+                        let change = match index {
+                            0 => Change::ClearProgress { version: progress.version },
+                            _ => Change::SetProgress(progress),
+                        };
+                        self.record(&[change]).await?;
                     }
                     return Err(self.failed(job, unit.range.clone(), &failure, Some((index, units.len()))));
                 }
@@ -380,16 +431,22 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Whether the record of a unit was committed before the connection was lost.
-    async fn is_done(&mut self, job: &Job<'_>, index: usize) -> Result<bool> {
-        if self.is_recorded(job).await? {
-            return Ok(true);
+    /// How far the job is recorded beyond a unit: asked whenever the lock was out of our hands for a while, because
+    /// whoever had it may have gone on with the same migration, or ended it.
+    async fn reached(&mut self, job: &Job<'_>, index: usize, total: usize) -> Result<Option<Reached>> {
+        let Inspection { state, .. } = self.session.inspect().await?;
+        if is_recorded_in(&state, job) {
+            // Before the last unit it cannot have been us.
+            return Ok(Some(if index + 1 == total { Reached::Unit(total) } else { Reached::ByOther }));
         }
-        Ok(self.progress(job).await?.is_some_and(|progress| progress.done > index))
+        let (version, reverting) = (job.migration.version.as_str(), job.direction == Direction::Down);
+        let progress = state.progress.iter().find(|p| p.version == version && p.reverting == reverting);
+        Ok(progress.filter(|progress| progress.done > index).map(|progress| Reached::Unit(progress.done)))
     }
 
-    /// Finds where an earlier run stopped, and what became of the statement that was in flight.
-    async fn resume(&mut self, job: &Job<'_>, units: &[Unit], progress: &Progress) -> Result<usize> {
+    /// Finds where an earlier run stopped, and what became of the statement that was in flight. Nothing is left to do
+    /// when that was the last one.
+    async fn resume(&mut self, job: &Job<'_>, units: &[Unit], progress: &Progress) -> Result<Option<usize>> {
         let version = job.migration.version.as_str();
         let done = progress.done.min(units.len());
         if progress_of(job, units, done).checksum != progress.checksum || progress.done > units.len() {
@@ -403,17 +460,20 @@ impl Runner<'_, '_> {
             )));
         }
         if done < units.len() && !progress.retry && self.recovered(job, &units[done], done).await? {
-            let changes = if done + 1 == units.len() {
+            if done + 1 == units.len() {
                 let mut changes = self.changes(job, Took::Nothing);
                 changes.push(Change::ClearProgress { version: version.to_owned() });
-                changes
-            } else {
-                vec![Change::SetProgress(progress_of(job, units, done + 1))]
-            };
-            self.record(&changes).await?;
-            return Ok(done + 1);
+                self.record(&changes).await?;
+                return Ok(None);
+            }
+            self.record(&[Change::SetProgress(progress_of(job, units, done + 1))]).await?;
+            return Ok(Some(done + 1));
         }
-        Ok(done)
+        if progress.retry {
+            // The decision is about the try that is over: what becomes of the next one is to be proved again.
+            self.record(&[Change::SetProgress(progress_of(job, units, done))]).await?;
+        }
+        Ok(Some(done))
     }
 
     /// Finds out whether a unit that was in flight had its effect.
@@ -509,6 +569,9 @@ impl Runner<'_, '_> {
             Direction::Down => format!("{fix} and run `cargo dbsetup rollback --repo {repo}` again"),
         };
         let undone = match within {
+            _ if failure.error.class == DbErrorClass::ConnectionLost => {
+                "whether it was committed is not known; the next run finds out".to_owned()
+            }
             None if failure.rolled_back => "the whole migration was rolled back".to_owned(),
             None => "what ran before the transaction ended was kept, and is not recorded".to_owned(),
             Some((index, total)) => {
@@ -556,13 +619,10 @@ pub(super) fn progress_after(
     }
 }
 
-fn pooled(job: &Job<'_>, reason: &str) -> Error {
+fn pooled(job: &Job<'_>, what: &str, reason: &str) -> Error {
     Error::new(
         Kind::Pooled,
-        format!(
-            "`{}` runs without a transaction and needs a session of its own",
-            job.script().path.display()
-        ),
+        format!("`{}` {what} and needs a session of its own", job.script().path.display()),
     )
     .note(reason.to_owned())
     .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")

@@ -169,8 +169,13 @@ impl FileSet {
         let mut directories = vec![path.to_path_buf()];
         directories.extend(["migrations", "manual_migrations"].map(|lane| path.join(lane)));
         for path in directories.into_iter().filter(|path| path.is_dir()) {
-            for archived in directory::read(repo, &path, Lane::Automatic)?.migrations {
-                if let Some(live) = self.migrations.iter().find(|live| live.version == archived.version)
+            let archive = directory::read(repo, &path, Lane::Automatic)?;
+            if let (Some(grammar), true) = (archive.grammar, self.migrations.is_empty()) {
+                // Everything was squashed: the archive alone tells how versions are read.
+                self.numeric = grammar.is_numeric();
+            }
+            for archived in archive.migrations {
+                if let Some(live) = self.find(&archived.version)
                     && live.up.file != archived.up.file
                 {
                     return Err(duplicate(&live.version, &live.up.path, &archived.up.path));
@@ -230,4 +235,24 @@ fn resolve(repo: &Repo, path: &Path) -> Result<PathBuf> {
 /// Drops `.` and trailing separators, so that a path compares equal to the configured one.
 fn tidy(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_alone_tells_how_versions_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let mut repo = crate::migration::testing::repo();
+        repo.migrations = vec![root.path().join("migrations")];
+        repo.manual_migrations.clear();
+        repo.archive = vec![root.path().join("dumped")];
+        std::fs::create_dir(&repo.migrations[0]).unwrap();
+        std::fs::create_dir_all(repo.archive[0].join("2026-01-01-000000_a")).unwrap();
+        std::fs::write(repo.archive[0].join("2026-01-01-000000_a/up.sql"), "select 1;").unwrap();
+        let set = FileSet::read(&repo, &[]).unwrap();
+        let version = set.parse_version("20260101000000").unwrap();
+        assert!(set.archived.contains_key(&version));
+    }
 }
