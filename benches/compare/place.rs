@@ -92,6 +92,9 @@ impl<'a> Package<'a> {
         };
         fs::create_dir_all(package.dir.join("src")).expect("directories can be made");
         write("src/lib.rs", "");
+        for (repo, _) in repos {
+            package.structure(repo, None);
+        }
         let mut manifest =
             format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n");
         for (at, (repo, url)) in repos.iter().enumerate() {
@@ -100,8 +103,9 @@ impl<'a> Package<'a> {
             if at == 0 {
                 corpus.write_diesel(&package.dir.join("diesel")).expect("migrations can be written");
             }
-            let table =
-                format!("[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\n");
+            let table = format!(
+                "[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\nledger = \"sqlx\"\n"
+            );
             manifest.push_str(&table);
         }
         write("Cargo.toml", &manifest);

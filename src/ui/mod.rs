@@ -167,7 +167,9 @@ impl Ui {
 
 impl Observer for Ui {
     fn on(&self, event: &Event) {
-        self.json(json::event(event));
+        if self.is_json() {
+            self.json(json::event(event));
+        }
         self.progress.hear(event);
         let sentence = human::sentence(event);
         if let What::Warning { .. } = event.what {

@@ -30,6 +30,26 @@ pub fn other_environment<'a>(repo: &Repo, state: &'a LedgerState) -> Option<&'a 
     state.meta(meta_key::ENVIRONMENT).filter(|recorded| *recorded != repo.environment)
 }
 
+/// Refuses what takes data away from a database that belongs to another environment.
+///
+/// # Errors
+/// [`Kind::Refused`].
+pub fn refuse_other_environment(repo: &Repo, state: &LedgerState) -> Result<()> {
+    let Some(recorded) = other_environment(repo, state) else { return Ok(()) };
+    Err(Error::new(
+        Kind::Refused,
+        format!(
+            "the database of `{}` belongs to environment `{recorded}`, and this run is for `{}`",
+            repo.name, repo.environment
+        ),
+    )
+    .note("nothing was undone")
+    .help(format!(
+        "check the URL; if it is right: {}",
+        repo.command(&format!("resolve --environment {}", repo.environment))
+    )))
+}
+
 /// Refuses a format that a newer release wrote, warns of another environment, and refuses a half-loaded structure.
 ///
 /// # Errors
@@ -44,8 +64,8 @@ pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Resul
                 repo.name, repo.environment
             ),
             Some(format!(
-                "check the URL; if it is right: `cargo dbsetup resolve --environment {} --repo {}`",
-                repo.environment, repo.name
+                "check the URL; if it is right: {}",
+                repo.command(&format!("resolve --environment {}", repo.environment))
             )),
         );
     }
@@ -64,7 +84,7 @@ pub fn refuse_half_loaded(repo: &Repo, state: &LedgerState) -> Result<()> {
         Kind::PartlyLoaded,
         format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
     )
-    .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)))
+    .help(format!("load it again: {}", repo.command("load"))))
 }
 
 /// Refuses to work on tables of a format that this release does not know.

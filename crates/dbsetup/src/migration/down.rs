@@ -65,6 +65,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
         order: VersionOrder::Any,
     };
     let inspection = session.inspect().await?;
+    record::refuse_other_environment(session.repo(), &inspection.state)?;
     record::check_before_writing(session, &inspection.state)?;
     let plan = planned(session, &files, &inspection, &scope)?;
     let ledger = inspection.choice.table.clone();
@@ -137,7 +138,7 @@ fn progress_of<'i>(inspection: &'i Inspection, job: &Job<'_>) -> Option<&'i Prog
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
-    plan::down(&repo.name, files, &found, scope)
+    plan::down(repo, files, &found, scope)
 }
 
 /// The down side of every planned migration, and for `redo` their up sides in the reverse order.

@@ -155,6 +155,14 @@ fn corrections(
                 })
                 .collect()
         }
+        // It was begun and never recorded: to forget it is to forget how far it came.
+        Resolution::NotApplied
+            if entry.is_some_and(|entry| {
+                entry.row.is_none() && matches!(entry.state, State::Interrupted { .. })
+            }) =>
+        {
+            vec![(line("recorded as not applied"), forget_progress(inspection, files, &version))]
+        }
         Resolution::NotApplied => {
             let stored = stored()?;
             let beside = format!("{}{stored}", meta_key::CHECKSUM_PREFIX);

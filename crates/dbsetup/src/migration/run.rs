@@ -456,7 +456,8 @@ impl Runner<'_, '_> {
             )
             .note(format!("`{}`", job.script().path.display()))
             .help(format!(
-                "put the old text of these statements back and run it again, or `cargo dbsetup resolve {version} --applied`"
+                "put the old text of these statements back and run it again, or {}",
+                self.session.repo().command(&format!("resolve {version} --applied"))
             )));
         }
         if done < units.len() && !progress.retry && self.recovered(job, &units[done], done).await? {
@@ -494,13 +495,15 @@ impl Runner<'_, '_> {
                 let version = job.migration.version.as_str();
                 Err(Error::new(
                     Kind::Undecided,
-                    format!("migration {version} was interrupted, and nothing proves whether this statement ran"),
+                    format!(
+                        "migration {version} was interrupted, and nothing proves whether this statement ran"
+                    ),
                 )
                 .at(job.script().site(unit.range.clone()))
                 .help(format!(
-                    "look at the database, then `cargo dbsetup resolve {version} --retry` to run it, or `--skip-statement {}` \
-                     when it has run",
-                    index + 1
+                    "look at the database, then {} to run it, or {} when it has run",
+                    self.session.repo().command(&format!("resolve {version} --retry")),
+                    self.session.repo().command(&format!("resolve {version} --skip-statement {}", index + 1))
                 )))
             }
         }
@@ -537,7 +540,7 @@ impl Runner<'_, '_> {
     ) -> Error {
         let script = job.script();
         let text = &script.sql()[range.clone()];
-        let repo = &self.session.repo().name;
+        let repo = self.session.repo();
         let dialect = self.session.server().dialect();
         let mut error = Error::from(failure.error.clone());
         if failure.error.class == DbErrorClass::TransactionClosed {
@@ -553,8 +556,8 @@ impl Runner<'_, '_> {
                 )
                 .note(sentence_of(failure))
                 .help(format!(
-                    "keep the ledger of `{repo}` in a table that no migration touches: ledger = {{ kind = \"{}\", table = \"dbsetup_migrations\" }}",
-                    self.ledger.kind
+                    "keep the ledger of `{}` in a table that no migration touches: ledger = {{ kind = \"{}\", table = \"dbsetup_migrations\" }}",
+                    repo.name, self.ledger.kind
                 ));
             }
             None => error = error.note(format!("in `{}`", script.path.display())),
@@ -565,8 +568,11 @@ impl Runner<'_, '_> {
             "fix the file"
         };
         let again = match job.direction {
-            Direction::Up => format!("{fix} and run `cargo dbsetup migrate --repo {repo}` again"),
-            Direction::Down => format!("{fix} and run `cargo dbsetup rollback --repo {repo}` again"),
+            Direction::Up if job.migration.lane == Lane::Manual => {
+                format!("{fix} and run {} again", repo.command("migrate --lane manual"))
+            }
+            Direction::Up => format!("{fix} and run {} again", repo.command("migrate")),
+            Direction::Down => format!("{fix} and run {} again", repo.command("rollback")),
         };
         let undone = match within {
             _ if failure.error.class == DbErrorClass::ConnectionLost => {

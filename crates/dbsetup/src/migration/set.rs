@@ -109,6 +109,7 @@ impl FileSet {
         let mut existing = 0;
         for (path, lane) in &directories {
             if !path.is_dir() {
+                refuse_missing(repo, path)?;
                 continue;
             }
             existing += 1;
@@ -206,6 +207,20 @@ pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error
         .note(format!("`{}`", first.display()))
         .note(format!("`{}`", second.display()))
         .help("give one of them another version")
+}
+
+/// A directory that somebody named and that is not there is a typing error: its migrations would never run. The
+/// default ones may be missing, as git keeps no empty directories.
+fn refuse_missing(repo: &Repo, path: &Path) -> Result<()> {
+    if ["migrations", "manual_migrations"].iter().any(|name| path == repo.priv_dir.join(name)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Missing,
+        format!("there is no migrations directory `{}` for `{}`", repo.shown(path).display(), repo.name),
+    )
+    .note("it is configured by name")
+    .help(format!("mend the name, or make it: mkdir -p {}", repo.shown(path).display())))
 }
 
 fn missing_directory(repo: &Repo) -> Error {

@@ -185,7 +185,7 @@ fn plan_for_nothing(
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
-    plan::up(&repo.name, files, &found, scope)
+    plan::up(repo, files, &found, scope)
 }
 
 fn jobs<'f>(files: &'f FileSet, plan: &Plan, dialect: Dialect, ledger: &LedgerTable) -> Result<Vec<Job<'f>>> {
@@ -204,7 +204,7 @@ fn tell_plan(session: &Session<'_>, plan: &Plan) {
     for (version, by) in &plan.blocked {
         teller.warn(
             format!("migration {version} waits for {by}, which is not applied"),
-            Some(format!("apply it: `cargo dbsetup migrate --lane all --repo {}`", session.repo().name)),
+            Some(format!("apply it: {}", session.repo().command("migrate --lane all"))),
         );
     }
 }

@@ -93,7 +93,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 Kind::Undecided,
                 format!("migration {} of `{}` is half done", running.version, repo.name),
             )
-            .help("finish it: `cargo dbsetup migrate`"));
+            .help(format!("finish it: {}", repo.command("migrate --lane all"))));
         }
         let ledger = before.choice.table.clone();
         let request = DumpRequest {

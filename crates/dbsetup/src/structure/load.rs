@@ -275,9 +275,9 @@ fn not_empty(session: &Session<'_>, objects: &[String]) -> Error {
         error = error.note(object.clone());
     }
     error.help(format!(
-        "empty it and load the structure: `cargo dbsetup load --force --repo {0}`; or keep it and record what it has: \
-         `cargo dbsetup resolve --applied --to VERSION --repo {0}`",
-        repo.name
+        "empty it and load the structure: {}; or keep it and record what it has: {}",
+        repo.command("load --force"),
+        repo.command("resolve --applied --to VERSION")
     ))
 }
 
