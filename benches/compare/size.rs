@@ -21,8 +21,7 @@ pub fn compare(plan: &Plan, table: &mut Table) {
     let url = plan.place.url(DATABASE);
     let package = Package::new(&plan.place, "size", &[("core", &url)], &Corpus::made_up(1));
     let path = package.dir.join("core/structure.sql");
-    let kinds: [(&str, fn(&mut dyn Write, u64) -> std::io::Result<()>); 2] =
-        [("many statements", statements), ("one COPY", copy)];
+    let kinds: [(&str, Writer); 2] = [("many statements", statements), ("one COPY", copy)];
     for (name, write) in kinds {
         let mut file = BufWriter::new(File::create(&path).expect("files can be written"));
         write(&mut file, bytes).and_then(|()| file.flush()).expect("files can be written");
@@ -34,6 +33,9 @@ pub fn compare(plan: &Plan, table: &mut Table) {
     package.structure("core", None);
     plan.place.drop_database(DATABASE);
 }
+
+/// Writes a file of so many bytes.
+type Writer = fn(&mut dyn Write, u64) -> std::io::Result<()>;
 
 const TABLE: &[u8] = b"CREATE TABLE public.rows (id bigint NOT NULL, body text);\n";
 

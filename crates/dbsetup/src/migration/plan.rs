@@ -235,10 +235,15 @@ fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
             "put the old text back; or accept the new one, which is not run: {}",
             repo.command(&format!("resolve {version} --accept-checksum"))
         );
-        // Anything older would take along what was applied after it, and its rows.
-        if found.applied.last() == Some(version) {
-            help += &format!("; or undo it with its data and apply it again: {}", repo.command("redo"));
-        }
+        // In this order: what costs nothing first, what costs rows last.
+        help += &if found.applied.last() == Some(version) {
+            format!("; or undo it with its data and apply it again: {}", repo.command("redo"))
+        } else {
+            let redo = repo.command(&format!("redo --to {version}"));
+            format!(
+                "; or undo it and everything that was applied after it, data too, and apply them again: {redo}"
+            )
+        };
         return Err(error.help(help));
     }
     for entry in &found.entries {
