@@ -193,7 +193,7 @@ impl Workspace {
         let dir = owned.home.dir;
         let mut files = Vec::new();
         if !request.no_dotenv {
-            files = environment::dotenv_files(dir, &self.root, environment)?;
+            files = environment::dotenv_files(dir, &self.root, environment, &request.variables)?;
         }
         files.extend(cargo.iter().cloned());
         let variables = Variables::new(environment, &request.variables, files);

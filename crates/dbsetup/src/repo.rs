@@ -80,9 +80,10 @@ impl fmt::Display for Lane {
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    /// Takes a URL as configured; whether it parses is seen when it is opened.
+    /// Takes a URL as configured, blanks and line ends around it taken off (`$(cat file)`, a line that was pasted);
+    /// whether it parses is seen when it is opened.
     pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
+        Self(url.into().trim().to_owned())
     }
 
     /// The whole URL with its secrets, for the driver alone.
@@ -117,6 +118,10 @@ const SECRET_KEYS: [&str; 8] =
     ["password", "passwd", "pwd", "sslpassword", "sslkey", "ssl-key", "token", "secret"];
 
 fn redact(url: &str) -> String {
+    // `host=… password=…`, as libpq takes it: no URL, and it may hold anything.
+    if !url.contains("://") && url.to_ascii_lowercase().contains("password") {
+        return "***".to_owned();
+    }
     let (scheme, rest) = match url.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), url),

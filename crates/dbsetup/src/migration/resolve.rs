@@ -206,7 +206,7 @@ fn corrections(
                 ));
             }
             let skipped =
-                super::run::progress_after(migration, session.server().dialect(), progress, *number)?;
+                super::units::progress_after(migration, session.server().dialect(), progress, *number)?;
             vec![(line(&format!("statement {number} counts as run")), vec![Change::SetProgress(skipped)])]
         }
     })

@@ -136,8 +136,17 @@ impl SqliteServer {
             return self.recognised().await;
         }
         let directory = path.parent().unwrap_or(path);
-        fs::create_dir_all(directory)
-            .map_err(|source| error::file("make the directory", directory, &source))?;
+        // A directory of the project is ours to make; one of the machine is rather a typo, or a disk that is not there.
+        if Path::new(&self.location.written).is_relative() {
+            fs::create_dir_all(directory)
+                .map_err(|source| error::file("make the directory", directory, &source))?;
+        } else if !directory.is_dir() {
+            return Err(advised(
+                DbErrorClass::Configuration,
+                format!("there is no directory `{}` for the database", directory.display()),
+                format!("help: is the path right? if it is: `mkdir -p {}`", directory.display()),
+            ));
+        }
         if let Some(template) = &wanted.template {
             let template = Location::parse(&DatabaseUrl::new(template.clone()), &self.root);
             let Ok(Location { place: Place::File(template), .. }) = template else {

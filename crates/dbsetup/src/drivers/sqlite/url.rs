@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `sqlite:p`, `sqlite://p`, `sqlite3:p`, `sqlite3://p` | path `p`, percent-decoded as sqlx does; `sqlite:///p` is absolute |
 //! | `file:p`, `file:///p`, `file://localhost/p` | path `p`, percent-decoded, `#…` cut off (<https://www.sqlite.org/uri.html>) |
-//! | no scheme | the path as it stands, as diesel and the shell take it |
+//! | no scheme | the path as it stands, as diesel and the shell take it, if it ends as SQLite's files do or a file is there |
 //! | `:memory:`, `?mode=memory` | a database of the session's own |
 //!
 //! `mode=rwc` is read and means `rw`: whether a missing file is made is never the URL's to decide.
@@ -71,7 +71,11 @@ impl Location {
             other => return Err(wrong(format!("`{other}` is not a scheme of SQLite"))),
         };
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        refuse_secrets(path, scheme.is_empty())?;
+        if scheme.is_empty() {
+            refuse_what_is_no_file(rest, root)?;
+        } else {
+            refuse_secrets(path)?;
+        }
         let written = if encoded { decode(path).map_err(&wrong)? } else { path.to_owned() };
         let mut location =
             Self { place: Place::Memory, written, read_only: false, immutable: false, vfs: None };
@@ -114,15 +118,51 @@ impl Location {
 }
 
 /// Refuses what is rather the broken URL of a server than a path: its password would become the name of a file.
-fn refuse_secrets(path: &str, bare: bool) -> Result<()> {
+fn refuse_secrets(path: &str) -> Result<()> {
     let has_user = path.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
-    let has_password = path.to_ascii_lowercase().contains("password=");
-    if !(has_user || has_password || bare && path.contains("://")) {
+    if has_user || path.to_ascii_lowercase().contains("password=") {
+        return Err(no_url(HELP));
+    }
+    Ok(())
+}
+
+/// Refuses text without a scheme unless it looks like a file of SQLite's: a mistyped URL of a server has none either,
+/// and it would become an empty database that answers.
+fn refuse_what_is_no_file(text: &str, root: &Path) -> Result<()> {
+    if text.starts_with(['"', '\'']) {
+        return Err(no_url("the quotes are part of the value: take them away"));
+    }
+    let lower = text.to_ascii_lowercase();
+    if text.contains("://") || lower.starts_with("postgres") {
+        return refuse_secrets(text).and(Err(no_url(HELP)));
+    }
+    if has_words_of_a_server(&lower) {
+        return Err(no_url(
+            "this is the `key=value` form of libpq: write it as `postgres://user:password@host/database`",
+        ));
+    }
+    refuse_secrets(text)?;
+    let is_named_so = [".db", ".db3", ".sqlite", ".sqlite3"].iter().any(|ending| lower.ends_with(ending));
+    if text.is_empty() || text == ":memory:" || is_named_so || root.join(text).is_file() {
         return Ok(());
     }
-    // Nothing of it is shown: where the password stands in it is anybody's guess.
-    Err(Error::new(Kind::Configuration, "what is given as the URL is neither a URL nor the path of an SQLite file")
-        .help("a server is `postgres://user:password@host/database`, with `@`, `/`, `#` and `%` of the password percent-encoded; a file is `sqlite:app.db`"))
+    Err(no_url(HELP))
+}
+
+/// Whether this is libpq's `host=… user=…`.
+fn has_words_of_a_server(text: &str) -> bool {
+    let key = |word: &str| word.split_once('=').map(|(key, _)| key.trim().to_owned());
+    let keys = ["host", "hostaddr", "port", "user", "dbname", "password", "passfile", "service", "sslmode"];
+    text.split_whitespace().filter_map(key).any(|key| keys.contains(&key.as_str()))
+}
+
+const HELP: &str = "a server is `postgres://user:password@host/database`, with `@`, `/`, `#` and `%` of the \
+                    password percent-encoded; a file is `sqlite:app.db`";
+
+/// Nothing of the text is shown: where a password stands in it is anybody's guess.
+fn no_url(help: &'static str) -> Error {
+    let message = "what is given as the URL is neither a URL nor the path of an SQLite file";
+    Error::new(Kind::Configuration, message).help(help)
 }
 
 /// Decodes `%20` and its like.
@@ -198,6 +238,39 @@ mod tests {
             "file:x?mode=memory",
         ] {
             assert_eq!(path(url), ":memory:", "{url}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_url_of_a_server_is_no_file_and_is_not_repeated() {
+        for url in [
+            "\"postgres://app:s3cret@h/x\"",
+            "'postgres://app:s3cret@h/x.db'",
+            "postgres//app:s3cret@h/x",
+            "postgres//app:s3cret@h/x.db",
+            "host=127.0.0.1 user=app password=s3cret",
+            "host=127.0.0.1 dbname=s3cret.db",
+            "localhost/s3cret",
+            "app:s3cret@h/x.db",
+            "sqlite://app:s3cret@h/x",
+            "s3cret",
+        ] {
+            let error = parse(url).expect_err(url);
+            assert_eq!(error.kind(), Kind::Configuration, "{url}");
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_without_scheme_is_a_file_by_its_ending_or_because_it_is_there() {
+        let dir = tempfile::tempdir().expect("a temporary directory can be made");
+        std::fs::write(dir.path().join("data"), "").expect("it is writable");
+        let parse = |url: &str| Location::parse(&DatabaseUrl::new(url), dir.path());
+        for url in ["data", "new.db", "x/new.SQLite3", ":memory:"] {
+            parse(url).expect(url);
+        }
+        for url in ["new", "new.db/x", "localhost/new"] {
+            parse(url).expect_err(url);
         }
     }
 
