@@ -25,10 +25,17 @@ on_each_database! {
         project.write(file(&project, "10_users.sql"), &USERS.replace("40", "400"));
         let project = project.migration("core", "30_new", "create table new_one (id integer);\n");
         let run = project.run("migrate");
-        run.code(1).stderr_contains("10_users.sql").stderr_contains("redo").stderr_contains("resolve").stderr_lacks("== Migrated");
+        run.code(1).stderr_contains("10_users.sql").stderr_contains("resolve").stderr_lacks("== Migrated");
         assert!(!project.database("core").tables().contains(&"new_one".to_owned()));
         project.run("resolve 10 --accept-checksum").success();
         project.run("migrate").success().stderr_contains("== Migrated 30 new");
+        // `redo` is named where there is a way back.
+        let project = project.reversible("core", "40_pair", "create table pair (id integer);\n", "drop table pair;\n");
+        project.run("migrate").success();
+        project.write(file(&project, "40_pair.up.sql"), "create table pair (id integer, more integer);\n");
+        project.run("migrate").code(1).stderr_contains("redo").stderr_contains("resolve");
+        project.run("redo").success();
+        project.run("status --check").success();
     }
 
     fn other_line_endings_are_no_edit(backend) {
