@@ -11,7 +11,6 @@ mod aliases;
 mod bad_input;
 mod commands;
 mod concurrency;
-mod consent;
 mod crashes;
 mod documents;
 mod drift;

@@ -18,6 +18,7 @@ impl From<DbErrorClass> for Kind {
             DbErrorClass::Permission => Self::Permission,
             DbErrorClass::ReadOnly | DbErrorClass::Unsupported => Self::Unsupported,
             DbErrorClass::Configuration => Self::Configuration,
+            DbErrorClass::Refused => Self::Refused,
             DbErrorClass::Io => Self::Io,
             DbErrorClass::Program => Self::Program,
             DbErrorClass::Statement
