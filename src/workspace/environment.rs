@@ -218,9 +218,10 @@ fn parse_dotenv(text: &str, shown: &Path, process: &Process) -> Result<Parsed> {
                 }
             }
             Err(dotenvy::Error::LineParse(line, _)) => {
-                let line = references.iter().enumerate().fold(line, |line, (at, reference)| {
-                    line.replace(&format!("${{{MARK}{at}}}"), reference)
-                });
+                let line = references
+                    .iter()
+                    .enumerate()
+                    .fold(line, |line, (at, reference)| line.replace(&format!("${{{MARK}{at}}}"), reference));
                 let first = line.lines().next().unwrap_or_default();
                 let start = text.find(first).unwrap_or(0);
                 let mut site = Site::in_text(shown, text, start..start);
@@ -268,8 +269,7 @@ fn mark_references(text: &str) -> (String, Vec<String>) {
         references.push(found[0].to_owned());
         format!("${{{MARK}{}}}", references.len() - 1)
     });
-    let lines: String =
-        (0..references.len()).map(|at| format!("{MARK}{at}='{}'\n", stand_in(at))).collect();
+    let lines: String = (0..references.len()).map(|at| format!("{MARK}{at}='{}'\n", stand_in(at))).collect();
     (lines + &marked, references)
 }
 

@@ -21,7 +21,7 @@ fn without_a_terminal_a_drop_is_refused_and_names_the_flag() {
     assert!(is_there(&project, "core_dev.db"));
     project.run("drop --yes").success().stderr_contains("The database for core has been dropped");
     assert!(!is_there(&project, "core_dev.db"));
-    project.run("drop --yes").success().stderr_contains("has already been dropped");
+    project.run("drop --yes").success().stderr_contains("There is no database for core");
 }
 
 #[test]
@@ -43,8 +43,34 @@ fn a_database_that_says_it_belongs_to_another_environment_is_not_dropped() {
     let refused = project.run("drop --yes");
     refused.code(4).stderr_contains("`prod`").stderr_contains("resolve -r core --environment dev");
     assert!(is_there(&project, "core.db"));
-    project.run("resolve --environment dev").success();
+    // The record is what protects it: changing that is as if it were dropped.
+    project.run("resolve --environment dev").code(4).stderr_contains("--yes --allow-protected core.db");
+    project.run("resolve --environment dev --yes").code(4).stderr_contains("`prod` is protected");
+    project.run("resolve --environment dev --dry-run").code(4);
+    project.run("resolve --environment 'de v'").code(2).stderr_contains("letters, digits");
+    project.run("drop --dry-run").code(4).stderr_contains("without `--dry-run`").stdout_is("");
+    project.run("drop --env prod --dry-run").code(4);
+    project.run("resolve --environment dev --yes --allow-protected core.db").success();
     project.run("drop --yes").success();
+}
+
+#[test]
+fn a_database_that_is_missing_is_dropped_without_a_question() {
+    let project = Project::new().repo("core", Sqlite);
+    project.run("drop").success().stderr_contains("There is no database for core (sqlite:core_dev.db)");
+    project.run("drop --dry-run").success().stdout_contains("nothing to do");
+}
+
+#[test]
+fn a_dry_run_of_a_dump_on_a_fresh_machine_says_what_it_would_do() {
+    let project = Project::new()
+        .repo("core", Sqlite)
+        .migration("core", "1_a", "create table a (id integer);\n")
+        .alias("migrate", &["migrate", "dump"]);
+    let run = project.run("setup --dry-run");
+    run.success()
+        .stdout_contains("would run 1 a")
+        .stdout_contains("would run `dump` on the database as it is by then");
 }
 
 #[cfg(unix)]
