@@ -33,6 +33,11 @@ pub struct Victim {
 impl Victim {
     /// Why the database may not be destroyed without being named; `None` when it is fair game.
     fn protection(&self) -> Option<String> {
+        if self.danger == Danger::Unprotect
+            && let Some(recorded) = &self.recorded
+        {
+            return Some(format!("its environment `{}` is protected", text::line(recorded)));
+        }
         if let Some(why) = &self.unreadable {
             return Some(format!("whose it is cannot be read: {}", text::line(why)));
         }
@@ -62,14 +67,18 @@ pub enum Verdict {
     Refuse(Error),
 }
 
+/// Returns the refusal of everything that is protected and not named.
+pub fn refuse_protected(victims: &[Victim], terminal: bool) -> Option<Error> {
+    let closed = victims.iter().filter(|victim| !victim.is_allowed());
+    let closed: Vec<(&Victim, String)> =
+        closed.filter_map(|victim| Some((victim, victim.protection()?))).collect();
+    (!closed.is_empty()).then(|| protected(&closed, terminal))
+}
+
 /// Decides. `terminal` says whether there is a person to ask.
 pub fn judge(victims: &[Victim], terminal: bool) -> Verdict {
-    for victim in victims {
-        if let Some(why) = victim.protection()
-            && !victim.is_allowed()
-        {
-            return Verdict::Refuse(protected(victim, &why, terminal));
-        }
+    if let Some(error) = refuse_protected(victims, terminal) {
+        return Verdict::Refuse(error);
     }
     let open: Vec<&Victim> = victims.iter().filter(|victim| !victim.yes).collect();
     let Some(first) = open.first() else { return Verdict::Go };
@@ -85,23 +94,43 @@ pub fn judge(victims: &[Victim], terminal: bool) -> Verdict {
     Verdict::Refuse(error.help("pass `--yes` to go on without being asked"))
 }
 
-fn protected(victim: &Victim, why: &str, terminal: bool) -> Error {
-    let database = text::line(&victim.database);
-    let message = format!("refused to {} `{database}`: {why}", victim.danger.deed());
-    let yes = if terminal || victim.yes { "" } else { "--yes " };
-    let flags = format!("{yes}--allow-protected {}", shell_words::quote(&victim.database));
-    let mut help = format!("pass `{flags}` if that is what you want");
-    if victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment) {
-        help += &format!(
-            "; if the record is wrong, run `cargo dbsetup resolve -r {} --environment {}`",
-            victim.repo, victim.environment
-        );
+fn protected(closed: &[(&Victim, String)], terminal: bool) -> Error {
+    let (first, why) = &closed[0];
+    let message = match closed.len() {
+        1 => format!("refused to {} `{}`: {why}", first.danger.deed(), text::line(&first.database)),
+        number => format!("refused: {number} databases are protected"),
+    };
+    let mut error = Error::new(Kind::Refused, message);
+    let yes = if terminal || closed.iter().all(|(victim, _)| victim.yes) { "" } else { "--yes " };
+    let mut flags: Vec<String> = Vec::new();
+    let mut resolve: Vec<String> = Vec::new();
+    for (victim, why) in closed {
+        error = error.note(match closed.len() {
+            1 => listing(victim),
+            _ => format!("{}: {why}", listing(victim)),
+        });
+        let flag = format!("--allow-protected {}", shell_words::quote(&victim.database));
+        if !flags.contains(&flag) {
+            flags.push(flag);
+        }
+        let is_elsewhere = victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
+        let command =
+            format!("`cargo dbsetup resolve -r {} --environment {}`", victim.repo, victim.environment);
+        if is_elsewhere && victim.danger != Danger::Unprotect && !resolve.contains(&command) {
+            resolve.push(command);
+        }
     }
-    Error::new(Kind::Refused, message).note(listing(victim)).help(help)
+    let mut help = format!("pass `{yes}{}` if that is what you want", flags.join(" "));
+    if !resolve.is_empty() {
+        help += &format!("; if the record is wrong, run {}", resolve.join(", "));
+    }
+    error.help(help)
 }
 
 fn question(victims: &[&Victim]) -> String {
-    let mut text = String::from("This cannot be undone:\n");
+    let undone = victims.iter().all(|victim| victim.danger == Danger::Unprotect);
+    let title = if undone { "This takes the protection off:\n" } else { "This cannot be undone:\n" };
+    let mut text = String::from(title);
     for victim in victims {
         text += &format!("  {}\n", listing(victim));
     }
@@ -167,6 +196,27 @@ mod tests {
         let other = Victim { allowed: vec!["core".into()], ..prod.clone() };
         refusal(&[other], true);
         assert!(matches!(judge(&[Victim { allowed: vec!["core_dev".into()], ..prod }], false), Verdict::Go));
+    }
+
+    #[test]
+    fn every_protected_database_is_named_at_once() {
+        let prod = Victim { environment: "prod".into(), disposable: false, ..victim() };
+        let data = Victim { repo: "data".into(), database: "data_prod".into(), ..prod.clone() };
+        let error = refusal(&[prod, data], false);
+        let help = "--yes --allow-protected core_dev --allow-protected data_prod";
+        assert!(error.to_string().contains(help), "{error}");
+    }
+
+    #[test]
+    fn the_record_that_protects_a_database_is_protected() {
+        let record =
+            Victim { danger: Danger::Unprotect, recorded: Some("prod".into()), yes: true, ..victim() };
+        let error = refusal(std::slice::from_ref(&record), false).to_string();
+        assert!(error.contains("--allow-protected core_dev") && !error.contains("resolve"), "{error}");
+        assert!(matches!(
+            judge(&[Victim { allowed: vec!["core_dev".into()], ..record }], false),
+            Verdict::Go
+        ));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub enum Danger {
     Empty,
     /// What every migration made.
     RollBackAll,
+    /// Nothing yet: the record that protects the database.
+    Unprotect,
 }
 
 impl Danger {
@@ -96,6 +98,7 @@ impl Danger {
             Self::Drop => "drop",
             Self::Empty => "empty and reload",
             Self::RollBackAll => "roll back every migration of",
+            Self::Unprotect => "record another environment for",
         }
     }
 }

@@ -24,7 +24,7 @@ mod usage;
 use dbsetup::Error;
 use dbsetup::repo::DatabaseUrl;
 
-use crate::ui::Ui;
+use crate::ui::{Ui, notices};
 use crate::workspace::Workspace;
 use alias::Aliases;
 use args::Line;
@@ -87,6 +87,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     let signals = Signals::listen().map_err(|error| {
         Error::new(dbsetup::Kind::Io, format!("cannot listen for signals: {error}")).because(error)
     })?;
+    notices::listen();
     let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
     run.run(signals).await
 }

@@ -19,13 +19,14 @@ enum Imagined {
 /// How the line of a plan begins that says that `migrate` loads the structure first.
 pub const LOADING: &str = "load the structure";
 
-/// What every repo's database would be at this point of a dry run, and whether its structure would be loaded.
-pub struct Rehearsal(Vec<Imagined>, Vec<bool>);
+/// What every repo's database would be at this point of a dry run, whether its structure would be loaded, and whether
+/// its schema would be another one.
+pub struct Rehearsal(Vec<Imagined>, Vec<bool>, Vec<bool>);
 
 impl Rehearsal {
     /// Returns a rehearsal in which nothing has happened to `repos` databases.
     pub fn new(repos: usize) -> Self {
-        Self(vec![Imagined::Same; repos], vec![false; repos])
+        Self(vec![Imagined::Same; repos], vec![false; repos], vec![false; repos])
     }
 
     /// Returns the plan of a step that cannot be asked of the database, because by then it would be another one.
@@ -36,6 +37,9 @@ impl Rehearsal {
         step: &Step,
         dry_run: bool,
     ) -> Option<Vec<String>> {
+        if dry_run && self.2[repo] && matches!(command, Command::Dump(_)) {
+            return Some(vec![format!("run `{}` on the database as it is by then", step.shown())]);
+        }
         if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Wait(_)) {
             return None;
         }
@@ -60,6 +64,7 @@ impl Rehearsal {
     /// Takes note of the plan of a step that was asked of the database. One that is missing can be asked as well: the
     /// rules plan for it as for an empty one.
     pub fn learn(&mut self, repo: usize, command: &Command, plan: &mut Vec<String>) {
+        self.2[repo] |= !plan.is_empty();
         match command {
             Command::Drop(_) => self.0[repo] = Imagined::Absent,
             Command::Load(_) => self.1[repo] |= !plan.is_empty(),

@@ -22,7 +22,7 @@ use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
 use crate::ui::json::Object;
-use crate::ui::{Ui, prompt, status};
+use crate::ui::{Ui, notices, prompt, status};
 use crate::workspace::Workspace;
 
 /// How long ending interrupted sessions may take.
@@ -120,13 +120,25 @@ impl<'a> Runner<'a> {
     /// Asks once for everything that the plan destroys.
     async fn ask(&mut self) -> Result<(), Stop> {
         let prepared = self.prepared;
-        let mut victims = Vec::new();
+        let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
+        // What a step before may have made is there by then, whatever is there now.
+        let mut touched = vec![false; prepared.repos.len()];
         for PreparedStep { step, repos, .. } in &prepared.steps {
-            let Action::Command(command) = &step.action else { continue };
-            let Some(danger) = command.danger().filter(|_| !step.options.dry_run) else { continue };
+            let danger = match &step.action {
+                Action::Command(command) => command.danger(),
+                Action::Program(_) => None,
+            };
             for &repo in repos {
-                victims.push(self.victim(repo, danger, &step.options).await?);
+                if let Some(danger) = danger
+                    && let Some(victim) = self.victim(repo, danger, &step.options, !touched[repo]).await?
+                {
+                    if step.options.dry_run { &mut rehearsed } else { &mut victims }.push(victim);
+                }
+                touched[repo] = true;
             }
+        }
+        if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
+            return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
         match confirm::judge(&victims, prompt::can_ask()) {
             Verdict::Go => Ok(()),
@@ -152,10 +164,19 @@ impl<'a> Runner<'a> {
         }
     }
 
-    async fn victim(&mut self, at: usize, danger: Danger, options: &Options) -> Result<Victim, Stop> {
+    /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
+    /// it is now.
+    async fn victim(
+        &mut self,
+        at: usize,
+        danger: Danger,
+        options: &Options,
+        untouched: bool,
+    ) -> Result<Option<Victim>, Stop> {
         let repo = self.prepared.repos[at].files();
         let session = self.sessions.get(at)?;
         let (recorded, unreadable) = match session.inspect_if_exists().await {
+            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
             Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
             Err(error)
                 if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
@@ -167,7 +188,11 @@ impl<'a> Runner<'a> {
         // A drop is not to wait for the very session that looked.
         session.close().await;
         let target = session.server().target().clone();
-        Ok(Victim {
+        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
+        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
+            return Ok(None);
+        }
+        Ok(Some(Victim {
             danger,
             repo: repo.name.to_string(),
             environment: repo.environment.clone(),
@@ -178,7 +203,7 @@ impl<'a> Runner<'a> {
             unreadable,
             allowed: options.allow_protected.clone(),
             yes: options.yes,
-        })
+        }))
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -278,8 +303,8 @@ impl<'a> Runner<'a> {
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
-            let result =
-                command.run(&mut Task { repo, session, options, variables: variables.as_ref() }).await;
+            let mut task = Task { repo, session, options, variables: variables.as_ref() };
+            let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let code = exit::code(error.kind());
                 ui.error(&error, Some(repo.name.as_str()), code);

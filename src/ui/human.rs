@@ -12,6 +12,8 @@ use super::text::{block, count, line};
 pub enum Weight {
     /// Only a bar shows it, or `-vv`.
     Detail,
+    /// Only `-v` shows it.
+    Aside,
     /// Work began: said where no bar shows it, and with `-v`.
     Start,
     /// Success: `--quiet` drops it.
@@ -37,7 +39,7 @@ pub struct Sentence {
 
 /// Returns the sentence of an event.
 pub fn sentence(event: &Event) -> Sentence {
-    use Weight::{Detail, Reason, Start, Success, Warning};
+    use Weight::{Aside, Detail, Reason, Start, Success, Warning};
     let repo = &event.repo;
     let named = |weight, text: String| Sentence { weight, text, named: true, help: None };
     let bare = |weight, text: String| Sentence { weight, text, named: false, help: None };
@@ -56,7 +58,7 @@ pub fn sentence(event: &Event) -> Sentence {
             named(Success, format!("The database for {repo} has been dropped ({}){ended}", line(target)))
         }
         What::AlreadyDropped { target } => {
-            named(Success, format!("The database for {repo} has already been dropped ({})", line(target)))
+            named(Success, format!("There is no database for {repo} ({})", line(target)))
         }
         What::Reachable { target, took } => {
             named(Success, format!("The server for {repo} answers ({}) after {}", line(target), shown(*took)))
@@ -148,7 +150,7 @@ pub fn sentence(event: &Event) -> Sentence {
             format!("The database for {repo} belongs to the environment {} now", line(environment)),
         ),
         What::Retry { why, attempt } => named(Reason, format!("{repo}: {}; attempt {attempt}", line(why))),
-        What::Notice { text } => bare(Success, format!("   the server says: {}", line(text))),
+        What::Notice { text } => bare(Aside, format!("   the server says: {}", line(text))),
         What::Warning { text, help } => {
             let help = help.as_deref().map(|help| block(help).into_owned());
             Sentence { help, ..bare(Warning, block(text).into_owned()) }

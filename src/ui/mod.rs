@@ -6,6 +6,7 @@ pub mod duration;
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod notices;
 mod progress;
 pub mod prompt;
 mod report;
@@ -146,6 +147,7 @@ impl Ui {
         let verbose = self.verbose.load(Ordering::Relaxed);
         let shown = match weight {
             Weight::Detail => verbose > 1,
+            Weight::Aside => verbose > 0,
             Weight::Start => verbose > 0 || !(self.progress.is_drawn() || self.quiet.load(Ordering::Relaxed)),
             Weight::Success => !self.quiet.load(Ordering::Relaxed),
             Weight::Reason | Weight::Warning => true,
@@ -165,8 +167,29 @@ impl Ui {
     }
 }
 
+impl Ui {
+    /// Shows what the server of `repo` has said since it was last asked: warnings always, notices with `-v`.
+    pub fn notices(&self, repo: &str) {
+        for notice in notices::take() {
+            let severity = if notice.warning { "warning" } else { "notice" };
+            let object = json::Object::new("notice").text("repo", repo).text("severity", severity);
+            self.json(object.text("text", &notice.text));
+            let several = self.several.load(Ordering::Relaxed);
+            let whose = if several { format!("the server of {repo}") } else { "the server".to_owned() };
+            let text = format!("{whose} says: {}", text::line(&notice.text));
+            if notice.warning {
+                self.warning(&text, None);
+            } else {
+                self.say(Weight::Aside, &format!("   {text}"));
+            }
+        }
+    }
+}
+
 impl Observer for Ui {
     fn on(&self, event: &Event) {
+        // They were said before this happened.
+        self.notices(event.repo.as_str());
         if self.is_json() {
             self.json(json::event(event));
         }

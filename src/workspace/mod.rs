@@ -31,7 +31,7 @@ use dbsetup::{Error, Kind, Result};
 
 pub use aliases::Alias;
 pub use environment::Process;
-pub use manifest::nearest;
+pub use manifest::{is_name, nearest};
 pub use metadata::{Member, is_cargo_failure};
 pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};
@@ -107,7 +107,7 @@ impl Request {
             (None, Some(name)) => (name, "the variable `DBSETUP_ENV`"),
             (None, None) => (DEFAULT_ENVIRONMENT.to_owned(), ""),
         };
-        if manifest::is_name(&name) {
+        if is_name(&name) {
             return Ok(name);
         }
         Err(Error::new(Kind::Configuration, format!("`{name}` is no name for an environment"))

@@ -30,7 +30,7 @@ on_each_database! {
         project.run("create").success().stderr_contains("The database for core has already been created (");
         project.run("drop --yes").success().stderr_contains("The database for core has been dropped (");
         assert!(!project.database("core").exists());
-        project.run("drop --yes").success().stderr_contains("The database for core has already been dropped (");
+        project.run("drop --yes").success().stderr_contains("There is no database for core (");
     }
 
     fn a_dry_run_of_create_and_drop_does_neither(backend) {

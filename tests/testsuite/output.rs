@@ -1,6 +1,6 @@
 //! Who hears what, where: stdout, stderr, JSON, GitHub.
 
-use crate::support::{Backend, Project, Sqlite};
+use crate::support::{Backend, Postgres, Project, Sqlite, postgres};
 
 fn project() -> Project {
     Project::new().repo("core", Sqlite).migration(
@@ -130,4 +130,31 @@ fn a_statement_that_wants_no_transaction_is_told_how_to_get_none() {
             project.priv_file("core", "migrations/20260101000000_v.sql", "-- no-transaction\nvacuum;");
         project.run("setup").success();
     }
+}
+
+#[test]
+fn what_a_server_says_besides_is_shown_for_its_repo() {
+    let Some(_) = postgres::server() else { return };
+    let text = "do $$ begin raise notice 'a%b', 1; raise warning E'mind\n== the gap'; end $$;\n";
+    let project = Project::new().repo("core", Postgres).migration("core", "1_loud.up", text).migration(
+        "core",
+        "1_loud.down",
+        "select 1;\n",
+    );
+    project.run("create").success();
+    project
+        .run("migrate")
+        .success()
+        .stderr_contains("warning: the server says: mind")
+        .stderr_lacks("\n== the gap")
+        .stderr_lacks("a1b");
+    project.run("redo -v").success().stderr_contains("the server says: a1b");
+    let run = project.run("redo --format json");
+    run.success();
+    let line = |text: &str| run.stdout.lines().find(|line| line.contains(text)).map(str::to_owned);
+    assert_eq!(
+        line("a1b").as_deref(),
+        Some("{\"v\":1,\"event\":\"notice\",\"repo\":\"core\",\"severity\":\"notice\",\"text\":\"a1b\"}")
+    );
+    assert!(line("mind").is_some_and(|line| line.contains("\"severity\":\"warning\"")), "{}", run.stdout);
 }

@@ -74,7 +74,8 @@ on_each_database! {
         project.write(project.priv_dir("core").join("migrations/2_more.sql"), "create table more (id integer);\n");
         as_dev("migrate").success().stderr_contains("warning").stderr_contains("prod");
         assert!(project.database_in("core", "prod").exists());
-        as_dev("resolve --environment dev").success().stderr_contains("The database for core belongs to the environment dev now");
+        as_dev("resolve --environment dev").code(4).stderr_contains("--allow-protected");
+        as_dev(&format!("resolve --environment dev --yes --allow-protected {name}")).success().stderr_contains("The database for core belongs to the environment dev now");
         as_dev("drop --yes").success().stderr_contains(&name);
         assert!(!project.database_in("core", "prod").exists());
     }

@@ -106,6 +106,7 @@ impl Command {
             Self::Drop(_) => Some(Danger::Drop),
             Self::Load(command) => command.danger(),
             Self::Rollback(command) => command.danger(),
+            Self::Resolve(command) => command.danger(),
             _ => None,
         }
     }

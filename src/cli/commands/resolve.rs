@@ -5,7 +5,8 @@ use dbsetup::migration::{Resolution, ResolveRequest};
 use dbsetup::{Error, Kind, Result, migration, record};
 
 use super::shared::{LaneFlag, Several};
-use crate::cli::context::{Output, Task};
+use crate::cli::context::{Danger, Output, Task};
+use crate::workspace::is_name;
 
 /// Correct what the database records about migrations, without running them.
 ///
@@ -46,7 +47,9 @@ pub struct Resolve {
     skip_statement: Option<usize>,
 
     /// Record that the database belongs to this environment.
-    #[arg(long, value_name = "NAME", group = "change", conflicts_with_all = ["version", "to"])]
+    ///
+    /// Where the database belongs to a protected environment, this asks as `drop` does.
+    #[arg(long, value_name = "NAME", group = "change", conflicts_with_all = ["version", "to"], value_parser = environment_name)]
     environment: Option<String>,
 
     #[command(flatten)]
@@ -56,6 +59,10 @@ pub struct Resolve {
 impl Resolve {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         self.several.unless_all(Some("resolve"))
+    }
+
+    pub fn danger(&self) -> Option<Danger> {
+        self.environment.as_ref().map(|_| Danger::Unprotect)
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
@@ -100,4 +107,9 @@ impl Resolve {
         };
         Ok((version, resolution))
     }
+}
+
+/// Takes what `--env` takes.
+fn environment_name(text: &str) -> Result<String, String> {
+    if is_name(text) { Ok(text.to_owned()) } else { Err("use letters, digits, `-` and `_`".to_owned()) }
 }

@@ -134,7 +134,7 @@ async fn create_from(
             Some("42501") => {
                 return Err(advised(
                     error,
-                    "grant it with `ALTER ROLE … CREATEDB`, or set `maintenance-url`",
+                    "grant the role CREATEDB, or set `maintenance-url` to a role that has it",
                 ));
             }
             // Two creations at once copy the same template.
