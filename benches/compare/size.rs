@@ -10,6 +10,9 @@ use super::place::Package;
 use super::table::{Goal, Table};
 
 const DATABASE: &str = "bench_size";
+/// Writes a file of so many bytes.
+type Maker = fn(&mut dyn Write, u64) -> std::io::Result<()>;
+
 const LIMIT: u64 = 64 << 20;
 
 /// Loads large structure files: many statements, then one COPY.
@@ -21,8 +24,7 @@ pub fn compare(plan: &Plan, table: &mut Table) {
     let url = plan.place.url(DATABASE);
     let package = Package::new(&plan.place, "size", &[("core", &url)], &Corpus::made_up(1));
     let path = package.dir.join("core/structure.sql");
-    let kinds: [(&str, fn(&mut dyn Write, u64) -> std::io::Result<()>); 2] =
-        [("many statements", statements), ("one COPY", copy)];
+    let kinds: [(&str, Maker); 2] = [("many statements", statements), ("one COPY", copy)];
     for (name, write) in kinds {
         let mut file = BufWriter::new(File::create(&path).expect("files can be written"));
         write(&mut file, bytes).and_then(|()| file.flush()).expect("files can be written");

@@ -234,7 +234,8 @@ async fn apply(
         record::refuse_half_loaded(session.repo(), &inspection.state)?;
         let plan = planned(session, files, &inspection, &scope)?;
         tell_of_others(session, &expected, &plan);
-        let in_lane = |version: &&Version| files.find(version).is_some_and(|migration| migration.lane == lane);
+        let in_lane =
+            |version: &&Version| files.find(version).is_some_and(|migration| migration.lane == lane);
         let is_own_lock = inspection.choice.table == ledger;
         let stretch: Vec<Version> =
             plan.versions.iter().take_while(in_lane).filter(|_| is_own_lock).cloned().collect();
