@@ -63,13 +63,15 @@ impl<'a> Contestant<'a> {
     }
 }
 
-/// Returns the milliseconds that each contestant took in each round, after one round that does not count.
+/// Returns the milliseconds that each contestant took in each round, after one round that does not count; a single
+/// round, of something that takes long, is not preceded by one.
 pub fn rounds<const N: usize>(rounds: usize, mut contestants: [Contestant<'_>; N]) -> [Vec<f64>; N] {
-    for round in 0..=rounds {
+    let warm_up = usize::from(rounds > 1);
+    for round in 0..rounds + warm_up {
         for turn in 0..N {
             let contestant = &mut contestants[(round + turn) % N];
             let time = contestant.time();
-            if round > 0 {
+            if round >= warm_up {
                 contestant.times.push(time);
             }
         }

@@ -10,6 +10,9 @@ use super::place::Package;
 use super::table::{Goal, Table};
 
 const DATABASE: &str = "bench_size";
+/// Writes a file of so many bytes.
+type Maker = fn(&mut dyn Write, u64) -> std::io::Result<()>;
+
 const LIMIT: u64 = 64 << 20;
 
 /// Loads large structure files: many statements, then one COPY.
@@ -21,7 +24,7 @@ pub fn compare(plan: &Plan, table: &mut Table) {
     let url = plan.place.url(DATABASE);
     let package = Package::new(&plan.place, "size", &[("core", &url)], &Corpus::made_up(1));
     let path = package.dir.join("core/structure.sql");
-    let kinds: [(&str, Writer); 2] = [("many statements", statements), ("one COPY", copy)];
+    let kinds: [(&str, Maker); 2] = [("many statements", statements), ("one COPY", copy)];
     for (name, write) in kinds {
         let mut file = BufWriter::new(File::create(&path).expect("files can be written"));
         write(&mut file, bytes).and_then(|()| file.flush()).expect("files can be written");
@@ -33,9 +36,6 @@ pub fn compare(plan: &Plan, table: &mut Table) {
     package.structure("core", None);
     plan.place.drop_database(DATABASE);
 }
-
-/// Writes a file of so many bytes.
-type Writer = fn(&mut dyn Write, u64) -> std::io::Result<()>;
 
 const TABLE: &[u8] = b"CREATE TABLE public.rows (id bigint NOT NULL, body text);\n";
 

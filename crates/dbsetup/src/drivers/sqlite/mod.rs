@@ -1,8 +1,8 @@
 //! SQLite: a file is a database, and the process that opens it is its server.
 //!
-//! What SQLite lacks is made up for here: a session lock is a locked file beside the database ([`lock`]), the proof
-//! that a script left its transaction alone is a commit hook ([`hooks`]), the place of an error is looked up in the
-//! script ([`error`]).
+//! What SQLite lacks is made up for here: a session lock is a locked file beside the database (`lock`), the proof
+//! that a script left its transaction alone is a commit hook (`hooks`), the place of an error is looked up in the
+//! script (`error`).
 
 mod catalog;
 mod error;
