@@ -61,7 +61,10 @@ pub(super) async fn ping(place: &Place) -> Result<(), DbError> {
 /// Connects to where databases are made and dropped from.
 async fn maintenance(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
     if let Some(configured) = configured {
-        return session::open(configured, APPLICATION, &[]).await;
+        return session::open(configured, APPLICATION, &[]).await.map_err(|mut error| {
+            error.notes.push(format!("this is about `maintenance-url` (database `{}`)", configured.database));
+            error
+        });
     }
     let mut first = None;
     for database in ["postgres", "template1"] {
