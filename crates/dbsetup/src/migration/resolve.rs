@@ -73,6 +73,15 @@ async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest)
     lock::acquire_all(session, &locks).await?;
     let inspection = session.inspect().await?;
     let corrections = corrections(session, &files, &inspection, request)?;
+    if corrections.is_empty() {
+        let change = match &request.resolution {
+            Resolution::AppliedTo { .. } => "and all before it are recorded as applied already",
+            _ => "is recorded as applied already",
+        };
+        session.teller().tell(What::Resolved { version: request.version.clone(), change: change.to_owned() });
+        lock::release_all(session, &locks).await?;
+        return Ok(Vec::new());
+    }
     let mut changes = record::first_changes(session.repo(), &inspection.state);
     changes.extend(corrections.iter().flat_map(|(_, changes)| changes.clone()));
     let driver: &mut dyn Driver = session.driver().await?;
@@ -120,10 +129,7 @@ fn corrections(
         Resolution::Applied => {
             let migration = with_file()?;
             if entry.is_some_and(|entry| entry.row.is_some_and(|row| row.success)) {
-                return Err(Error::new(
-                    Kind::Configuration,
-                    format!("migration {text} is recorded as applied already"),
-                ));
+                return Ok(Vec::new());
             }
             vec![(
                 line("recorded as applied"),
