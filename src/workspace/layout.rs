@@ -158,7 +158,7 @@ impl Home<'_> {
             Shape::Diesel => return (Some(LedgerKind::Diesel), None),
             Shape::Refinery => return (Some(LedgerKind::Refinery), None),
             Shape::Dbmate => return (Some(LedgerKind::Dbmate), None),
-            Shape::Unknown => return (None, None),
+            Shape::Mixed | Shape::Unknown => return (None, None),
             Shape::Plain | Shape::Empty => {}
         }
         let is_default = same(dir, &self.dir.join("migrations"));
@@ -168,7 +168,8 @@ impl Home<'_> {
         let uses = |name: &str| self.dependencies.contains(name);
         let embedded =
             || tools::named_in_sources(self.dir).iter().any(|named| named.by_sqlx && same(&named.dir, dir));
-        let kind = if uses("sqlx") && (is_default || embedded()) {
+        // A crate may reach sqlx through another one of its workspace: its macro speaks for it all the same.
+        let kind = if uses("sqlx") && is_default || embedded() {
             Some(LedgerKind::Sqlx)
         } else if shape == Shape::Plain {
             None
