@@ -166,10 +166,18 @@ impl<'a> Runner<'a> {
             Verdict::Go => Ok(()),
             Verdict::Refuse(error) => Err(error.into()),
             Verdict::Ask(question) => {
-                let yes = prompt::confirm(&question).await;
-                if yes
-                    .map_err(|error| Error::new(Kind::Refused, format!("nobody could be asked: {error}")))?
-                {
+                let yes = match prompt::confirm(&question).await {
+                    Ok(yes) => yes,
+                    // Ctrl-C at the question is read as a key before it arrives as a signal.
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+                        return Err(Stop::Signal(Signal::Interrupt));
+                    }
+                    Err(error) => {
+                        let message = format!("nobody could be asked: {error}");
+                        return Err(Error::new(Kind::Refused, message).into());
+                    }
+                };
+                if yes {
                     Ok(())
                 } else {
                     Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into())

@@ -254,7 +254,9 @@ impl Observer for Ui {
                 return;
             }
         }
-        self.json(json::event(event));
+        if self.is_json() {
+            self.json(json::event(event));
+        }
         self.progress.hear(event);
         let loaded = self.follow(event);
         let mut sentence = human::sentence(event);

@@ -38,12 +38,15 @@ pub fn shape_of(dir: &Path) -> Shape {
         }
         is_empty = false;
         let path = entry.path();
-        let shape = if path.is_dir() {
+        // The listing itself tells the type on most systems; a link alone has to be followed.
+        let is_dir =
+            entry.file_type().is_ok_and(|found| found.is_dir() || (found.is_symlink() && path.is_dir()));
+        let shape = if is_dir {
             if path.join("up.sql").is_file() { Some(Shape::Diesel) } else { None }
         } else if is_refinery(&name) {
             Some(Shape::Refinery)
         } else if is_plain(&name) {
-            plain.push(path);
+            plain.push(path.into_os_string());
             Some(Shape::Plain)
         } else {
             None
@@ -57,8 +60,8 @@ pub fn shape_of(dir: &Path) -> Shape {
     match seen {
         // Only the newest few are opened: dbmate's directive stands in every file or in none.
         Some(Shape::Plain) => {
-            plain.sort();
-            if plain.iter().rev().take(3).any(|file| has_directive(file)) {
+            plain.sort_unstable();
+            if plain.iter().rev().take(3).any(|file| has_directive(Path::new(file))) {
                 Shape::Dbmate
             } else {
                 Shape::Plain

@@ -162,11 +162,11 @@ fn a_dry_run_shows_every_step_and_does_nothing() {
 create (core)
     would create the database sqlite:core_dev.db
 load --skip-if-loaded (core)
-    would run `load --skip-if-loaded` on the new, empty database
+    nothing to do
 migrate --lane all (core)
-    would run `migrate --lane all` on the new, empty database
+    would run 1 users (automatic)
 seed --if-new (core)
-    would run `seed --if-new` on the new, empty database
+    would run crates/core/priv/core/seeds.sql
 
 "#]]);
     assert!(!project.database("core").exists());

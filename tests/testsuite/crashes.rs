@@ -9,6 +9,7 @@ mod files;
 mod indexes;
 mod lite;
 mod loads;
+mod messages;
 #[cfg(unix)]
 mod restarts;
 #[cfg(unix)]

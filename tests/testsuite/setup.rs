@@ -339,3 +339,21 @@ fn the_text_of_sqlites_shell_is_loaded() {
     );
     assert_eq!(project.database("core").value("select seq from sqlite_sequence"), "2");
 }
+
+#[test]
+fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
+    let Some(server) = crate::support::postgres::server() else { return };
+    let role = server.role("maker", "").name.clone();
+    let config = format!("schemas = [\"app\"]\nrole = \"{role}\"\n");
+    let project = Project::new().on(&server).repo("core", Postgres).repo_config("core", &config).migration(
+        "core",
+        "1_users",
+        "create table users (id integer);\n",
+    );
+    project.run("setup").success();
+    let database = project.database("core");
+    let owner = "select schemaname, tableowner from pg_tables where tablename in ('users', 'schema_migrations') order by 1";
+    assert_eq!(database.query(owner), vec![vec!["app".to_owned(), role.clone()]; 2]);
+    project.run("setup").success().stderr_lacks("== Migrated");
+    project.run("drop --yes").success();
+}

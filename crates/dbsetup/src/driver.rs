@@ -64,6 +64,8 @@ pub enum DbErrorClass {
     Cancelled,
     /// A setting or the URL is wrong.
     Configuration,
+    /// It is never done to this database.
+    Refused,
     /// Reading or writing a file failed on this side.
     Io,
     /// A program that the driver started failed.

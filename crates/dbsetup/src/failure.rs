@@ -18,6 +18,7 @@ impl From<DbErrorClass> for Kind {
             DbErrorClass::Permission => Self::Permission,
             DbErrorClass::ReadOnly | DbErrorClass::Unsupported => Self::Unsupported,
             DbErrorClass::Configuration => Self::Configuration,
+            DbErrorClass::Refused => Self::Refused,
             DbErrorClass::Io => Self::Io,
             DbErrorClass::Program => Self::Program,
             DbErrorClass::Statement
@@ -57,7 +58,7 @@ fn sentence(error: &DbError) -> String {
 /// Returns the bytes of a script that a failure points at: from the server's position to the end of that word, else
 /// the statement that failed. `None` where the failure is not in the script.
 pub(crate) fn failing_range(dialect: Dialect, script: &str, failure: &ScriptError) -> Option<Range<usize>> {
-    if let Some(offset) = failure.offset.filter(|offset| *offset < script.len()) {
+    if let Some(offset) = failure.offset.filter(|at| *at < script.len() && script.is_char_boundary(*at)) {
         return Some(offset..offset + word_length(dialect, &script[offset..]));
     }
     let statements = sql::split(dialect, script).ok()?;

@@ -37,6 +37,8 @@ pub(crate) struct State {
     faulted: bool,
     /// Relations that one transaction may create.
     pub capacity: Option<u64>,
+    /// What begins to run while the structure is read.
+    pub begins_during_dump: Option<Progress>,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
 }
@@ -138,7 +140,7 @@ impl State {
         match change {
             Change::Insert(row) => rows.push(AppliedRow {
                 version: row.version.clone(),
-                seq: i64::try_from(rows.len() + 1).ok(),
+                seq: row.seq.or_else(|| Some(rows.iter().filter_map(|row| row.seq).max().unwrap_or(0) + 1)),
                 name: Some(row.name.clone()),
                 source: Some(row.source.clone()),
                 checksum: row.checksum.clone(),
@@ -308,7 +310,10 @@ impl Driver for FakeSession {
     }
 
     fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
-        ready(self.database.call(|state| Ok(state.effects.join("\n\n"))))
+        ready(self.database.call(|state| {
+            state.ledger.progress.extend(state.begins_during_dump.take());
+            Ok(state.effects.join("\n\n"))
+        }))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {
@@ -455,7 +460,8 @@ impl Driver for FakeSession {
     fn empty(&mut self) -> BoxFuture<'_, Result<(), DbError>> {
         ready(self.database.call(|state| {
             state.effects.clear();
-            state.ledger.rows.clear();
+            state.ledger = LedgerState::default();
+            (state.has_ledger, state.has_meta, state.has_progress) = (false, false, false);
             Ok(())
         }))
     }

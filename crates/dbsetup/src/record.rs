@@ -30,6 +30,26 @@ pub fn other_environment<'a>(repo: &Repo, state: &'a LedgerState) -> Option<&'a 
     state.meta(meta_key::ENVIRONMENT).filter(|recorded| *recorded != repo.environment)
 }
 
+/// Refuses what takes data away from a database that belongs to another environment.
+///
+/// # Errors
+/// [`Kind::Refused`].
+pub fn refuse_other_environment(repo: &Repo, state: &LedgerState) -> Result<()> {
+    let Some(recorded) = other_environment(repo, state) else { return Ok(()) };
+    Err(Error::new(
+        Kind::Refused,
+        format!(
+            "the database of `{}` belongs to environment `{recorded}`, and this run is for `{}`",
+            repo.name, repo.environment
+        ),
+    )
+    .note("nothing was undone")
+    .help(format!(
+        "check the URL; if it is right: {}",
+        repo.command(&format!("resolve --environment {}", repo.environment))
+    )))
+}
+
 /// Refuses a format that a newer release wrote, warns of another environment, and refuses a half-loaded structure.
 ///
 /// # Errors
@@ -44,19 +64,27 @@ pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Resul
                 repo.name, repo.environment
             ),
             Some(format!(
-                "check the URL; if it is right: `cargo dbsetup resolve --environment {} --repo {}`",
-                repo.environment, repo.name
+                "check the URL; if it is right: {}",
+                repo.command(&format!("resolve --environment {}", repo.environment))
             )),
         );
     }
-    if state.meta(meta_key::LOADING).is_some() {
-        return Err(Error::new(
-            Kind::PartlyLoaded,
-            format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
-        )
-        .help(format!("load it again: `cargo dbsetup load --repo {}`", repo.name)));
+    refuse_half_loaded(repo, state)
+}
+
+/// Refuses to work on a structure that was loaded half way.
+///
+/// # Errors
+/// [`Kind::PartlyLoaded`].
+pub fn refuse_half_loaded(repo: &Repo, state: &LedgerState) -> Result<()> {
+    if state.meta(meta_key::LOADING).is_none() {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new(
+        Kind::PartlyLoaded,
+        format!("the structure of `{}` was loaded half way, and the run was interrupted", repo.name),
+    )
+    .help(format!("load it again: {}", repo.command("load"))))
 }
 
 /// Refuses to work on tables of a format that this release does not know.
@@ -94,7 +122,16 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
 /// # Errors
 /// Those of connecting and writing.
 pub async fn set_environment(session: &mut Session<'_>, environment: &str) -> Result<()> {
+    let result = set_environment_and_unlock(session, environment).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str) -> Result<()> {
     let inspection = session.inspect().await?;
+    refuse_newer_format(session.repo(), &inspection.state)?;
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;

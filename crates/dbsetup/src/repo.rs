@@ -292,6 +292,15 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// Returns a command line to paste that works on this very repo and environment.
+    pub fn command(&self, words: &str) -> String {
+        // `dev` is what a command means that names no environment.
+        match self.environment.as_str() {
+            "dev" => format!("`cargo dbsetup {words} --repo {}`", self.name),
+            environment => format!("`cargo dbsetup {words} --repo {} --env {environment}`", self.name),
+        }
+    }
+
     /// Returns `path` as a person at the workspace root would type it.
     pub fn shown(&self, path: &std::path::Path) -> PathBuf {
         path.strip_prefix(&self.display_root).unwrap_or(path).to_path_buf()

@@ -66,6 +66,9 @@ pub fn files(repo: &Repo) -> Result<Vec<PathBuf>> {
         if !directory.is_dir() {
             continue;
         }
+        if directory.is_symlink() {
+            crate::migration::refuse_escape(repo, &repo.priv_dir, &directory)?;
+        }
         let shown = repo.shown(&directory);
         let listing =
             std::fs::read_dir(&directory).map_err(|error| Error::io("read the directory", &shown, error))?;
@@ -199,13 +202,17 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path) -> Result<u
     let start = Instant::now();
     let shown = session.repo().shown(path);
     check(path, &shown, session.server().dialect())?;
+    let alone = opts_out_of_transaction(path)?;
+    if alone {
+        refuse_copy(path, &shown, session.server().dialect())?;
+    }
     session.writes_data(true).await;
     let inspection = session.inspect().await?;
     record::check_before_writing(session, &inspection.state)?;
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
-    let statements = if opts_out_of_transaction(path)? {
+    let statements = if alone {
         run_one_by_one(session, path, &shown).await?
     } else {
         run_in_transaction(session, path, &ledger, &[]).await?
@@ -222,6 +229,22 @@ fn check(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
     }
     let mut splitter = crate::sql_file::open(path, shown, dialect)?;
     while splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?.is_some() {}
+    Ok(())
+}
+
+/// COPY data need a transaction of several messages: a file without one would lose them.
+fn refuse_copy(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
+    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
+    while let Some(item) =
+        splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?
+    {
+        if let sql::Item::Copy(statement) = item {
+            return Err(Error::new(Kind::Grammar, "COPY data in a file that runs without a transaction")
+                .at(crate::sql_file::site(path, shown, statement.start, "COPY".len()))
+                .note("nothing was run")
+                .help("move the data to a file with a transaction"));
+        }
+    }
     Ok(())
 }
 
@@ -260,18 +283,25 @@ async fn run_in_transaction(
     driver.begin(false).await?;
     let sent =
         SqlFile { path, shown: &shown, dialect }.send(driver, &refuse_control, &|_| {}, u64::MAX).await;
-    let result = match sent {
+    match sent {
         Ok(statements) => {
-            driver.commit(changes).await.map(|()| statements).map_err(|failure| failure.error.into())
+            driver.commit(changes).await.map_err(|failure| {
+                let error = Error::from(failure.error);
+                // A connection that is lost in a commit takes the answer along.
+                error.note(if failure.rolled_back {
+                    "the whole file was rolled back"
+                } else {
+                    "whether it was committed is not known: look before you run it again"
+                })
+            })?;
+            session.tell_notices();
+            Ok(statements)
         }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = result {
-        let undone = session.driver().await?.rollback().await.is_ok();
-        return Err(if undone { error.note("the whole file was rolled back") } else { error });
+        Err(error) => {
+            let undone = driver.rollback().await.is_ok();
+            Err(if undone { error.note("the whole file was rolled back") } else { error })
+        }
     }
-    session.tell_notices();
-    result
 }
 
 async fn run_one_by_one(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
@@ -314,4 +344,87 @@ async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()>
     }
     session.teller().tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Silent;
+    use crate::fake::{FakeDatabase, Fault};
+    use crate::migration::testing::repo;
+
+    struct Fixture {
+        directory: tempfile::TempDir,
+        repo: Repo,
+        database: FakeDatabase,
+    }
+
+    impl Fixture {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let mut repo = repo();
+            repo.priv_dir = directory.path().join("priv");
+            repo.display_root = directory.path().to_path_buf();
+            for (path, text) in files {
+                let path = repo.priv_dir.join(path);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, text).unwrap();
+            }
+            Self { directory, repo, database: FakeDatabase::new() }
+        }
+
+        fn session(&self) -> Session<'_> {
+            Session::with_server(&self.repo, &Silent, "test", Box::new(self.database.clone()))
+        }
+
+        async fn seed_if_new(&self) -> Result<SeedReport> {
+            seed(&mut self.session(), &SeedRequest { if_new: true, ..SeedRequest::default() }).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_database_is_seeded_once_wherever_a_run_dies() {
+        let files =
+            [("seeds.sql", "insert 1;"), ("seeds/a.sql", "insert 2;"), ("seeds/dev/b.sql", "insert 3;")];
+        for fault in [Fault::KilledBefore, Fault::KilledAfter] {
+            for n in 1..100 {
+                let fixture = Fixture::new(&files);
+                record::note_creation(&mut fixture.session()).await.unwrap();
+                fixture.database.fail_at(n, fault);
+                let first = fixture.seed_if_new().await;
+                fixture.database.revive();
+                fixture.seed_if_new().await.unwrap();
+                let effects: Vec<String> = fixture
+                    .database
+                    .effects()
+                    .iter()
+                    .map(|text| text.trim_end_matches(';').to_owned())
+                    .collect();
+                assert_eq!(effects, ["insert 1", "insert 2", "insert 3"], "{fault:?} at call {n}");
+                assert_eq!(fixture.database.locks(), 0);
+                if first.is_ok() && !fixture.database.fault_was_due() {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn copy_data_without_a_transaction_are_refused_and_not_passed_over() {
+        let fixture =
+            Fixture::new(&[("x.sql", "-- no-transaction\nselect 1;\ncopy a from stdin;\n1\n\\.\n")]);
+        let error = run_file(&mut fixture.session(), &fixture.repo.priv_dir.join("x.sql")).await.unwrap_err();
+        assert_eq!((error.kind(), error.site().unwrap().at.line), (Kind::Grammar, 3));
+        assert!(fixture.database.effects().is_empty());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_seeds_directory_that_is_a_link_out_of_the_priv_directory_is_refused() {
+        let fixture = Fixture::new(&[("seeds.sql", "select 1;")]);
+        let outside = fixture.directory.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, fixture.repo.priv_dir.join("seeds")).unwrap();
+        assert_eq!(files(&fixture.repo).unwrap_err().kind(), Kind::Configuration);
+    }
 }

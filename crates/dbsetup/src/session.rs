@@ -162,14 +162,14 @@ impl<'a> Session<'a> {
 
     /// Adds to a failure to connect what to do about it.
     fn explain(&self, error: crate::driver::DbError) -> Error {
-        let (class, repo) = (error.class, &self.repo.name);
+        let class = error.class;
         let result = Error::from(error).note(format!("connecting to {}", self.server.target().shown));
         match class {
             DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
-                result.help(format!("create it: `cargo dbsetup create --repo {repo}`"))
+                result.help(format!("create it: {}", self.repo.command("create")))
             }
             DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
-                result.help(format!("start the server, or wait for it: `cargo dbsetup wait --repo {repo}`"))
+                result.help(format!("start the server, or wait for it: {}", self.repo.command("wait")))
             }
             _ => result,
         }

@@ -10,8 +10,14 @@ use crate::sql::{Dialect, Item, Location, SplitError, Splitter, Statement};
 
 /// The longest statement of a file: 16 MiB. With the batch it keeps the memory that a file takes bounded.
 const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
-/// How much text goes into one message.
-const BATCH: usize = 256 * 1024;
+/// Returns how much text goes into one message. Each one is a trip to a server; there is none to SQLite, which copies
+/// what is left of a message for every statement in it (`sqlite3_prepare_v3`).
+fn batch(dialect: Dialect) -> usize {
+    match dialect {
+        Dialect::Sqlite => 8 * 1024,
+        _ => 256 * 1024,
+    }
+}
 
 /// What is done with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +90,7 @@ impl Sender<'_> {
                     if classify(&statement)? == Use::Skip {
                         continue;
                     }
-                    if self.batch.len() + statement.text.len() > BATCH && !self.batch.is_empty() {
+                    if self.batch.len() + statement.text.len() > batch(dialect) && !self.batch.is_empty() {
                         self.flush(driver).await?;
                         progress(statement.start.offset);
                     }
@@ -132,7 +138,7 @@ impl Sender<'_> {
         self.batch.clear();
         self.starts.clear();
         // One very long statement does not keep its memory for the rest of the file.
-        self.batch.shrink_to(BATCH * 2);
+        self.batch.shrink_to(batch(self.file.dialect) * 2);
         Ok(())
     }
 

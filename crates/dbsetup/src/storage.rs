@@ -23,7 +23,10 @@ pub async fn create(session: &mut Session<'_>) -> Result<Created> {
 async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
     let start = Instant::now();
     let repo = session.repo();
-    let created = session.server().create(&repo.create).await.map_err(|error| {
+    let mut options = repo.create.clone();
+    // The role that owns what migrations make is to find a database that it may make them in.
+    options.owner = options.owner.or_else(|| repo.role.clone());
+    let created = session.server().create(&options).await.map_err(|error| {
         let refused = matches!(error.code.as_deref(), Some("28P01" | "28000"));
         let denied = error.class == DbErrorClass::Permission && !refused;
         let target = &session.server().target().shown;

@@ -101,7 +101,7 @@ fn repos_run_side_by_side_and_a_failing_one_lets_the_others_finish() {
     for name in ["a", "c", "d"] {
         assert_eq!(project.database(name).column("select version from schema_migrations"), ["1"], "{run}");
     }
-    assert_eq!(project.database("b").tables().contains(&"t".to_owned()), false);
+    assert!(!project.database("b").tables().contains(&"t".to_owned()));
     // One after the other would take three seconds of sleep alone.
     let project = project.migration("b", "1_first", "create table t ();");
     for name in ["a", "b", "c", "d"] {

@@ -38,7 +38,7 @@ fn a_transactional_run_goes_on_after_its_session_was_ended() {
         project = project.migration(
             "core",
             &format!("{number}_step"),
-            &format!("insert into trace values ('{number} a'); select pg_sleep(0.04); insert into trace values ('{number} b');"),
+            &format!("insert into trace values ('{number} a'); select pg_sleep(0.15); insert into trace values ('{number} b');"),
         );
     }
     terminate_loop("crashes: session ended, transactional", &project, ASLEEP, 8, 5);
@@ -49,7 +49,7 @@ fn a_run_without_a_transaction_goes_on_after_its_session_was_ended() {
     let Some(server) = postgres::server() else { return };
     let mut file = String::from("-- no-transaction\n");
     for number in 0..5 {
-        file += &format!("insert into trace select '{number}' from pg_sleep(0.03);\n");
+        file += &format!("insert into trace select '{number}' from pg_sleep(0.15);\n");
     }
     file += "create index concurrently users_a on users (a);\ninsert into trace values ('after');\n";
     let project = trace(&server).migration("core", "2_many", &file);
@@ -64,7 +64,7 @@ fn two_runs_end_well_after_the_session_of_one_was_ended() {
         project = project.migration(
             "core",
             &format!("{number}_step"),
-            &format!("insert into trace values ('{number}'); select pg_sleep(0.03);"),
+            &format!("insert into trace values ('{number}'); select pg_sleep(0.15);"),
         );
     }
     fault_loop("crashes: session ended, two runs", tries(10, 100), |number, random| {

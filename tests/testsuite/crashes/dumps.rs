@@ -1,6 +1,6 @@
 //! A dump that is killed leaves the old file or the new one, whole.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::support::fault::{expect, fault_loop, tries};
 use crate::support::{Backend, Project};
@@ -29,7 +29,7 @@ fn a_structure_file_is_old_or_new_after_a_kill() {
         fault_loop(&format!("crashes: dump of {backend:?}"), tries(20, 100), |_, random| {
             project.write(&file, &old);
             let mut running = project.command("dump").spawn();
-            random.pause(usual + Duration::from_millis(20));
+            random.pause(usual * 3 / 4);
             if !running.is_running() {
                 return None;
             }

@@ -99,7 +99,7 @@ fn seeds_are_right_after_a_kill() {
         .migration("core", "1_trace", "create table trace (mark text not null);")
         .seed(
             "core",
-            "insert into trace values ('a');\nselect pg_sleep(0.05);\ninsert into trace values ('b');\n",
+            "insert into trace values ('a');\nselect pg_sleep(0.3);\ninsert into trace values ('b');\n",
         );
     fault_loop("crashes: seeds", tries(20, 100), |number, random| {
         let environment = format!("seed{number}");

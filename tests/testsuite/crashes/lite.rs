@@ -152,14 +152,13 @@ fn a_structure_is_empty_or_complete_after_a_kill_on_sqlite() {
 
 #[test]
 fn an_interrupted_migration_is_undone_on_sqlite() {
-    let file = format!(
-        "create table half (a);\ninsert into half with recursive c(n) as (select 1 union all select n + 1 from c where n < 3000000000) \
-         select count(*) from c;\n"
-    );
+    let file = "create table half (a);\n\
+                insert into half with recursive c(n) as (select 1 union all select n + 1 from c where n < 3000000000) \
+                select count(*) from c;\n";
     let project = Project::new()
         .repo("core", Sqlite)
         .migration("core", "1_trace", "create table trace (mark text not null);")
-        .migration("core", "2_long", &file);
+        .migration("core", "2_long", file);
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let environment = signal.to_lowercase();
         let database = database(&project, &environment);

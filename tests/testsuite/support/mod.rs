@@ -26,6 +26,7 @@ pub mod postgres;
 pub mod private_server;
 pub mod process;
 mod project;
+pub mod proxy;
 mod run;
 pub mod sqlite;
 #[cfg(unix)]

@@ -17,6 +17,7 @@ pub struct PrivateServer {
     server: Option<Server>,
     directory: TempDir,
     programs: PathBuf,
+    options: String,
     port: u16,
 }
 
@@ -24,6 +25,12 @@ impl PrivateServer {
     /// Starts a server, or says aloud that the test is skipped: its programs must be known.
     #[track_caller]
     pub fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// As [`PrivateServer::start`], with further options of the server: `-c max_connections=20`.
+    #[track_caller]
+    pub fn start_with(options: &str) -> Option<Self> {
         let Some(programs) = server()?.programs() else {
             skipped("no programs of a PostgreSQL server (run ./scripts/test)");
             return None;
@@ -34,7 +41,7 @@ impl PrivateServer {
             tempfile::Builder::new().prefix("dbsetup-own.").tempdir_in(parent).expect("a directory");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
         let port = port.expect("a port is free").port();
-        let mut private = Self { server: None, directory, programs, port };
+        let mut private = Self { server: None, options: options.to_owned(), directory, programs, port };
         if is_root() {
             let path = private.directory.path();
             assert!(
@@ -80,8 +87,8 @@ impl PrivateServer {
 
     fn control(&self, arguments: &[&str]) {
         let options = format!(
-            "--options=-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off",
-            self.port
+            "--options=-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off {}",
+            self.port, self.options
         );
         let log = format!("--log={}", self.directory.path().join("log").display());
         let mut all = vec!["--wait", "--timeout=60", "--silent", &log, &options];

@@ -81,9 +81,23 @@ impl Terminal {
         self.screen.text()
     }
 
+    /// Waits for the end and returns what was sent to the terminal, byte for byte.
+    #[track_caller]
+    pub fn finish(mut self) -> String {
+        self.end();
+        self.raw()
+    }
+
     /// Waits for the end. The result's stdout is all that was shown, as [`Terminal::text`]; its stderr is empty.
     #[track_caller]
     pub fn wait(mut self) -> Run {
+        let status = self.end();
+        let took = self.started.elapsed();
+        Run::new(self.shown.clone(), status, self.text(), String::new(), took)
+    }
+
+    #[track_caller]
+    fn end(&mut self) -> std::process::ExitStatus {
         let deadline = self.started + self.timeout;
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("the program is our child") {
@@ -94,9 +108,8 @@ impl Terminal {
             }
             std::thread::sleep(Duration::from_millis(2));
         };
-        let took = self.started.elapsed();
         super::wait_until("the terminal is read to its end", self.timeout, || self.screen.is_complete());
-        Run::new(self.shown.clone(), status, self.text(), String::new(), took)
+        status
     }
 }
 

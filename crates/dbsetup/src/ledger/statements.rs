@@ -83,7 +83,7 @@ pub fn create_progress(ledger: &LedgerTable) -> String {
     )
 }
 
-/// Returns the query of all rows, seven text columns in the order of [`row_of`], oldest application first.
+/// Returns the query of all rows, seven text columns in the order of [`AppliedRow::from_columns`], oldest application first.
 pub fn select_rows(dialect: Dialect, ledger: &LedgerTable) -> String {
     let name = qualified(ledger, &ledger.name);
     let hex = match dialect {
@@ -179,7 +179,7 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
         LedgerKind::Sqlx => format!(
             "INSERT INTO {name} (version, description, success, checksum, execution_time) \
              VALUES ({}, {}, TRUE, {}, {})",
-            row.version,
+            version_literal(dialect, ledger, &row.version),
             literal(&row.name),
             bytes(dialect, checksum),
             nanoseconds(dialect, row.took),
@@ -187,7 +187,7 @@ pub fn insert_row(dialect: Dialect, ledger: &LedgerTable, row: &NewRow) -> Strin
         LedgerKind::Diesel | LedgerKind::Dbmate => format!("INSERT INTO {name} (version) VALUES ({version})"),
         LedgerKind::Refinery => format!(
             "INSERT INTO {name} (version, name, applied_on, checksum) VALUES ({}, {}, {}, {})",
-            row.version,
+            version_literal(dialect, ledger, &row.version),
             literal(&row.name),
             rfc3339_now(dialect),
             literal(checksum),
@@ -251,8 +251,9 @@ pub fn delete_row(dialect: Dialect, ledger: &LedgerTable, version: &str) -> Stri
 /// Returns a version as a literal of its column's type.
 pub(super) fn version_literal(dialect: Dialect, ledger: &LedgerTable, version: &str) -> String {
     match ledger.kind {
-        // Integer columns; the version was parsed as a number before it got here.
-        LedgerKind::Sqlx | LedgerKind::Refinery => version.to_owned(),
+        // Integer columns. A version that is none (a directory of diesel's before a ledger of sqlx's) is quoted, and
+        // refused by the server.
+        LedgerKind::Sqlx | LedgerKind::Refinery if version.parse::<i64>().is_ok() => version.to_owned(),
         _ => quote_literal(dialect, version),
     }
 }
@@ -344,6 +345,19 @@ mod tests {
             "INSERT INTO \"_sqlx_migrations\" (version, description, success, checksum, execution_time) \
              VALUES (7, 'it''s', TRUE, X'ab12', 3000000)"
         );
+    }
+
+    #[test]
+    fn a_version_that_is_no_number_is_quoted_in_an_integer_column() {
+        let odd = NewRow { version: "1); DROP TABLE a; --".into(), ..row() };
+        for kind in [LedgerKind::Sqlx, LedgerKind::Refinery] {
+            let sql = insert_row(Dialect::Sqlite, &table(kind, None), &odd);
+            assert!(sql.contains("('1); DROP TABLE a; --', "), "{sql}");
+            assert!(
+                delete_row(Dialect::Sqlite, &table(kind, None), &odd.version)
+                    .ends_with("'1); DROP TABLE a; --'")
+            );
+        }
     }
 
     #[test]

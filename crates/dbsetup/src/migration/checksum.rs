@@ -35,7 +35,6 @@ pub fn refinery(name: &str, version: i64, sql: &str, wide: bool) -> String {
     if wide {
         hasher.write(&version.to_le_bytes());
     } else {
-        // The column has four bytes; a version that does not fit was refused with its file.
         // A version that does not fit the four-byte column is refused by the server with its row.
         hasher.write(&(version as i32).to_le_bytes());
     }

@@ -120,7 +120,7 @@ fn shown(table: &FoundTable) -> String {
 }
 
 /// Splits `schema.table`; quotes around either part are taken off.
-fn split_qualified(name: &str) -> (Option<String>, String) {
+pub(crate) fn split_qualified(name: &str) -> (Option<String>, String) {
     let plain = |part: &str| part.trim_matches('"').to_owned();
     match name.split_once('.') {
         Some((schema, table)) => (Some(plain(schema)), plain(table)),

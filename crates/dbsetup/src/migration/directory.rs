@@ -37,10 +37,10 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     let mut directory = Directory::default();
     let (mut plain, mut refinery, mut diesel) = (Vec::new(), Vec::new(), Vec::new());
     let (mut unknown, mut without_up) = (Vec::new(), None);
-    for entry in entries(repo, path)? {
+    for (entry, is_dir) in entries(repo, path)? {
         let shown = repo.shown(&entry);
         let file = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if entry.is_dir() {
+        if is_dir {
             if !file.starts_with('.') && entry.join("up.sql").is_file() {
                 let (version, name) = grammar::read_directory_name(&file).ok_or_else(|| {
                     Error::new(Kind::Grammar, format!("`{}` does not begin with a version", shown.display()))
@@ -105,8 +105,9 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     Ok(directory)
 }
 
-/// Returns the entries by name; refinery's directories are read whole, as refinery does.
-fn entries(repo: &Repo, path: &Path) -> Result<Vec<PathBuf>> {
+/// Returns the entries by name, and whether each is a directory; refinery's directories are read whole, as refinery
+/// does.
+fn entries(repo: &Repo, path: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let shown = repo.shown(path);
     let mut entries = Vec::new();
     let mut pending = vec![path.to_path_buf()];
@@ -114,18 +115,28 @@ fn entries(repo: &Repo, path: &Path) -> Result<Vec<PathBuf>> {
         let listing =
             std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
         for entry in listing {
-            let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?.path();
-            if entry.is_symlink() {
-                refuse_escape(repo, path, &entry)?;
+            let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?;
+            // Hidden entries are never migrations; Emacs' lock files are links that lead nowhere.
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
             }
-            if entry.is_dir() && holds_refinery_files(&entry) {
-                pending.push(entry);
+            let path_of_entry = entry.path();
+            // The listing itself tells the type on most systems: a thousand files are not worth a thousand questions.
+            let found =
+                entry.file_type().map_err(|error| Error::io("read", &repo.shown(&path_of_entry), error))?;
+            if found.is_symlink() {
+                refuse_escape(repo, path, &path_of_entry)?;
+            }
+            let is_dir = found.is_dir() || (found.is_symlink() && path_of_entry.is_dir());
+            if is_dir && holds_refinery_files(&path_of_entry) {
+                pending.push(path_of_entry);
             } else {
-                entries.push(entry);
+                entries.push((path_of_entry, is_dir));
             }
         }
     }
-    entries.sort();
+    // Comparing paths part by part would cost more than all the rest of the reading.
+    entries.sort_unstable_by(|(one, _), (other, _)| one.as_os_str().cmp(other.as_os_str()));
     Ok(entries)
 }
 
@@ -242,6 +253,11 @@ impl Place<'_> {
 
     fn diesel(&self, found: Found, warnings: &mut Warnings) -> Result<Migration> {
         let transactional = runs_in_transaction(&found.path.join("metadata.toml"), self.repo, warnings);
+        for file in ["up.sql", "down.sql", "metadata.toml"].map(|file| found.path.join(file)) {
+            if file.is_symlink() {
+                refuse_escape(self.repo, self.directory, &file)?;
+            }
+        }
         let mut up = self.script(&found.path.join("up.sql"), warnings)?;
         up.script.transactional &= transactional;
         let down_path = found.path.join("down.sql");
@@ -389,6 +405,25 @@ mod tests {
         assert!(error.message().contains("it has no `up.sql`"), "{error}");
         assert!(read_files(&["20260101_a/up.sql", "20260102_b/.keep", "notes/x.md"]).is_err());
         assert!(read_files(&["20260101_a/up.sql", "notes/x.md"]).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leaves_the_directory_is_refused_in_every_grammar() {
+        use std::os::unix::fs::symlink;
+
+        let root = tempfile::tempdir().unwrap();
+        let mut repo = testing::repo();
+        repo.priv_dir = root.path().join("priv");
+        let migrations = repo.priv_dir.join("migrations");
+        std::fs::create_dir_all(migrations.join("1_a")).unwrap();
+        std::fs::write(root.path().join("outside.sql"), "select 1;").unwrap();
+        symlink("user@host.1234", migrations.join(".#2_b.sql")).unwrap();
+        symlink(root.path().join("outside.sql"), migrations.join("1_a/up.sql")).unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap_err().kind(), Kind::Configuration);
+        std::fs::remove_file(migrations.join("1_a/up.sql")).unwrap();
+        std::fs::write(migrations.join("1_a/up.sql"), "select 1;").unwrap();
+        assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap().migrations.len(), 1);
     }
 
     #[test]

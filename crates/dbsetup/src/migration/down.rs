@@ -10,7 +10,7 @@ use super::run::{Outcome, Runner, next_seq};
 use super::set::FileSet;
 use super::up::Planned;
 use crate::driver::LockKey;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::ledger::{LedgerTable, Progress};
 use crate::record;
@@ -65,6 +65,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
         order: VersionOrder::Any,
     };
     let inspection = session.inspect().await?;
+    record::refuse_other_environment(session.repo(), &inspection.state)?;
     record::check_before_writing(session, &inspection.state)?;
     let plan = planned(session, &files, &inspection, &scope)?;
     let ledger = inspection.choice.table.clone();
@@ -86,9 +87,12 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
         .map(|lane| LockKey { ledger: ledger.clone(), lane })
         .collect();
     lock::acquire_all(session, &locks).await?;
-    // Made again under the lock: another process may have undone something in between.
+    // Made again under the lock: another process may have applied or undone something in between.
+    let expected = plan;
     let inspection = session.inspect().await?;
     let plan = planned(session, &files, &inspection, &scope)?;
+    refuse_other(&expected, &plan)?;
+    report.planned.retain(|planned| plan.versions.iter().any(|version| version.as_str() == planned.version));
     let jobs = self::jobs(session, &files, &plan, &ledger, request.redo)?;
     let down = jobs.iter().filter(|job| job.direction == Direction::Down).count();
     session.teller().tell(What::MigrationsPlanned { direction: Direction::Down, count: down });
@@ -99,14 +103,29 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
             locks: locks.clone(),
             log_sql: request.log_sql,
             seq: next_seq(&inspection.state),
+            recorded: inspection.state.rows.iter().map(|row| row.version.clone()).collect(),
         };
         for job in &jobs {
-            let progress = progress_of(&inspection, job);
+            // What `redo` applies again was applied: nothing of its up side can be half done.
+            let progress = progress_of(&inspection, job).filter(|_| job.direction == Direction::Down);
             report.done += usize::from(runner.run(job, progress).await? == Outcome::Done);
         }
     }
     lock::release_all(session, &locks).await?;
     Ok(report)
+}
+
+/// What nobody was shown is not undone: a migration that another process applied meanwhile is the newest now.
+fn refuse_other(expected: &Plan, now: &Plan) -> Result<()> {
+    let Some(other) = now.versions.iter().find(|version| !expected.versions.contains(version)) else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Kind::Locked,
+        format!("migration {other} was applied by another process meanwhile, and would be undone too"),
+    )
+    .note("nothing was undone")
+    .help("look at `cargo dbsetup status`, then roll back again"))
 }
 
 fn progress_of<'i>(inspection: &'i Inspection, job: &Job<'_>) -> Option<&'i Progress> {
@@ -119,7 +138,7 @@ fn progress_of<'i>(inspection: &'i Inspection, job: &Job<'_>) -> Option<&'i Prog
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
-    plan::down(&repo.name, files, &found, scope)
+    plan::down(repo, files, &found, scope)
 }
 
 /// The down side of every planned migration, and for `redo` their up sides in the reverse order.

@@ -56,10 +56,14 @@ impl<'a> Job<'a> {
     ) -> Result<Self> {
         let script = side(migration, direction)?;
         let spans = split_script(dialect, script)?;
-        if spans.is_empty() && direction == Direction::Up && ledger == LedgerKind::Dbsetup {
+        if spans.is_empty() && ledger == LedgerKind::Dbsetup {
+            let (recorded, side) = match direction {
+                Direction::Up => ("applied", "migration"),
+                Direction::Down => ("undone", "down side"),
+            };
             return Err(Error::new(Kind::Grammar, format!("`{}` has no statements", script.path.display()))
-                .note("it would be recorded as applied although nothing ran")
-                .help("write the migration, or remove the file"));
+                .note(format!("it would be recorded as {recorded} although nothing ran"))
+                .help(format!("write the {side}, or remove the file")));
         }
         let mode = if script.transactional {
             refuse_transaction_control(dialect, migration.grammar, script, &spans)?;

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::driver::LockKey;
+use crate::driver::{DbErrorClass, LockKey};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::LedgerTable;
@@ -51,11 +51,7 @@ pub async fn acquire(session: &mut Session<'_>, key: &LockKey) -> Result<()> {
 /// # Errors
 /// When the session did not hold it any more: then the work may not have been alone.
 pub async fn release(session: &mut Session<'_>, key: &LockKey) -> Result<()> {
-    let driver = session.driver().await?;
-    if driver.about().capabilities.session_locks {
-        driver.unlock(key).await?;
-    }
-    Ok(())
+    release_all(session, std::slice::from_ref(key)).await
 }
 
 /// Takes several locks in the given order, which is the same for everybody.
@@ -75,7 +71,18 @@ pub async fn acquire_all(session: &mut Session<'_>, keys: &[LockKey]) -> Result<
 /// Those of [`release`].
 pub async fn release_all(session: &mut Session<'_>, keys: &[LockKey]) -> Result<()> {
     for key in keys.iter().rev() {
-        release(session, key).await?;
+        let driver = session.driver().await?;
+        if !driver.about().capabilities.session_locks {
+            continue;
+        }
+        match driver.unlock(key).await {
+            // The server gave back every lock together with the connection, and had answered all that was sent before.
+            Err(error) if error.class == DbErrorClass::ConnectionLost => {
+                session.close().await;
+                return Ok(());
+            }
+            result => result?,
+        }
     }
     Ok(())
 }

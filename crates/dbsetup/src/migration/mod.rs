@@ -20,6 +20,8 @@ mod status;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod trouble;
+mod units;
 mod up;
 mod version;
 

@@ -1,12 +1,13 @@
 //! Which migrations will run, and in which order. Pure: it sees files and ledger rows, never a connection or a clock.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use super::assess::{Assessment, Entry, State, short};
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
-use crate::repo::{Lane, RepoName, VersionOrder};
+use crate::repo::{Lane, Repo, VersionOrder};
 
 /// Which lanes a command means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub struct Plan {
 /// [`Kind::Changed`] when an applied file was edited, [`Kind::Undecided`] when a row says that a migration failed or a
 /// rollback was interrupted, [`Kind::Missing`] for a version that nobody knows, [`Kind::Configuration`] when strict
 /// order is asked for and a pending migration is older than an applied one.
-pub fn up(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
+pub fn up(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
     refuse_unclear(repo, found)?;
     let mut plan = Plan { applied: found.applied.len(), ..Plan::default() };
     warn_of_rows(repo, found, &mut plan);
@@ -120,7 +121,7 @@ fn arrange(
     steps: usize,
     plan: &mut Plan,
 ) -> Result<()> {
-    let mut open: Vec<&Migration> = wanted.iter().filter_map(|entry| entry.migration).collect();
+    let mut open: VecDeque<&Migration> = wanted.iter().filter_map(|entry| entry.migration).collect();
     while plan.versions.len() < steps {
         let mut ready = None;
         for (at, migration) in open.iter().enumerate() {
@@ -129,14 +130,43 @@ fn arrange(
                 break;
             }
         }
-        let Some(at) = ready else { break };
-        plan.versions.push(open.remove(at).version.clone());
+        let Some(next) = ready.and_then(|at| open.remove(at)) else { break };
+        plan.versions.push(next.version.clone());
     }
+    refuse_cycle(files, open.make_contiguous())?;
     if plan.versions.len() < steps {
         for migration in open {
             if let Some(by) = unmet(files, found, migration, plan)? {
                 plan.blocked.push((migration.version.clone(), by));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses migrations that wait for each other: none of them would ever run.
+fn refuse_cycle(files: &FileSet, open: &[&Migration]) -> Result<()> {
+    for start in open {
+        let mut path = vec![start.version.clone()];
+        let mut next = *start;
+        while let Some(wanted) = next
+            .requires
+            .iter()
+            .filter_map(|wanted| files.parse_version(wanted))
+            .find_map(|wanted| open.iter().find(|migration| migration.version == wanted))
+        {
+            if path.contains(&wanted.version) {
+                path.push(wanted.version.clone());
+                let shown: Vec<String> = path.iter().map(ToString::to_string).collect();
+                return Err(Error::new(
+                    Kind::Grammar,
+                    format!("migrations wait for each other: {}", shown.join(" -> ")),
+                )
+                .note(format!("`{}`", start.up.path.display()))
+                .help("take one `-- requires:` away"));
+            }
+            path.push(wanted.version.clone());
+            next = wanted;
         }
     }
     Ok(())
@@ -177,7 +207,8 @@ fn known_version(files: &FileSet, found: &Assessment<'_>, text: &str) -> Result<
 }
 
 /// Refuses what must be decided before anything new is applied.
-fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
+fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
+    let name = &repo.name;
     let changed: Vec<_> =
         found.entries.iter().filter(|entry| matches!(entry.state, State::Changed { .. })).collect();
     if let Some(first) = changed.first() {
@@ -185,8 +216,8 @@ fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
         let mut error = Error::new(
             Kind::Changed,
             match changed.len() {
-                1 => format!("migration {version} was changed after it was applied to `{repo}`"),
-                n => format!("{n} migrations were changed after they were applied to `{repo}`"),
+                1 => format!("migration {version} was changed after it was applied to `{name}`"),
+                n => format!("{n} migrations were changed after they were applied to `{name}`"),
             },
         );
         for entry in &changed {
@@ -200,10 +231,20 @@ fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
                 ));
             }
         }
-        return Err(error.help(format!(
-            "put the old text back; or undo and apply it again: `cargo dbsetup redo --to {version} --repo {repo}`; or \
-             accept the new text: `cargo dbsetup resolve {version} --accept-checksum --repo {repo}`"
-        )));
+        let mut help = format!(
+            "put the old text back; or accept the new one, which is not run: {}",
+            repo.command(&format!("resolve {version} --accept-checksum"))
+        );
+        // In this order: what costs nothing first, what costs rows last.
+        help += &if found.applied.last() == Some(version) {
+            format!("; or undo it with its data and apply it again: {}", repo.command("redo"))
+        } else {
+            let redo = repo.command(&format!("redo --to {version}"));
+            format!(
+                "; or undo it and everything that was applied after it, data too, and apply them again: {redo}"
+            )
+        };
+        return Err(error.help(help));
     }
     for entry in &found.entries {
         let version = &entry.version;
@@ -211,19 +252,30 @@ fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
             State::Failed => {
                 return Err(Error::new(
                     Kind::Undecided,
-                    format!("the ledger of `{repo}` says that migration {version} failed half way"),
+                    format!("the ledger of `{name}` says that migration {version} failed half way"),
                 )
                 .help(format!(
-                    "look at the database, then `cargo dbsetup resolve {version} --applied` or `--not-applied`"
+                    "look at the database, then {} or {}",
+                    repo.command(&format!("resolve {version} --applied")),
+                    repo.command(&format!("resolve {version} --not-applied"))
                 )));
             }
             State::Interrupted { reverting: true, done, total } => {
                 return Err(Error::new(
                     Kind::Undecided,
-                    format!("the rollback of migration {version} of `{repo}` was interrupted"),
+                    format!("the rollback of migration {version} of `{name}` was interrupted"),
                 )
                 .note(format!("{done} of its {total} statements are done"))
-                .help("finish it: `cargo dbsetup rollback`"));
+                .help(match entry.migration {
+                    // The newest application may be in the other lane, and is not what was interrupted.
+                    Some(migration) => format!(
+                        "finish it: {}, or keep it: {}",
+                        repo.command(&format!("rollback --lane {}", migration.lane)),
+                        repo.command(&format!("resolve {version} --applied"))
+                    ),
+                    None => "check out the branch that has its file, and finish it: `cargo dbsetup rollback`"
+                        .into(),
+                }));
             }
             _ => {}
         }
@@ -231,7 +283,8 @@ fn refuse_unclear(repo: &RepoName, found: &Assessment<'_>) -> Result<()> {
     Ok(())
 }
 
-fn warn_of_rows(repo: &RepoName, found: &Assessment<'_>, plan: &mut Plan) {
+fn warn_of_rows(repo: &Repo, found: &Assessment<'_>, plan: &mut Plan) {
+    let name = &repo.name;
     for entry in found.entries.iter().filter(|entry| entry.state == State::LineEndings) {
         if let Some(migration) = entry.migration {
             plan.warnings.push((
@@ -255,7 +308,7 @@ fn warn_of_rows(repo: &RepoName, found: &Assessment<'_>, plan: &mut Plan) {
     // A structure file brings rows whose files were squashed away long ago: dozens of them say nothing new.
     if !missing.is_empty() && missing.len() <= 5 {
         plan.warnings.push((
-            format!("`{repo}` has applied {} whose file is not in this checkout", missing.join(", ")),
+            format!("`{name}` has applied {} whose file is not in this checkout", missing.join(", ")),
             Some("the database may be ahead of this branch; `cargo dbsetup status` lists them".into()),
         ));
     }
@@ -300,7 +353,9 @@ fn check_order(found: &Assessment<'_>, order: VersionOrder, plan: &mut Plan) -> 
 /// # Errors
 /// Before anything runs: [`Kind::Missing`] for a version that is not applied, whose file is gone, or that has no down
 /// side; [`Kind::Refused`] when an applied migration that stays requires one that goes.
-pub fn down(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
+pub fn down(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
+    let name = &repo.name;
+    refuse_half_done(repo, found)?;
     let newest_first: Vec<&Entry<'_>> =
         found.applied.iter().rev().filter_map(|version| found.find(version)).collect();
     let in_scope: Vec<&Entry<'_>> = newest_first
@@ -312,7 +367,7 @@ pub fn down(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Sc
         in_scope
             .iter()
             .position(|entry| entry.version == version)
-            .ok_or_else(|| Error::new(Kind::Missing, format!("migration {text} is not applied to `{repo}`")))
+            .ok_or_else(|| Error::new(Kind::Missing, format!("migration {text} is not applied to `{name}`")))
     };
     let count = match &scope.target {
         Target::All => in_scope.len(),
@@ -325,16 +380,38 @@ pub fn down(repo: &RepoName, files: &FileSet, found: &Assessment<'_>, scope: &Sc
         refuse_irreversible(repo, files, entry)?;
     }
     let versions: Vec<Version> = chosen.iter().map(|entry| entry.version.clone()).collect();
-    refuse_needed(files, found, &versions)?;
+    refuse_needed(repo, files, found, &versions)?;
     Ok(Plan { versions, applied: found.applied.len(), ..Plan::default() })
 }
 
-fn refuse_irreversible(repo: &RepoName, files: &FileSet, entry: &Entry<'_>) -> Result<()> {
+/// What is half applied is newer than everything that could be undone.
+fn refuse_half_done(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
+    for entry in &found.entries {
+        if let State::Interrupted { reverting: false, done, total } = entry.state {
+            let version = &entry.version;
+            let lane = entry.migration.map_or(Lane::Automatic, |migration| migration.lane);
+            return Err(Error::new(
+                Kind::Undecided,
+                format!("migration {version} of `{}` is half applied", repo.name),
+            )
+            .note(format!("{done} of its {total} statements are done; nothing was undone"))
+            .help(format!(
+                "finish it: {}; or undo by hand what it did and forget it: {}",
+                repo.command(&format!("migrate --lane {lane}")),
+                repo.command(&format!("resolve {version} --not-applied"))
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_irreversible(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Result<()> {
+    let name = &repo.name;
     let version = &entry.version;
     let Some(migration) = entry.migration else {
         let error = Error::new(
             Kind::Missing,
-            format!("migration {version} of `{repo}` cannot be undone: its file is not in this checkout"),
+            format!("migration {version} of `{name}` cannot be undone: its file is not in this checkout"),
         )
         .note("nothing was undone");
         return Err(match files.archived.get(version) {
@@ -347,7 +424,7 @@ fn refuse_irreversible(repo: &RepoName, files: &FileSet, entry: &Entry<'_>) -> R
     if migration.down.is_none() {
         return Err(Error::new(
             Kind::Missing,
-            format!("migration {} of `{repo}` cannot be undone: it has no down side", migration.shown()),
+            format!("migration {} of `{name}` cannot be undone: it has no down side", migration.shown()),
         )
         .note(format!("`{}`", migration.up.path.display()))
         .note("nothing was undone")
@@ -356,7 +433,7 @@ fn refuse_irreversible(repo: &RepoName, files: &FileSet, entry: &Entry<'_>) -> R
     Ok(())
 }
 
-fn refuse_needed(files: &FileSet, found: &Assessment<'_>, going: &[Version]) -> Result<()> {
+fn refuse_needed(repo: &Repo, files: &FileSet, found: &Assessment<'_>, going: &[Version]) -> Result<()> {
     for entry in found.entries.iter().filter(|entry| entry.is_recorded() && !going.contains(&entry.version)) {
         let Some(migration) = entry.migration else { continue };
         let needed = migration.requires.iter().filter_map(|wanted| files.parse_version(wanted));
@@ -366,7 +443,7 @@ fn refuse_needed(files: &FileSet, found: &Assessment<'_>, going: &[Version]) -> 
                 format!("migration {needed} cannot be undone: migration {} requires it", migration.shown()),
             )
             .note("nothing was undone")
-            .help(format!("undo that one too: `cargo dbsetup rollback --to {needed}`")));
+            .help(format!("undo that one too: {}", repo.command(&format!("rollback --to {needed}")))));
         }
     }
     Ok(())

@@ -65,6 +65,7 @@ pub async fn resolve(session: &mut Session<'_>, request: &ResolveRequest) -> Res
 async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest) -> Result<Vec<Resolved>> {
     let files = FileSet::read(session.repo(), &[])?;
     let seen = session.inspect().await?;
+    record::refuse_newer_format(session.repo(), &seen.state)?;
     let ledger = seen.choice.table.clone();
     if request.dry_run {
         return Ok(corrections(session, &files, &seen, request)?.into_iter().map(|(line, _)| line).collect());
@@ -128,13 +129,18 @@ fn corrections(
     Ok(match &request.resolution {
         Resolution::Applied => {
             let migration = with_file()?;
+            let forget = forget_progress(inspection, files, &version);
             if entry.is_some_and(|entry| entry.row.is_some_and(|row| row.success)) {
+                // A rollback that was interrupted: the row is still there, and the decision is that it stays.
+                if !forget.is_empty() {
+                    return Ok(vec![(line("recorded as applied"), forget)]);
+                }
                 return Ok(Vec::new());
             }
-            vec![(
-                line("recorded as applied"),
-                recorded(migration, ledger, session, entry.is_some_and(super::assess::Entry::is_recorded)),
-            )]
+            let replaces = entry.is_some_and(super::assess::Entry::is_recorded);
+            let mut changes = recorded(migration, ledger, session, replaces);
+            changes.extend(forget);
+            vec![(line("recorded as applied"), changes)]
         }
         Resolution::AppliedTo { lanes } => {
             with_file()?;
@@ -149,9 +155,19 @@ fn corrections(
                         version: migration.version.to_string(),
                         change: "recorded as applied".to_owned(),
                     };
-                    (line, recorded(migration, ledger, session, false))
+                    let mut changes = recorded(migration, ledger, session, false);
+                    changes.extend(forget_progress(inspection, files, &migration.version));
+                    (line, changes)
                 })
                 .collect()
+        }
+        // It was begun and never recorded: to forget it is to forget how far it came.
+        Resolution::NotApplied
+            if entry.is_some_and(|entry| {
+                entry.row.is_none() && matches!(entry.state, State::Interrupted { .. })
+            }) =>
+        {
+            vec![(line("recorded as not applied"), forget_progress(inspection, files, &version))]
         }
         Resolution::NotApplied => {
             let stored = stored()?;
@@ -196,10 +212,19 @@ fn corrections(
                 ));
             }
             let skipped =
-                super::run::progress_after(migration, session.server().dialect(), progress, *number)?;
+                super::units::progress_after(migration, session.server().dialect(), progress, *number)?;
             vec![(line(&format!("statement {number} counts as run")), vec![Change::SetProgress(skipped)])]
         }
     })
+}
+
+/// The change that forgets how far a version had come, where it was interrupted: a person has decided.
+fn forget_progress(inspection: &Inspection, files: &FileSet, version: &super::Version) -> Vec<Change> {
+    let interrupted = inspection.state.progress.iter();
+    interrupted
+        .filter(|progress| files.parse_version(&progress.version).as_ref() == Some(version))
+        .map(|progress| Change::ClearProgress { version: progress.version.clone() })
+        .collect()
 }
 
 /// Marks that a person has decided: the statement is to be run, whatever cannot be proved.

@@ -109,6 +109,7 @@ impl FileSet {
         let mut existing = 0;
         for (path, lane) in &directories {
             if !path.is_dir() {
+                refuse_missing(repo, path)?;
                 continue;
             }
             existing += 1;
@@ -169,8 +170,13 @@ impl FileSet {
         let mut directories = vec![path.to_path_buf()];
         directories.extend(["migrations", "manual_migrations"].map(|lane| path.join(lane)));
         for path in directories.into_iter().filter(|path| path.is_dir()) {
-            for archived in directory::read(repo, &path, Lane::Automatic)?.migrations {
-                if let Some(live) = self.migrations.iter().find(|live| live.version == archived.version)
+            let archive = directory::read(repo, &path, Lane::Automatic)?;
+            if let (Some(grammar), true) = (archive.grammar, self.migrations.is_empty()) {
+                // Everything was squashed: the archive alone tells how versions are read.
+                self.numeric = grammar.is_numeric();
+            }
+            for archived in archive.migrations {
+                if let Some(live) = self.find(&archived.version)
                     && live.up.file != archived.up.file
                 {
                     return Err(duplicate(&live.version, &live.up.path, &archived.up.path));
@@ -203,6 +209,20 @@ pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error
         .help("give one of them another version")
 }
 
+/// A directory that somebody named and that is not there is a typing error: its migrations would never run. The
+/// default ones may be missing, as git keeps no empty directories.
+fn refuse_missing(repo: &Repo, path: &Path) -> Result<()> {
+    if ["migrations", "manual_migrations"].iter().any(|name| path == repo.priv_dir.join(name)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Missing,
+        format!("there is no migrations directory `{}` for `{}`", repo.shown(path).display(), repo.name),
+    )
+    .note("it is configured by name")
+    .help(format!("mend the name, or make it: mkdir -p {}", repo.shown(path).display())))
+}
+
 fn missing_directory(repo: &Repo) -> Error {
     let shown = repo.migrations.first().map(|path| repo.shown(path)).unwrap_or_default();
     Error::new(
@@ -230,4 +250,24 @@ fn resolve(repo: &Repo, path: &Path) -> Result<PathBuf> {
 /// Drops `.` and trailing separators, so that a path compares equal to the configured one.
 fn tidy(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_alone_tells_how_versions_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let mut repo = crate::migration::testing::repo();
+        repo.migrations = vec![root.path().join("migrations")];
+        repo.manual_migrations.clear();
+        repo.archive = vec![root.path().join("dumped")];
+        std::fs::create_dir(&repo.migrations[0]).unwrap();
+        std::fs::create_dir_all(repo.archive[0].join("2026-01-01-000000_a")).unwrap();
+        std::fs::write(repo.archive[0].join("2026-01-01-000000_a/up.sql"), "select 1;").unwrap();
+        let set = FileSet::read(&repo, &[]).unwrap();
+        let version = set.parse_version("20260101000000").unwrap();
+        assert!(set.archived.contains_key(&version));
+    }
 }

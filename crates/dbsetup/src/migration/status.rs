@@ -115,6 +115,8 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
 /// Versions that the structure file records: their files may be gone for good.
 fn squashed_versions(session: &Session<'_>, files: &FileSet) -> Vec<super::Version> {
     // A structure file that cannot be read is not this command's business.
-    let recorded = crate::structure::recorded_versions(&session.repo().structure).unwrap_or_default();
+    let repo = session.repo();
+    let recorded = crate::structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())
+        .unwrap_or_default();
     recorded.iter().filter_map(|version| files.parse_version(version)).collect()
 }

@@ -267,6 +267,150 @@ async fn a_statement_that_nothing_proves_asks_a_person_and_takes_either_answer()
 }
 
 #[tokio::test]
+async fn a_skipped_last_statement_still_ends_with_a_record() {
+    let text = "-- no-transaction\nselect mystery concurrently;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::KilledAfter);
+    fixture.migrate_all().await.unwrap_err();
+    fixture.database.revive();
+    let resolution = Resolution::SkipStatement(1);
+    let request = ResolveRequest { version: "1".into(), resolution, dry_run: false };
+    resolve(&mut fixture.session(), &request).await.unwrap();
+    fixture.migrate_all().await.unwrap();
+    assert_eq!(fixture.database.versions(), ["1"]);
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+}
+
+#[tokio::test]
+async fn a_statement_that_failed_in_order_runs_again_without_a_question() {
+    let text = "-- no-transaction\nselect 1;\nselect mystery concurrently;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.with(|state| state.poison = Some("mystery".into()));
+    assert_eq!(fixture.migrate_all().await.unwrap_err().kind(), Kind::Statement);
+    fixture.database.with(|state| state.poison = None);
+    fixture.migrate_all().await.unwrap();
+    assert_eq!(fixture.database.effects(), ["select 1", "select mystery concurrently"]);
+}
+
+#[tokio::test]
+async fn an_interrupted_migration_that_is_resolved_as_applied_leaves_no_progress() {
+    let text = "-- no-transaction\nselect mystery concurrently;\nselect 2;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::KilledAfter);
+    fixture.migrate_all().await.unwrap_err();
+    fixture.database.revive();
+    let request = ResolveRequest { version: "1".into(), resolution: Resolution::Applied, dry_run: false };
+    resolve(&mut fixture.session(), &request).await.unwrap();
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+    assert_eq!(fixture.migrate_all().await.unwrap().done, 0);
+}
+
+#[tokio::test]
+async fn a_file_that_lost_its_zeros_is_undone_under_its_old_version() {
+    let fixture = Fixture::new(&[
+        ("migrations/1_a.up.sql", "create table a (i int);"),
+        ("migrations/1_a.down.sql", "drop table a;"),
+    ]);
+    fixture.migrate_all().await.unwrap();
+    fixture.database.with(|state| state.ledger.rows[0].version = "0001".into());
+    assert_eq!(fixture.rollback(Target::Steps(1)).await.unwrap().done, 1);
+    assert!(fixture.database.versions().is_empty());
+}
+
+/// Another process applies a version while this one waits for the lock.
+struct Faster(FakeDatabase);
+
+impl Observer for Faster {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::LockWaiting { .. }) {
+            self.0.with(|state| state.ledger = testing::state(&["1", "2"]));
+            self.0.revive();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rollback_does_not_undo_what_was_applied_while_it_waited() {
+    let fixture = Fixture::new(&[
+        ("migrations/1_a.up.sql", "create table a (i int);"),
+        ("migrations/1_a.down.sql", "drop table a;"),
+    ]);
+    fixture.migrate_all().await.unwrap();
+    fixture.write("migrations/2_b.up.sql", "create table b (i int);");
+    fixture.write("migrations/2_b.down.sql", "drop table b;");
+    let mut session = fixture.session();
+    let ledger = session.inspect().await.unwrap().choice.table;
+    session.close().await;
+    fixture.database.hold(&LockKey { ledger, lane: Lane::Automatic });
+    let faster = Faster(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &faster, "test", Box::new(fixture.database.clone()));
+    let error = rollback(&mut session, &RollbackRequest { target: Target::Steps(1), ..Default::default() })
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+    assert_eq!(fixture.database.versions(), ["1", "2"]);
+    assert_eq!(fixture.database.locks(), 0);
+}
+
+/// The other lane records a version while this one is at work.
+struct Beside(FakeDatabase);
+
+impl Observer for Beside {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::StatementDone { done: 1, .. }) {
+            self.0.with(|state| {
+                let mut rows = testing::state(&["9"]).rows;
+                rows[0].seq = Some(7);
+                state.ledger.rows.append(&mut rows);
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_ends_last_is_the_newest_application() {
+    let fixture = Fixture::new(&[("manual_migrations/1_a.sql", "-- no-transaction\nselect 1;\nselect 2;")]);
+    let beside = Beside(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &beside, "test", Box::new(fixture.database.clone()));
+    migrate(&mut session, &MigrateRequest { lanes: Lanes::All, ..MigrateRequest::default() }).await.unwrap();
+    let seq = fixture.database.with(|state| state.ledger.rows.iter().find(|row| row.version == "1")?.seq);
+    assert_eq!(seq, Some(8));
+}
+
+/// Another process takes the lock over and ends the migration as soon as the connection is lost.
+struct Overtaken(FakeDatabase);
+
+impl Observer for Overtaken {
+    fn on(&self, event: &Event) {
+        if matches!(event.what, What::Retry { .. }) {
+            self.0.with(|state| {
+                state.effects.push("update a set i = i + 2".into());
+                state.effects.push("update a set i = i + 3".into());
+                state.ledger = testing::state(&["1"]);
+            });
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_migration_that_another_process_ended_meanwhile_is_not_run_on() {
+    let text = "-- no-transaction\nselect 1 concurrently;\nupdate a set i = i + 2;\nupdate a set i = i + 3;";
+    let fixture = Fixture::new(&[("migrations/1_a.sql", text)]);
+    fixture.database.fail_at(call_that_runs(text).await, Fault::LostAfter);
+    let overtaken = Overtaken(fixture.database.clone());
+    let mut session =
+        Session::with_server(&fixture.repo, &overtaken, "test", Box::new(fixture.database.clone()));
+    assert_eq!(migrate(&mut session, &MigrateRequest::default()).await.unwrap().done, 0);
+    assert_eq!(
+        fixture.database.effects(),
+        ["select 1 concurrently", "update a set i = i + 2", "update a set i = i + 3"]
+    );
+    assert!(fixture.database.with(|state| state.ledger.progress.is_empty()));
+}
+
+#[tokio::test]
 async fn resolve_records_a_baseline_without_running_anything() {
     let fixture = Fixture::new(&THREE);
     let request = ResolveRequest {

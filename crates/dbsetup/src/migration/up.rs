@@ -1,5 +1,6 @@
 //! `migrate`: brings a database up to its files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
@@ -8,6 +9,7 @@ use super::lock;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
+use super::version::Version;
 use crate::driver::{LockKey, Present, Work};
 use crate::error::{Error, Result};
 use crate::event::{Direction, What};
@@ -123,7 +125,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
     if !request.no_load && structure::may_load(session, &inspection).await? {
         report.load = Some(repo.shown(&repo.structure));
         if request.dry_run {
-            let recorded = structure::recorded_versions(&repo.structure)?;
+            let recorded = structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
             inspection.state.rows.extend(structure::as_rows(&recorded));
         } else {
             structure::load_into_empty(session, &inspection.choice.table).await?;
@@ -170,7 +172,8 @@ fn plan_for_nothing(
     let mut report = MigrateReport::default();
     if !request.no_load && repo.structure.is_file() {
         report.load = Some(repo.shown(&repo.structure));
-        inspection.state.rows = structure::as_rows(&structure::recorded_versions(&repo.structure)?);
+        inspection.state.rows =
+            structure::as_rows(&structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?);
     }
     let plan = planned(session, files, &inspection, scope)?;
     let jobs = jobs(files, &plan, session.server().dialect(), &inspection.choice.table)?;
@@ -182,7 +185,7 @@ fn plan_for_nothing(
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
-    plan::up(&repo.name, files, &found, scope)
+    plan::up(repo, files, &found, scope)
 }
 
 fn jobs<'f>(files: &'f FileSet, plan: &Plan, dialect: Dialect, ledger: &LedgerTable) -> Result<Vec<Job<'f>>> {
@@ -201,12 +204,13 @@ fn tell_plan(session: &Session<'_>, plan: &Plan) {
     for (version, by) in &plan.blocked {
         teller.warn(
             format!("migration {version} waits for {by}, which is not applied"),
-            Some(format!("apply it: `cargo dbsetup migrate --lane all --repo {}`", session.repo().name)),
+            Some(format!("apply it: {}", session.repo().command("migrate --lane all"))),
         );
     }
 }
 
-/// Applies a plan under the locks of its lanes, where it is made again from what is there then.
+/// Applies a plan, one stretch of migrations of the same lane after the other. Each stretch runs under its lane's lock
+/// alone, where the plan is made again from what is there then: a manual migration of two hours stops no deploy.
 async fn apply(
     session: &mut Session<'_>,
     files: &FileSet,
@@ -215,68 +219,88 @@ async fn apply(
     seen: &Inspection,
     log_sql: bool,
 ) -> Result<usize> {
-    let ledger = seen.choice.table.clone();
-    let locks = locks_of(files, expected, &ledger);
-    let main = lock::main_key(&ledger);
-    // The ledger itself is made under the main lock, whatever the lane.
-    if !seen.choice.present.ledger && !locks.contains(&main) {
-        lock::acquire(session, &main).await?;
-        prepare(session, seen).await?;
-        lock::release(session, &main).await?;
-    }
-    lock::acquire_all(session, &locks).await?;
-    let inspection = session.inspect().await?;
-    record::check_before_writing(session, &inspection.state)?;
-    let plan = planned(session, files, &inspection, scope)?;
-    let plan = Plan { versions: within(session, expected, plan), ..Plan::default() };
     let dialect = session.server().dialect();
-    let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
-    if jobs.is_empty() {
-        session
-            .teller()
-            .tell(What::NothingToMigrate { direction: Direction::Up, applied: inspection.state.rows.len() });
-        lock::release_all(session, &locks).await?;
-        return Ok(0);
+    let mut ledger = seen.choice.table.clone();
+    if !(seen.choice.present.ledger && seen.choice.present.meta) {
+        prepare_under_main_lock(session, &ledger, files, expected).await?;
     }
-    prepare(session, &inspection).await?;
-    session.teller().tell(What::MigrationsPlanned { direction: Direction::Up, count: jobs.len() });
-    let mut done = 0;
-    {
-        let mut runner = Runner {
-            session,
-            ledger: inspection.choice.table.clone(),
-            locks: locks.clone(),
-            log_sql,
-            seq: next_seq(&inspection.state),
-        };
-        for job in &jobs {
-            let version = job.migration.version.as_str();
-            let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
-            done += usize::from(runner.run(job, progress).await? == Outcome::Done);
+    let mut scope = scope.clone();
+    let mut expected = expected.versions.clone();
+    let (mut done, mut told) = (0, false);
+    while let Some(lane) = expected.first().and_then(|version| files.find(version)).map(|first| first.lane) {
+        let key = LockKey { ledger: ledger.clone(), lane };
+        lock::acquire(session, &key).await?;
+        let inspection = session.inspect().await?;
+        record::refuse_half_loaded(session.repo(), &inspection.state)?;
+        let plan = planned(session, files, &inspection, &scope)?;
+        tell_of_others(session, &expected, &plan);
+        let in_lane =
+            |version: &&Version| files.find(version).is_some_and(|migration| migration.lane == lane);
+        let is_own_lock = inspection.choice.table == ledger;
+        let stretch: Vec<Version> =
+            plan.versions.iter().take_while(in_lane).filter(|_| is_own_lock).cloned().collect();
+        let jobs = jobs(files, &Plan { versions: stretch.clone(), ..Plan::default() }, dialect, &ledger)?;
+        expected = plan.versions[stretch.len()..].to_vec();
+        if !jobs.is_empty() {
+            prepare(session, &inspection).await?;
+            if !std::mem::replace(&mut told, true) {
+                let count = plan.versions.len();
+                session.teller().tell(What::MigrationsPlanned { direction: Direction::Up, count });
+            }
+            let mut runner = Runner {
+                session: &mut *session,
+                ledger: ledger.clone(),
+                locks: vec![key.clone()],
+                log_sql,
+                seq: next_seq(&inspection.state),
+                recorded: Vec::new(),
+            };
+            for job in &jobs {
+                let version = job.migration.version.as_str();
+                let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
+                done += usize::from(runner.run(job, progress).await? == Outcome::Done);
+            }
+            session.settle().await?;
+        }
+        lock::release(session, &key).await?;
+        // Whoever was faster may have made another ledger: its lock is the one to take.
+        ledger = inspection.choice.table;
+        if let Target::Steps(steps) = &mut scope.target {
+            *steps -= stretch.len().min(*steps);
         }
     }
-    session.settle().await?;
-    lock::release_all(session, &locks).await?;
+    if !told {
+        let applied = session.inspect().await?.state.rows.len();
+        session.teller().tell(What::NothingToMigrate { direction: Direction::Up, applied });
+    }
     Ok(done)
 }
 
-/// The locks of the lanes that have something to run, the main one first.
-fn locks_of(files: &FileSet, plan: &Plan, ledger: &LedgerTable) -> Vec<LockKey> {
-    let has = |lane| plan.versions.iter().filter_map(|version| files.find(version)).any(|m| m.lane == lane);
-    [Lane::Automatic, Lane::Manual]
-        .into_iter()
-        .filter(|lane| has(*lane))
-        .map(|lane| LockKey { ledger: ledger.clone(), lane })
-        .collect()
+/// Makes the ledger and what stands beside it under the main lock, whatever the lane that runs first.
+async fn prepare_under_main_lock(
+    session: &mut Session<'_>,
+    ledger: &LedgerTable,
+    files: &FileSet,
+    expected: &Plan,
+) -> Result<()> {
+    let first = expected.versions.first().and_then(|version| files.find(version));
+    if first.is_none_or(|migration| migration.lane == Lane::Automatic) {
+        // The first stretch holds that lock and makes them.
+        return Ok(());
+    }
+    let main = lock::main_key(ledger);
+    lock::acquire(session, &main).await?;
+    let now = session.inspect().await?;
+    prepare(session, &now).await?;
+    lock::release(session, &main).await
 }
 
-/// What is left of the expected plan under the lock; what another process did meanwhile is told.
-fn within(session: &Session<'_>, expected: &Plan, now: Plan) -> Vec<super::Version> {
-    let gone: Vec<_> = expected.versions.iter().filter(|version| !now.versions.contains(version)).collect();
-    for version in gone {
+/// Tells which expected migrations another process applied meanwhile.
+fn tell_of_others(session: &Session<'_>, expected: &[Version], now: &Plan) {
+    let left: HashSet<_> = now.versions.iter().collect();
+    for version in expected.iter().filter(|version| !left.contains(version)) {
         session.teller().tell(What::AppliedByOther { version: version.to_string(), name: String::new() });
     }
-    now.versions
 }
 
 /// Makes the ledger and the database's record of itself.

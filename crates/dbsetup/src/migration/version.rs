@@ -39,6 +39,12 @@ impl Version {
         if numeric { Self::numeric(text) } else { Some(Self::textual(text)) }
     }
 
+    /// Whether a ledger's text names this version: `1` names `0001`, because integer columns keep no zeros.
+    pub fn is_named_by(&self, text: &str) -> bool {
+        self.text == text
+            || Self::parse_like(text, self.number().is_some()).is_some_and(|version| version == *self)
+    }
+
     /// The text, verbatim.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -12,6 +12,7 @@ use crate::event::What;
 use crate::ledger::meta_key;
 use crate::migration::FileSet;
 use crate::record;
+use crate::repo::Repo;
 use crate::session::Session;
 
 /// How often a dump is begun again when migrations run meanwhile.
@@ -52,10 +53,21 @@ impl Dump {
     }
 }
 
+/// A structure that left out rows which somebody asked to keep would lose them without a word.
+fn refuse_kept_rows(repo: &Repo) -> Result<()> {
+    if repo.keep_data.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<String> = repo.keep_data.iter().map(|kept| format!("`{}`", kept.table)).collect();
+    Err(Error::new(Kind::Unsupported, "`keep-data`: rows cannot be written into a structure yet")
+        .note(format!("the structure of `{}` would lack those of {}", repo.name, tables.join(", ")))
+        .help("put them into seeds, and remove the key"))
+}
+
 /// Reads the structure of the database. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let result = read(session, options, path).await;
     if result.is_err() {
@@ -66,6 +78,7 @@ pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option
 
 async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let repo = session.repo();
+    refuse_kept_rows(repo)?;
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
@@ -80,7 +93,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 Kind::Undecided,
                 format!("migration {} of `{}` is half done", running.version, repo.name),
             )
-            .help("finish it: `cargo dbsetup migrate`"));
+            .help(format!("finish it: {}", repo.command("migrate --lane all"))));
         }
         let ledger = before.choice.table.clone();
         let request = DumpRequest {
@@ -91,9 +104,13 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             ledger: before.choice.present.ledger.then(|| ledger.clone()),
         };
         let body = session.driver().await?.dump(&request).await?;
-        // The rows must be those of the same moment: when a migration ran meanwhile, both are read again.
+        // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.
         let after = session.inspect().await?;
-        if after.state.rows == before.state.rows {
+        if after.choice.table == ledger
+            && after.state.rows == before.state.rows
+            && after.state.progress.is_empty()
+            && after.state.meta(meta_key::LOADING).is_none()
+        {
             if !options.allow_missing {
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
@@ -149,7 +166,12 @@ fn refuse_unknown_versions(
         Err(error) if error.kind() == Kind::Missing => FileSet { numeric: true, ..FileSet::default() },
         Err(error) => return Err(error),
     };
-    let known: HashSet<String> = format::recorded_versions(path)?.into_iter().collect();
+    // Versions that were squashed away stand in the structure file, wherever this dump goes.
+    let mut known: HashSet<String> =
+        format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?.into_iter().collect();
+    if path != repo.structure {
+        known.extend(format::recorded_versions(path, repo.ledger.table.as_deref())?);
+    }
     let unknown: Vec<&str> = rows
         .iter()
         .map(|row| row.version.as_str())
@@ -212,6 +234,15 @@ fn replace(path: &Path, shown: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_are_to_be_kept_are_not_left_out_in_silence() {
+        let mut repo = crate::migration::testing::repo();
+        assert!(refuse_kept_rows(&repo).is_ok());
+        repo.keep_data.push(crate::repo::KeepData { table: "countries".into(), except: Vec::new() });
+        let error = refuse_kept_rows(&repo).expect_err("nothing writes them");
+        assert!(error.kind() == Kind::Unsupported && error.to_string().contains("`countries`"), "{error}");
+    }
 
     #[test]
     fn a_file_has_a_header_a_body_rows_and_a_trailer() {

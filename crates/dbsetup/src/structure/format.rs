@@ -150,12 +150,13 @@ fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Resul
     })
 }
 
-/// Returns the versions that a structure file records in a ledger; none without the file. Understands our files and
-/// those of peers, whose rows may share one INSERT.
+/// Returns the versions that a structure file records in a ledger, `configured` by name or known by it; none without the
+/// file. Understands our files and those of peers, whose rows may share one INSERT.
 ///
 /// # Errors
 /// [`Kind::Io`] when it cannot be read.
-pub fn recorded_versions(path: &Path) -> Result<Vec<String>> {
+pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
+    let configured = configured.map(|table| crate::migration::choice::split_qualified(table).1);
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -163,16 +164,16 @@ pub fn recorded_versions(path: &Path) -> Result<Vec<String>> {
     };
     let mut versions = Vec::new();
     for (at, _) in text.match_indices("INSERT INTO ") {
-        // Only what begins a line is a statement; the same words inside a function's body are not.
+        // What begins a line is taken for a statement, so that the file need not be split.
         if at == 0 || text.as_bytes()[at - 1] == b'\n' {
-            first_values(&text[at..], &mut versions);
+            first_values(&text[at..], configured.as_deref(), &mut versions);
         }
     }
     Ok(versions)
 }
 
 /// Adds the first value of every row of an INSERT into a ledger.
-fn first_values(text: &str, versions: &mut Vec<String>) {
+fn first_values(text: &str, configured: Option<&str>, versions: &mut Vec<String>) {
     let mut tokens = sql::tokens(Dialect::Postgres, text)
         .filter(|token| !matches!(token.kind, sql::TokenKind::Space | sql::TokenKind::Comment));
     // INSERT INTO [schema .] table ( version …
@@ -180,11 +181,14 @@ fn first_values(text: &str, versions: &mut Vec<String>) {
     for token in tokens.by_ref().skip(2) {
         match token.text {
             "(" => break,
+            ";" => return,
             "." => {}
             name => table = name.trim_matches('"'),
         }
     }
-    let is_ledger = LedgerKind::ALL.iter().any(|kind| kind.default_table() == table) || table == OWN_TABLE;
+    let is_ledger = LedgerKind::ALL.iter().any(|kind| kind.default_table() == table)
+        || table == OWN_TABLE
+        || configured == Some(table);
     if !is_ledger || tokens.next().is_none_or(|token| token.text.trim_matches('"') != "version") {
         return;
     }
@@ -267,7 +271,8 @@ mod tests {
                     INSERT INTO public.schema_migrations (version) VALUES\n    ('9'),\n    ('10');\n\
                     INSERT INTO public.users (version) VALUES ('11');\n";
         let (_directory, path) = file(text);
-        let found = recorded_versions(&path).unwrap();
+        let found = recorded_versions(&path, None).unwrap();
         assert_eq!(found, ["7", "8", "9", "10"]);
+        assert_eq!(recorded_versions(&path, Some("public.users")).unwrap().last().unwrap(), "11");
     }
 }

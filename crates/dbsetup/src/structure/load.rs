@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::format::{self, Author};
 use super::scan;
-use crate::driver::Present;
+use crate::driver::{LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::migration::{checksum, is_loaded, lock};
 use crate::record;
+use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::Statement;
 use crate::sql_file::SqlFile;
@@ -84,19 +85,22 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         )));
     }
     if request.dry_run {
+        if !request.force && inspection.state.meta(meta_key::LOADING).is_none() {
+            refuse_objects(session, &inspection.choice.table).await?;
+        }
         return planned(session, author);
     }
     let ledger = inspection.choice.table;
-    let key = lock::main_key(&ledger);
-    lock::acquire(session, &key).await?;
+    let keys = keys(&ledger, request.force);
+    lock::acquire_all(session, &keys).await?;
     // Another process may have loaded it while this one waited.
     let inspection = session.inspect().await?;
     if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
-        lock::release(session, &key).await?;
+        lock::release_all(session, &keys).await?;
         return Ok(skipped(session, reason));
     }
     let statements = fill(session, &inspection, author, request.force).await?;
-    lock::release(session, &key).await?;
+    lock::release_all(session, &keys).await?;
     // What the file set for its own session is not handed on to anything that follows.
     session.close().await;
     Ok(LoadOutcome::Loaded { statements })
@@ -179,15 +183,15 @@ async fn fill(
             .teller()
             .warn("an earlier load was interrupted half way; it is done again from the start", None);
     } else if !force {
-        let objects = objects(session, &ledger).await?;
-        if !objects.is_empty() {
-            return Err(not_empty(session, &objects));
-        }
+        refuse_objects(session, &ledger).await?;
     }
     let found = scan::scan(&path, &shown, dialect, author)?;
     let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &shown, error))?.len();
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes });
-    let mut changes = record::first_changes(repo, &inspection.state);
+    let empties = force || reload;
+    // Emptying takes our own tables along, and with them what they say.
+    let state = if empties { &LedgerState::default() } else { &inspection.state };
+    let mut changes = record::first_changes(repo, state);
     changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(&path, &shown)? });
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
@@ -206,18 +210,18 @@ async fn fill(
         );
         let marker = [Change::SetMeta { key: meta_key::LOADING.into(), value: "1".into() }];
         record::write(session, &ledger, &marker).await?;
+        if empties {
+            session.driver().await?.empty().await?;
+            // The marker went with everything else, and the first part of the load is not to be without it.
+            record::write(session, &ledger, &marker).await?;
+        }
     }
     let driver = session.driver().await?;
-    if !in_one && (force || reload) {
-        driver.empty().await?;
-        // Emptying takes our own tables along.
-        driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
-    }
     driver.begin(true).await?;
-    if in_one && (force || reload) {
+    if in_one && empties {
         driver.empty().await?;
         driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
-    } else if inspection.choice.present.ledger {
+    } else if inspection.choice.present.ledger && !empties {
         driver.drop_empty_ledger(&ledger).await?;
     }
     let classify = |statement: &Statement| scan::classify(&path, &shown, dialect, author, statement);
@@ -247,6 +251,20 @@ async fn fill(
     Ok(statements)
 }
 
+/// The locks of a load: what empties a database waits for the manual lane too.
+fn keys(ledger: &LedgerTable, empties: bool) -> Vec<LockKey> {
+    let mut keys = vec![lock::main_key(ledger)];
+    if empties {
+        keys.push(LockKey { ledger: ledger.clone(), lane: Lane::Manual });
+    }
+    keys
+}
+
+async fn refuse_objects(session: &mut Session<'_>, ledger: &LedgerTable) -> Result<()> {
+    let objects = objects(session, ledger).await?;
+    if objects.is_empty() { Ok(()) } else { Err(not_empty(session, &objects)) }
+}
+
 fn not_empty(session: &Session<'_>, objects: &[String]) -> Error {
     let repo = session.repo();
     let mut error = Error::new(
@@ -257,9 +275,9 @@ fn not_empty(session: &Session<'_>, objects: &[String]) -> Error {
         error = error.note(object.clone());
     }
     error.help(format!(
-        "empty it and load the structure: `cargo dbsetup load --force --repo {0}`; or keep it and record what it has: \
-         `cargo dbsetup resolve --applied --to VERSION --repo {0}`",
-        repo.name
+        "empty it and load the structure: {}; or keep it and record what it has: {}",
+        repo.command("load --force"),
+        repo.command("resolve --applied --to VERSION")
     ))
 }
 

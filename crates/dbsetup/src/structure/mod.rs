@@ -8,3 +8,6 @@ mod scan;
 pub use dump::{Dump, DumpOptions, dump, write};
 pub use format::{as_rows, recorded_versions};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
+
+#[cfg(test)]
+mod tests;

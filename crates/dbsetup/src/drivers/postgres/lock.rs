@@ -161,11 +161,15 @@ fn describe(
 pub(super) fn guard(delete: &str, must_exist: bool) -> String {
     // The deletion of the row, turned into a question: the ledger knows its own column types.
     let rows = delete.strip_prefix("DELETE FROM ").unwrap_or(delete);
-    let wrong = if must_exist { "=" } else { ">" };
-    format!(
-        "SELECT CAST({} || found.n::text AS int4) FROM (SELECT count(*) AS n FROM {rows}) found WHERE found.n {wrong} 0",
-        literal("dbsetup: ledger ")
-    )
+    let marker = literal("dbsetup: ledger ");
+    if must_exist {
+        return format!(
+            "SELECT CAST({marker} || found.n::text AS int4) FROM (SELECT count(*) AS n FROM {rows}) found WHERE found.n = 0"
+        );
+    }
+    // Every migration pays for this question, and a plan without an aggregate is made in half the time. Every table
+    // has a `tableoid`, and a constant would fail while the plan is made.
+    format!("SELECT CAST({marker} || tableoid::text AS int4) FROM {rows}")
 }
 
 #[cfg(test)]

@@ -217,7 +217,7 @@ pub(super) async fn drop_database(
     sessions: Sessions,
 ) -> Result<Dropped, DbError> {
     if FOUNDATIONS.contains(&place.database.as_str()) {
-        return Err(own(DbErrorClass::Configuration, format!("`{}` is never dropped", place.database)));
+        return Err(own(DbErrorClass::Refused, format!("`{}` is never dropped", place.database)));
     }
     let mut connection = maintenance(place, configured).await?;
     let dropped = drop_from(&mut connection, &place.database, sessions).await;

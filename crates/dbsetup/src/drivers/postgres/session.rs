@@ -246,7 +246,9 @@ impl Session {
         self.standby = fact(6) == "t";
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
-        self.about.schema = facts.get(3).cloned().flatten();
+        // Before the configured schema exists nothing is current; it is made with the first table.
+        let configured = self.options.schemas.first();
+        self.about.schema = facts.get(3).cloned().flatten().or_else(|| configured.cloned());
         self.watches_client = facts.get(8).is_some_and(Option::is_some);
         self.about.capabilities.session_locks = self.about.capabilities.pooled.is_none();
         if self.about.capabilities.pooled.is_none() {

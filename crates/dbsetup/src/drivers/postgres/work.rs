@@ -57,7 +57,7 @@ impl Session {
             lock_at = Some(before.len());
             before.push(in_transaction(self.lock_key(lock)));
         }
-        if let Some(wanted) = work.guard {
+        if let Some(wanted) = work.guard.filter(|guard| !self.needs_no(guard)) {
             guard_at = Some(before.len());
             let (version, must_exist) = match wanted {
                 Guard::NotApplied(version) => (version, false),
@@ -67,7 +67,9 @@ impl Session {
             before.push(guard(&ledger::delete_row(Dialect::Postgres, ledger, version), must_exist));
         }
         // Undone with the transaction: by its value it is known afterwards whether the script committed.
-        before.push(format!("SELECT pg_catalog.set_config('dbsetup.transaction', '{sent}', false)"));
+        if may_commit(work.script) {
+            before.push(format!("SELECT pg_catalog.set_config('dbsetup.transaction', '{sent}', false)"));
+        }
 
         let mut after = vec!["SAVEPOINT dbsetup_probe".to_owned(), "RELEASE SAVEPOINT dbsetup_probe".into()];
         // What waits for the commit runs now, under the script's own settings and not under ours.
@@ -113,6 +115,13 @@ impl Session {
         })
     }
 
+    /// Whether a guard can be left out: this run made the database and holds its lock, so that nobody else has a reason
+    /// to migrate it. If someone does all the same, the ledger's primary key keeps the second row out, and the
+    /// transaction with it.
+    fn needs_no(&self, guard: &Guard) -> bool {
+        matches!(guard, Guard::NotApplied(_)) && self.options.fresh && !self.pooled()
+    }
+
     /// Rolls back after a failure, brings the session back to its settings, and returns whether everything that
     /// the script did is undone.
     async fn undo(&mut self, failure: &Failure, sent: &str) -> bool {
@@ -136,7 +145,27 @@ impl Session {
     }
 }
 
+/// Whether a script can end the transaction that it runs in: not without one of these words, which nothing else can
+/// spell. What merely contains one costs a question more.
+fn may_commit(script: &str) -> bool {
+    let lower = script.to_ascii_lowercase();
+    ["commit", "end", "rollback", "abort", "prepare"].iter().any(|word| lower.contains(word))
+}
+
 /// Whether our own conversion failed on purpose, and not for want of the table.
 fn is_marker(failure: &Failure) -> bool {
     failure.error.code.as_deref() == Some("22P02") && failure.error.message.contains("\"dbsetup: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_without_the_words_cannot_end_its_transaction() {
+        for script in ["COMMIT", "select 1; End", "RollBack to a", "abort", "prepare transaction 'a'"] {
+            assert!(may_commit(script), "{script}");
+        }
+        assert!(!may_commit("create table a (id int); create index on a (id)"));
+    }
 }

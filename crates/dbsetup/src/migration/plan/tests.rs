@@ -2,7 +2,7 @@ use super::*;
 use crate::driver::LedgerState;
 use crate::ledger::LedgerKind;
 use crate::migration::assess::assess;
-use crate::migration::testing::{files, ledger, migration, reversible, state};
+use crate::migration::testing::{files, ledger, migration, repo, reversible, state};
 use crate::repo::LedgerSetting;
 
 fn scope(target: Target) -> Scope {
@@ -11,12 +11,12 @@ fn scope(target: Target) -> Scope {
 
 fn plan_up(files: &FileSet, state: &LedgerState, scope: &Scope) -> Result<Plan> {
     let ledger = ledger(LedgerKind::Diesel);
-    up(&RepoName::new("core"), files, &assess(files, &ledger, &LedgerSetting::default(), state), scope)
+    up(&repo(), files, &assess(files, &ledger, &LedgerSetting::default(), state), scope)
 }
 
 fn plan_down(files: &FileSet, state: &LedgerState, scope: &Scope) -> Result<Plan> {
     let ledger = ledger(LedgerKind::Diesel);
-    down(&RepoName::new("core"), files, &assess(files, &ledger, &LedgerSetting::default(), state), scope)
+    down(&repo(), files, &assess(files, &ledger, &LedgerSetting::default(), state), scope)
 }
 
 fn versions(plan: &Plan) -> Vec<&str> {
@@ -105,7 +105,7 @@ fn an_edited_applied_migration_stops_everything() {
     let error = plan_up(&files, &state, &Scope::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Changed);
     let help = error.help_text().unwrap();
-    assert!(help.contains("redo --to 1") && help.contains("resolve 1 --accept-checksum"), "{help}");
+    assert!(help.contains("redo --repo core") && help.contains("resolve 1 --accept-checksum"), "{help}");
 }
 
 #[test]
@@ -144,4 +144,36 @@ fn what_a_staying_migration_requires_cannot_be_undone() {
 fn rolling_back_a_version_that_is_not_applied_is_an_error() {
     let error = plan_down(&three(), &state(&["1"]), &scope(Target::To("2".into()))).unwrap_err();
     assert_eq!(error.message(), "migration 2 is not applied to `core`");
+}
+
+#[test]
+fn migrations_that_wait_for_each_other_are_an_error_that_prints_the_circle() {
+    let (mut one, mut two) = (migration("1", "select 1;"), migration("2", "select 2;"));
+    one.requires = vec!["2".into()];
+    two.requires = vec!["1".into()];
+    let error = plan_up(&files(&[one, two]), &state(&[]), &Scope::default()).unwrap_err();
+    assert_eq!(error.message(), "migrations wait for each other: 1 -> 2 -> 1");
+}
+
+#[test]
+fn nothing_is_undone_below_a_half_applied_migration() {
+    let mut state = state(&["1"]);
+    state.progress.push(crate::ledger::Progress {
+        version: "2".into(),
+        reverting: false,
+        done: 1,
+        total: 3,
+        checksum: String::new(),
+        retry: false,
+    });
+    let error = plan_down(&three(), &state, &scope(Target::Steps(1))).unwrap_err();
+    assert_eq!(error.kind(), Kind::Undecided);
+    assert!(error.help_text().unwrap().contains("resolve 2 --not-applied"));
+}
+
+#[test]
+fn commands_to_paste_name_the_environment() {
+    let mut repo = repo();
+    repo.environment = "prod".into();
+    assert_eq!(repo.command("migrate"), "`cargo dbsetup migrate --repo core --env prod`");
 }

@@ -193,6 +193,23 @@ async fn a_guard_stops_work_that_somebody_else_has_done() {
 }
 
 #[tokio::test]
+async fn in_a_database_of_this_run_the_key_of_the_ledger_stops_whoever_comes_second() {
+    let Some(scratch) = Scratch::new("fresh_guard").await else { return };
+    let mut first = scratch.prepared().await;
+    let mut second = scratch.session_with(&SessionOptions { fresh: true, ..options() }).await;
+    first.transact(Work { changes: &[insert("1")], ..script("create table a ()") }).await.expect("right");
+    let guard = Guard::NotApplied("1".into());
+    let work = Work { changes: &[insert("1")], guard: Some(&guard), ..script("create table b ()") };
+    let error = second.transact(work).await.expect_err("it is done");
+    assert_eq!((error.error.class, error.rolled_back), (DbErrorClass::LedgerConflict, true));
+    assert_eq!(value(&mut first, "select to_regclass('b') is null").await, "t");
+    let guard = Guard::Applied("2".into());
+    let error = second.transact(Work { guard: Some(&guard), ..script("") }).await.expect_err("not done");
+    assert_eq!(error.error.class, DbErrorClass::LedgerConflict);
+    scratch.done().await;
+}
+
+#[tokio::test]
 async fn a_table_lock_that_is_not_obtained_in_time_is_said_to_be_one() {
     let Some(scratch) = Scratch::new("timeout").await else { return };
     let mut first = scratch.prepared().await;

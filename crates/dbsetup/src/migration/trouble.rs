@@ -1,0 +1,83 @@
+//! What a person reads when a migration fails: where, why, what was undone, what to do next.
+
+use super::job::{Job, without_transaction};
+use super::run::Runner;
+use crate::driver::{DbErrorClass, ScriptError};
+use crate::error::{Error, Kind};
+use crate::event::Direction;
+use crate::failure::failing_range;
+use crate::repo::Lane;
+
+impl Runner<'_, '_> {
+    /// Returns the error of a script: where, why, what was undone, what next. `within` is the unit, with its index and
+    /// the number of all, of a script without a transaction.
+    pub(super) fn failed(
+        &self,
+        job: &Job<'_>,
+        range: std::ops::Range<usize>,
+        failure: &ScriptError,
+        within: Option<(usize, usize)>,
+    ) -> Error {
+        let script = job.script();
+        let text = &script.sql()[range.clone()];
+        let repo = self.session.repo();
+        let dialect = self.session.server().dialect();
+        let mut error = Error::from(failure.error.clone());
+        if failure.error.class == DbErrorClass::TransactionClosed {
+            error = Error::new(Kind::Statement, "the migration ended the transaction that it ran in")
+                .note(format!("`{}`", script.path.display()));
+        }
+        match failing_range(dialect, text, failure) {
+            Some(at) => error = error.at(script.site(range.start + at.start..range.start + at.end)),
+            None if crate::sql::mentions_identifier(dialect, text, &self.ledger.name) => {
+                error = Error::new(
+                    Kind::Ledger,
+                    format!("migration {} changes the ledger `{}`, and cannot be recorded in it", job.migration.shown(), self.ledger.shown()),
+                )
+                .note(sentence_of(failure))
+                .help(format!(
+                    "keep the ledger of `{}` in a table that no migration touches: ledger = {{ kind = \"{}\", table = \"dbsetup_migrations\" }}",
+                    repo.name, self.ledger.kind
+                ));
+            }
+            None => error = error.note(format!("in `{}`", script.path.display())),
+        }
+        let fix = if failure.error.class == DbErrorClass::InsideTransaction && script.transactional {
+            without_transaction(job.migration.grammar, job.direction)
+        } else {
+            "fix the file"
+        };
+        let again = match job.direction {
+            Direction::Up if job.migration.lane == Lane::Manual => {
+                format!("{fix} and run {} again", repo.command("migrate --lane manual"))
+            }
+            Direction::Up => format!("{fix} and run {} again", repo.command("migrate")),
+            Direction::Down => format!("{fix} and run {} again", repo.command("rollback")),
+        };
+        let undone = match within {
+            _ if failure.error.class == DbErrorClass::ConnectionLost => {
+                "whether it was committed is not known; the next run finds out".to_owned()
+            }
+            None if failure.rolled_back => "the whole migration was rolled back".to_owned(),
+            None => "what ran before the transaction ended was kept, and is not recorded".to_owned(),
+            Some((index, total)) => {
+                format!("{index} of {total} statements were run and are recorded; it goes on from there")
+            }
+        };
+        let error = error.note(undone);
+        if error.help_text().is_some() { error } else { error.help(again) }
+    }
+}
+
+fn sentence_of(failure: &ScriptError) -> String {
+    failure.error.message.clone()
+}
+
+pub(super) fn pooled(job: &Job<'_>, what: &str, reason: &str) -> Error {
+    Error::new(
+        Kind::Pooled,
+        format!("`{}` {what} and needs a session of its own", job.script().path.display()),
+    )
+    .note(reason.to_owned())
+    .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")
+}

@@ -1,0 +1,105 @@
+//! The rules of loading and dumping against a database in memory.
+
+use super::*;
+use crate::error::Kind;
+use crate::event::{Observer, Silent};
+use crate::fake::{FakeDatabase, Fault};
+use crate::ledger::{Progress, meta_key};
+use crate::migration::testing::{repo, state};
+use crate::repo::Repo;
+use crate::session::Session;
+
+/// A repo with a structure file of `tables` tables.
+fn fixture(tables: usize) -> (tempfile::TempDir, Repo, FakeDatabase) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut repo = repo();
+    repo.priv_dir = directory.path().to_path_buf();
+    repo.structure = directory.path().join("structure.sql");
+    repo.migrations = vec![directory.path().join("migrations")];
+    repo.manual_migrations.clear();
+    repo.archive.clear();
+    std::fs::create_dir(&repo.migrations[0]).unwrap();
+    let text: String = (0..tables).map(|n| format!("create table t{n} (i int);\n")).collect();
+    std::fs::write(&repo.structure, text).unwrap();
+    (directory, repo, FakeDatabase::new())
+}
+
+fn session<'a>(repo: &'a Repo, observer: &'a dyn Observer, database: &FakeDatabase) -> Session<'a> {
+    Session::with_server(repo, observer, "test", Box::new(database.clone()))
+}
+
+fn meta(database: &FakeDatabase, key: &str) -> Option<String> {
+    database.with(|state| state.ledger.meta(key).map(str::to_owned))
+}
+
+const FORCE: LoadRequest = LoadRequest { skip_if_loaded: false, force: true, dry_run: false };
+
+#[tokio::test]
+async fn a_forced_load_records_whose_the_database_is_again() {
+    let (_directory, repo, database) = fixture(2);
+    load(&mut session(&repo, &Silent, &database), &LoadRequest::default()).await.unwrap();
+    load(&mut session(&repo, &Silent, &database), &FORCE).await.unwrap();
+    assert_eq!(meta(&database, meta_key::ENVIRONMENT).as_deref(), Some("dev"));
+    assert_eq!(meta(&database, meta_key::FORMAT).as_deref(), Some("1"));
+    assert_eq!(database.locks(), 0);
+}
+
+#[tokio::test]
+async fn a_load_in_parts_that_dies_anywhere_is_marked_or_changed_nothing() {
+    for n in 1..200 {
+        let (_directory, repo, database) = fixture(501);
+        load(&mut session(&repo, &Silent, &database), &LoadRequest::default()).await.unwrap();
+        database.with(|state| state.capacity = Some(10));
+        database.fail_at(n, Fault::KilledAfter);
+        let result = load(&mut session(&repo, &Silent, &database), &FORCE).await;
+        database.revive();
+        let objects = database.effects().len();
+        let whole = meta(&database, meta_key::LOADED).is_some();
+        let marked = meta(&database, meta_key::LOADING).is_some();
+        assert!(objects == 0 || whole || marked, "call {n}: {objects} objects and no marker");
+        if result.is_ok() {
+            return;
+        }
+    }
+    panic!("no load passed untouched");
+}
+
+#[tokio::test]
+async fn a_dry_run_refuses_what_a_load_refuses() {
+    let (_directory, repo, database) = fixture(1);
+    database.with(|state| state.effects.push("table public.users".into()));
+    let request = LoadRequest { dry_run: true, ..LoadRequest::default() };
+    let error = load(&mut session(&repo, &Silent, &database), &request).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotEmpty);
+}
+
+#[tokio::test]
+async fn a_structure_is_not_written_when_a_migration_began_while_it_was_read() {
+    let (_directory, repo, database) = fixture(0);
+    database.with(|state| {
+        (state.has_ledger, state.has_meta, state.has_progress) = (true, true, true);
+        state.begins_during_dump = Some(Progress {
+            version: "1".into(),
+            reverting: false,
+            done: 0,
+            total: 2,
+            checksum: String::new(),
+            retry: false,
+        });
+    });
+    let result = dump(&mut session(&repo, &Silent, &database), &DumpOptions::default(), None).await;
+    assert_eq!(result.unwrap_err().kind(), Kind::Undecided);
+}
+
+#[tokio::test]
+async fn a_dump_to_another_file_knows_the_versions_that_were_squashed() {
+    let (directory, repo, database) = fixture(0);
+    let row = "INSERT INTO public.schema_migrations (version, name, source, checksum) VALUES ('1', '', '', NULL);\n";
+    std::fs::write(&repo.structure, row).unwrap();
+    database.with(|fake| {
+        fake.has_ledger = true;
+        fake.ledger = state(&["1"]);
+    });
+    let other = directory.path().join("other.sql");
+    dump(&mut session(&repo, &Silent, &database), &DumpOptions::default(), Some(&other)).await.unwrap();
+}
