@@ -187,6 +187,8 @@ fn an_unknown_key_is_pointed_at_with_a_suggestion() {
         .stderr_contains("^^^");
     let project = Project::new().repo("core", Sqlite).config("disposable-enviroments = [\"dev\"]");
     project.run("status").code(2).stderr_contains("Cargo.toml:").stderr_contains("disposable-environments");
+    let project = Project::new().repo("core", Sqlite).repo_config("core", "ulr = \"x\"");
+    project.run("status").code(2).stderr_contains("did you mean `url`?");
     let project = Project::new().repo("core", Sqlite).repo_config("core", "lock-wait = true");
     project.run("status").code(2).stderr_contains("lock-wait").stderr_contains("crates/core/Cargo.toml:");
     let project = Project::new().repo("core", Sqlite).repo_config("core", "version-order = \"any-order\"");
@@ -422,4 +424,8 @@ fn a_migration_of_another_grammar_or_in_capitals_is_no_reason_to_see_none() {
     status(&project).code(2).stderr_contains("1_a.sql").stderr_contains("V47__x.sql");
     let project = Project::single("app").file("migrations/1_a.sql", USERS).file("migrations/42_b.SQL", USERS);
     status(&project).code(2).stderr_contains("42_b.SQL");
+    // Git keeps no empty directory.
+    let project =
+        Project::single("app").file("diesel.toml", "[migrations_directory]\ndir = \"migrations\"\n");
+    status(&project).stderr_lacks("no repo found");
 }
