@@ -137,7 +137,7 @@ async fn create_from(
             Some("42501") => {
                 return Err(advised(
                     error,
-                    "grant the role CREATEDB, or set `maintenance-url` to a role that has it",
+                    "grant it with `ALTER ROLE … CREATEDB`, or set `maintenance-url`",
                 ));
             }
             // Two creations at once copy the same template.
