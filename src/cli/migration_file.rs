@@ -172,11 +172,13 @@ impl Shape {
 }
 
 impl Numbering {
-    /// Returns a sequence, of the same width where it is one already.
-    pub fn or_sequence(self) -> Self {
-        match self {
-            Self::Sequence { .. } => self,
-            Self::Timestamp | Self::DashedTimestamp => Self::Sequence { width: 4 },
+    /// Returns a sequence: that of the newest number among `versions`, where there is one.
+    pub fn or_sequence(self, versions: &[String]) -> Self {
+        let numbers = versions.iter().filter(|version| !is_stamp(version));
+        let newest = numbers.max_by_key(|version| number(version)).map(String::len);
+        match (self, newest) {
+            (Self::Sequence { .. }, _) => self,
+            (_, newest) => Self::Sequence { width: newest.unwrap_or(4) },
         }
     }
 

@@ -48,6 +48,10 @@ pub async fn run(words: Vec<String>) -> u8 {
         Err(Stop::Usage { error, line: wrong, trail }) => usage::tell(&error, &wrong, &trail, &line, &ui),
         Err(Stop::Signal(signal)) => signal.code(),
         Err(Stop::BrokenPipe) => exit::OK,
+        Err(Stop::Unknown(error)) => {
+            ui.usage_error(&error, exit::USAGE);
+            exit::USAGE
+        }
         Err(Stop::Failed(error)) => tell(&ui, &error),
     }
 }
@@ -69,8 +73,19 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
         (Ok(workspace), _) => workspace,
         // A typo is told rather than a broken manifest; a word that may be an alias waits for the manifest.
         (Err(_), Err(error)) if !usage::is_unknown_word(&error) => return Err(Stop::usage(error, line, &[])),
+        // Help on what is built in needs no workspace.
+        (Err(error), _) if usage::asks_for_help(line) => {
+            let built_in = Aliases::new([], Command::names());
+            if usage::wants_alias_help(line, &built_in) {
+                return data(ui, &usage::alias_help(line, &built_in));
+            }
+            let word = usage::word_of_help(line).unwrap_or_default();
+            let why = format!("aliases of a workspace are not known here: {}", error.message());
+            return Err(Stop::Unknown(usage::unknown(word, line, &built_in).note(why)));
+        }
         (Err(error), _) => return Err(error.into()),
     };
+    ui.paths_start_at(&workspace.root);
     warn_of_visible_password(global, ui);
     let aliases = Aliases::new(&workspace.config.aliases, Command::names());
     if usage::wants_alias_help(line, &aliases) {
@@ -80,7 +95,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
         && aliases.get(name).is_none()
         && !aliases.is_command(name)
     {
-        return Err(usage::unknown(name, line, &aliases).into());
+        return Err(Stop::Unknown(usage::unknown(name, line, &aliases)));
     }
     let steps: Vec<Step> = aliases.expand(line, global)?;
     let prepared = prepare::prepare(&workspace, &request, steps)?;

@@ -66,6 +66,8 @@ pub enum Stop {
         /// The aliases that led to the line.
         trail: Vec<String>,
     },
+    /// A word is neither command nor alias.
+    Unknown(Error),
     /// Something failed.
     Failed(Error),
     /// A signal arrived.

@@ -23,7 +23,7 @@ use super::summary::{Outcome, Summary};
 use super::{exit, program};
 use crate::ui::json::Object;
 use crate::ui::{Ui, notices, prompt, status};
-use crate::workspace::Workspace;
+use crate::workspace::{ResolvedRepo, Workspace};
 
 /// How long ending interrupted sessions may take.
 const ENDING: Duration = Duration::from_secs(5);
@@ -41,6 +41,28 @@ pub struct Runner<'a> {
     at_work: bool,
     codes: Vec<u8>,
     summary: Summary,
+}
+
+/// Adds where the URL was written to the error of a URL that leads nowhere.
+fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
+    let is_about_the_url = match error.kind() {
+        Kind::Unreachable => true,
+        Kind::Configuration => error.message().contains("URL"),
+        // The server refused the login: <https://www.postgresql.org/docs/current/errcodes-appendix.html>, class 28.
+        Kind::Permission => error.message().contains("(28"),
+        _ => false,
+    };
+    let key = match resolved.files() {
+        _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
+        repo if repo.direct_url.is_some() => "direct-url",
+        _ => "url",
+    };
+    match resolved.settings.iter().find(|setting| setting.key == key) {
+        Some(setting) if is_about_the_url => {
+            error.note(format!("`{key}` of `{}` comes from {}", resolved.name(), setting.origin))
+        }
+        _ => error,
+    }
 }
 
 /// What became of one repo in one step.
@@ -174,14 +196,15 @@ impl<'a> Runner<'a> {
         untouched: bool,
     ) -> Result<Option<Victim>, Stop> {
         let repo = self.prepared.repos[at].files();
-        let session = self.sessions.get(at)?;
+        let resolved = &self.prepared.repos[at];
+        let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
         let (recorded, unreadable) = match session.inspect_if_exists().await {
             Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
             Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
             Err(error)
                 if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
             {
-                return Err(error.into());
+                return Err(placed(error, resolved).into());
             }
             Err(error) => (None, Some(error.message().to_owned())),
         };
@@ -209,12 +232,15 @@ impl<'a> Runner<'a> {
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
         let prepared = &self.prepared.steps[at];
         let options = &prepared.step.options;
-        self.ui.begin(options.quiet, options.verbose, prepared.repos.len() > 1);
+        let several = prepared.repos.len() > 1;
         let steps = self.prepared.steps.len();
-        if steps > 1 && options.verbose > 0 {
+        if steps > 1 && self.prepared.steps.iter().any(|step| step.step.options.verbose > 0) {
+            // A quiet step is one of them, too.
+            self.ui.begin(false, 0, several);
             let (shown, trail) = (prepared.step.shown(), prepared.step.trail.join(", "));
             self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
         }
+        self.ui.begin(options.quiet, options.verbose, several);
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
             Action::Command(command) if prepared.repos.is_empty() && command.scope() != Scope::Nothing => {
@@ -233,7 +259,7 @@ impl<'a> Runner<'a> {
                 let workspace = Some(self.workspace);
                 let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
                 let output = command.look(&selected)?;
-                self.show("", &prepared.step, output)
+                self.show(None, &prepared.step, output)
             }
         }
     }
@@ -243,7 +269,7 @@ impl<'a> Runner<'a> {
         let shown = prepared.step.shown();
         if prepared.step.options.dry_run {
             return self.show(
-                "",
+                None,
                 &prepared.step,
                 Output::Plan(vec![format!("run `{}`", shell_words::join(words))]),
             );
@@ -251,18 +277,10 @@ impl<'a> Runner<'a> {
         self.sessions.close().await?;
         self.ui.success(&shown);
         let variables = self.workspace.program_variables(&prepared.request, &prepared.environment)?;
-        let started = Instant::now();
         let done = program::run(words, &self.workspace.root, &variables, self.ui.is_json()).await;
-        let outcome = match done {
-            Ok(()) => Outcome::Done(started.elapsed()),
-            Err(error) => {
-                self.ui.error(&error, None, exit::FAILED);
-                self.codes.push(exit::FAILED);
-                Outcome::Failed
-            }
-        };
-        for &repo in &prepared.repos {
-            self.summary.note(repo, at, outcome);
+        if let Err(error) = done {
+            self.ui.error(&error, None, exit::FAILED);
+            self.codes.push(exit::FAILED);
         }
         Ok(())
     }
@@ -280,6 +298,7 @@ impl<'a> Runner<'a> {
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
             } else if let Err(error) = self.sessions.get(repo) {
+                let error = placed(error, &self.prepared.repos[repo]);
                 ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
             } else {
                 chosen.push(repo);
@@ -306,6 +325,7 @@ impl<'a> Runner<'a> {
             let mut task = Task { repo, session, options, variables: variables.as_ref() };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
+                let error = placed(error, &repos[at]);
                 let code = exit::code(error.kind());
                 ui.error(&error, Some(repo.name.as_str()), code);
                 code
@@ -351,7 +371,7 @@ impl<'a> Runner<'a> {
                 Output::Status { status: found, current: false } => Some(status::open(found)),
                 _ => None,
             };
-            self.show(name, &prepared.step, output)?;
+            self.show(Some(repo), &prepared.step, output)?;
             self.summary.note(repo, at, Outcome::Done(took));
             if let Some(open) = open {
                 let error = Error::new(Kind::Check, format!("`{name}` is not up to date: {open}"));
@@ -364,12 +384,17 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    fn show(&self, repo: &str, step: &Step, output: Output) -> Result<(), Stop> {
+    fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
+        let files = at.map(|at| self.prepared.repos[at].files());
+        let (repo, environment) =
+            files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
             Output::Done => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
-            Output::Status { status: found, .. } => status::human(repo, &found, step.options.verbose > 0),
+            Output::Status { status: found, .. } => {
+                status::human(repo, environment, &found, step.options.verbose > 0)
+            }
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
                 Object::new(event).text("repo", repo).text("text", &text).line()
@@ -398,10 +423,19 @@ impl<'a> Runner<'a> {
             Err(_) => "Not waiting for the servers any more",
         };
         self.ui.reason(text);
+        for (repo, migration) in self.ui.unfinished() {
+            self.ui.reason(&format!(
+                "{repo}: {migration} was interrupted; `cargo dbsetup status -r {repo}` shows where it stands, and \
+                 `cargo dbsetup migrate -r {repo}` goes on"
+            ));
+        }
     }
 
     fn sum_up(&mut self) {
-        for (at, prepared) in self.prepared.steps.iter().enumerate() {
+        // A program is about no repo, so it has no column.
+        let of_repos =
+            |(_, prepared): &(usize, &PreparedStep)| matches!(prepared.step.action, Action::Command(_));
+        for (at, prepared) in self.prepared.steps.iter().enumerate().filter(of_repos) {
             for &repo in &prepared.repos {
                 self.summary.note_unless_noted(repo, at, Outcome::NotRun);
             }
@@ -413,6 +447,8 @@ impl<'a> Runner<'a> {
         if self.prepared.steps.iter().any(writes) {
             let quiet =
                 self.codes.is_empty() && self.prepared.steps.iter().all(|step| step.step.options.quiet);
+            // The last step may have been a quiet one.
+            self.ui.begin(quiet, 0, false);
             self.summary.tell(self.ui, quiet);
         }
         if let Some(failures) = self.summary.failures() {

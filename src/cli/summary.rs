@@ -45,14 +45,23 @@ impl Summary {
 
     /// Whether there is more to sum up than one line could say.
     pub fn is_worth_it(&self) -> bool {
-        self.steps.len() > 1 || self.rows.len() > 1
+        self.columns().count() > 1 || self.columns().count() > 0 && self.rows.len() > 1
+    }
+
+    /// The steps that are about repos.
+    fn columns(&self) -> impl Iterator<Item = usize> + Clone {
+        let is_about_one = |at: &usize| self.rows.iter().any(|(_, outcomes)| outcomes[*at].is_some());
+        (0..self.steps.len()).filter(is_about_one)
     }
 
     /// The table.
     pub fn table(&self) -> Table {
-        let mut table = Table::new(std::iter::once("repo").chain(self.steps.iter().map(String::as_str)));
+        let columns = self.columns();
+        let headings = columns.clone().map(|at| self.steps[at].as_str());
+        let mut table = Table::new(std::iter::once("repo").chain(headings));
         for (repo, outcomes) in &self.rows {
-            table.row(std::iter::once(repo.clone()).chain(outcomes.iter().map(word)));
+            let words = columns.clone().map(|at| word(&outcomes[at]));
+            table.row(std::iter::once(repo.clone()).chain(words));
         }
         table
     }
@@ -60,7 +69,7 @@ impl Summary {
     /// Tells it: as a table, as JSON, and to GitHub.
     pub fn tell(&self, ui: &Ui, quiet: bool) {
         for (repo, outcomes) in &self.rows {
-            for (step, outcome) in self.steps.iter().zip(outcomes) {
+            for (step, outcome) in self.columns().map(|at| (&self.steps[at], &outcomes[at])) {
                 let object = Object::new("summary").text("repo", repo).text("step", step);
                 ui.json(match outcome {
                     Some(Outcome::Done(took)) => {
@@ -106,8 +115,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_step_for_one_repo_needs_no_table() {
-        assert!(!Summary::new(vec!["migrate".into()], vec!["core".into()]).is_worth_it());
+    fn one_step_for_one_repo_needs_no_table_and_programs_no_column() {
+        let mut summary = Summary::new(vec!["migrate".into(), "cargo".into()], vec!["core".into()]);
+        summary.note(0, 0, Outcome::Failed);
+        assert!(!summary.is_worth_it());
+        assert_eq!(summary.table().to_string(), "  repo  migrate\n  core  failed\n");
     }
 
     #[test]

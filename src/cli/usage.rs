@@ -9,7 +9,7 @@ use super::alias::Aliases;
 use super::args::Line;
 use super::{exit, hints};
 use crate::ui::Ui;
-use crate::ui::json::Object;
+use crate::ui::json;
 use crate::ui::text;
 use crate::workspace::nearest;
 
@@ -35,6 +35,16 @@ pub fn wants_alias_help(line: &Line, aliases: &Aliases) -> bool {
     line.name.as_deref().is_some_and(|name| !aliases.is_command(name) && aliases.get(name).is_some())
         && asked(&line.rest)
         || alias_of_help(line).is_some_and(|name| aliases.get(name).is_some())
+}
+
+/// Whether the line asks for the page of its word: `help WORD`, `WORD --help`.
+pub fn asks_for_help(line: &Line) -> bool {
+    alias_of_help(line).is_some() || line.rest.iter().any(|word| word == "--help" || word == "-h")
+}
+
+/// Returns the word whose page is asked for.
+pub fn word_of_help(line: &Line) -> Option<&str> {
+    alias_of_help(line).or(line.name.as_deref())
 }
 
 fn alias_of_help(line: &Line) -> Option<&str> {
@@ -81,20 +91,20 @@ pub fn tell(error: &clap::Error, line: &Line, trail: &[String], typed: &Line, ui
     }
     let plain = error.render().to_string();
     let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    ui.json(
-        Object::new("error")
-            .maybe("repo", None)
-            .text("kind", "usage")
-            .number("code", exit::USAGE)
-            .text("message", &message),
-    );
+    let tip = plain.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
+    let hint = hints::other_tool(typed);
+    ui.json(json::usage(&message, hint.as_deref().or(tip), exit::USAGE));
     let mut stderr = anstream::stderr().lock();
     let _ = write!(stderr, "{page}");
     if let Some(alias) = trail.last() {
         let words = shell_words::join(line.words());
         let _ = writeln!(stderr, "\nnote: this is the step `{words}` of the alias `{alias}`");
     }
-    if let Some(hint) = hints::other_tool(typed) {
+    if !trail.is_empty() && !typed.rest.is_empty() && line.rest.ends_with(&typed.rest) {
+        let (given, alias) = (typed.rest.join(" "), trail[0].as_str());
+        let _ = writeln!(stderr, "note: `{given}` goes to the last step of `{alias}`, as in every alias");
+    }
+    if let Some(hint) = hint {
         let _ = writeln!(stderr, "\nhint: {hint}");
     }
     exit::USAGE

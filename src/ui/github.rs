@@ -3,11 +3,37 @@
 //! Workflow commands: <https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands>.
 
 use std::io::Write;
+use std::path::{Component, Path, PathBuf};
 
 use dbsetup::Error;
 
-/// Returns the annotation of an error.
-pub fn error(error: &Error) -> String {
+/// Returns what leads from the root of the checkout, where GitHub looks for files, to `root`, which paths start from.
+///
+/// The checkout is `GITHUB_WORKSPACE` if `root` is in it, else the repository.
+pub fn prefix(root: &Path) -> PathBuf {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let root = real(root);
+    let of_job = std::env::var_os("GITHUB_WORKSPACE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let of_job = of_job.map(|path| real(&path)).filter(|checkout| root.starts_with(checkout));
+    let checkout = of_job.as_deref().or_else(|| root.ancestors().find(|dir| dir.join(".git").exists()));
+    checkout.and_then(|checkout| root.strip_prefix(checkout).ok()).unwrap_or(Path::new("")).to_path_buf()
+}
+
+/// Returns `path` behind `prefix`, `..` taken back.
+fn in_checkout(prefix: &Path, path: &Path) -> PathBuf {
+    let mut whole = PathBuf::new();
+    for part in prefix.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if whole.file_name().is_some() => drop(whole.pop()),
+            part => whole.push(part),
+        }
+    }
+    whole
+}
+
+/// Returns the annotation of an error; `prefix` leads to where its path starts.
+pub fn error(error: &Error, prefix: &Path) -> String {
     let mut message = error.message().to_owned();
     for note in error.notes() {
         message += &format!("\nnote: {note}");
@@ -17,7 +43,7 @@ pub fn error(error: &Error) -> String {
     }
     let mut properties = Vec::new();
     if let Some(site) = error.site() {
-        let path = site.path.display().to_string().replace('\\', "/");
+        let path = in_checkout(prefix, &site.path).display().to_string().replace('\\', "/");
         properties.push(("file", path));
         properties.push(("line", site.at.line.to_string()));
         properties.push(("col", site.at.column.to_string()));
@@ -74,10 +100,19 @@ mod tests {
         let site = Site::in_text("a,b:c%.sql", "select x;\n", 7..8);
         let failure = Error::new(Kind::Statement, "100% wrong\r\n::stop::").at(site).note("rolled back");
         assert_eq!(
-            error(&failure),
+            error(&failure, Path::new("")),
             "::error file=a%2Cb%3Ac%25.sql,line=1,col=8,endColumn=9,title=cargo dbsetup::100%25 wrong%0D%0A::stop::\
              %0Anote: rolled back"
         );
+    }
+
+    #[test]
+    fn a_path_starts_at_the_root_of_the_checkout() {
+        let shown = |prefix: &str, path: &str| in_checkout(Path::new(prefix), Path::new(path));
+        assert_eq!(shown("server", "crates/a/1_a.sql"), Path::new("server/crates/a/1_a.sql"));
+        assert_eq!(shown("server", "../db/1_a.sql"), Path::new("db/1_a.sql"));
+        assert_eq!(shown("", "a.sql"), Path::new("a.sql"));
+        assert_eq!(shown("server", "/abs/a.sql"), Path::new("/abs/a.sql"));
     }
 
     #[test]

@@ -156,6 +156,12 @@ pub fn error(error: &Error, repo: Option<&str>, code: u8) -> Object {
     object.list("notes", &notes).maybe("help", error.help_text())
 }
 
+/// Returns the object of a command line that cannot be run.
+pub fn usage(message: &str, help: Option<&str>, code: u8) -> Object {
+    let object = Object::new("error").maybe("repo", None).text("kind", "usage").number("code", code);
+    object.text("message", message).list("notes", &[]).maybe("help", help)
+}
+
 fn word(direction: Direction) -> &'static str {
     match direction {
         Direction::Up => "up",

@@ -14,11 +14,14 @@ pub mod status;
 pub mod table;
 pub mod text;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use dbsetup::Error;
-use dbsetup::event::{Event, Observer, What};
+use dbsetup::event::{Direction, Event, Observer, What};
 
 use crate::cli::args::{Color, Format};
 use human::Weight;
@@ -32,6 +35,21 @@ pub struct Ui {
     several: AtomicBool,
     quiet: AtomicBool,
     verbose: AtomicU8,
+    /// What leads from the root of the checkout to where paths start.
+    prefix: OnceLock<PathBuf>,
+    /// The warnings that have been given, with their repos: several steps find the same.
+    warned: Mutex<BTreeSet<(String, String)>>,
+    /// What every repo is at.
+    at_work: Mutex<BTreeMap<String, AtWork>>,
+}
+
+/// What one repo is at, as far as later sentences depend on it.
+#[derive(Default)]
+struct AtWork {
+    /// Whether its structure was loaded in this run.
+    loaded: bool,
+    /// The migration that has begun and not ended.
+    migration: Option<String>,
 }
 
 impl Ui {
@@ -49,6 +67,16 @@ impl Ui {
             several: AtomicBool::new(false),
             quiet: AtomicBool::new(false),
             verbose: AtomicU8::new(0),
+            prefix: OnceLock::new(),
+            warned: Mutex::default(),
+            at_work: Mutex::default(),
+        }
+    }
+
+    /// Says where paths start: the workspace's root.
+    pub fn paths_start_at(&self, root: &Path) {
+        if self.annotate {
+            self.prefix.get_or_init(|| github::prefix(root));
         }
     }
 
@@ -115,8 +143,15 @@ impl Ui {
         let repo = repo.filter(|_| self.several.load(Ordering::Relaxed));
         self.print(&report::error(error, repo));
         if self.annotate {
-            self.print(&github::error(error));
+            let prefix = self.prefix.get().map_or(Path::new(""), PathBuf::as_path);
+            self.print(&github::error(error, prefix));
         }
+    }
+
+    /// Tells that a command line cannot be run.
+    pub fn usage_error(&self, error: &Error, code: u8) {
+        self.json(json::usage(error.message(), error.help_text(), code));
+        self.print(&report::error(error, None));
     }
 
     /// Writes a JSON object, if that is the format. A reader that has gone does not stop the work.
@@ -168,6 +203,29 @@ impl Ui {
 }
 
 impl Ui {
+    /// The migrations that have begun and not ended, with their repos.
+    pub fn unfinished(&self) -> Vec<(String, String)> {
+        let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = at_work.iter().filter_map(|(repo, work)| Some((repo.clone(), work.migration.clone()?)));
+        begun.collect()
+    }
+
+    /// Takes note of an event, and returns whether the structure was loaded in this run.
+    fn follow(&self, event: &Event) -> bool {
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = at_work.entry(event.repo.to_string()).or_default();
+        match &event.what {
+            What::Loaded { .. } => work.loaded = true,
+            What::Dropped { .. } => work.loaded = false,
+            What::MigrationStarted { version, name, .. } => {
+                work.migration = Some(format!("migration {} {}", text::line(version), text::line(name)));
+            }
+            What::Migrated { .. } | What::AppliedByOther { .. } => work.migration = None,
+            _ => {}
+        }
+        work.loaded
+    }
+
     /// Shows what the server of `repo` has said since it was last asked: warnings always, notices with `-v`.
     pub fn notices(&self, repo: &str) {
         for notice in notices::take() {
@@ -190,11 +248,24 @@ impl Observer for Ui {
     fn on(&self, event: &Event) {
         // They were said before this happened.
         self.notices(event.repo.as_str());
+        if let What::Warning { text, .. } = &event.what {
+            let warned = (event.repo.to_string(), text.clone());
+            if !self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(warned) {
+                return;
+            }
+        }
         if self.is_json() {
             self.json(json::event(event));
         }
         self.progress.hear(event);
-        let sentence = human::sentence(event);
+        let loaded = self.follow(event);
+        let mut sentence = human::sentence(event);
+        if let What::NothingToMigrate { direction: Direction::Up, .. } = event.what
+            && loaded
+        {
+            // A quiet load has said nothing, and nobody saw a migration run.
+            sentence.text = sentence.text.replace(" applied)", " applied, loaded from the structure)");
+        }
         if let What::Warning { .. } = event.what {
             let text = if self.several.load(Ordering::Relaxed) && !sentence.text.contains(event.repo.as_str())
             {

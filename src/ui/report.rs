@@ -15,7 +15,8 @@ pub fn error(error: &Error, repo: Option<&str>) -> String {
         let mut drawn = render(Group::with_title(title));
         let place = repo.map(|repo| format!("in repo `{repo}`"));
         for note in place.iter().chain(error.notes()) {
-            below(&mut drawn, "note", DEFAULT_NOTE_STYLE, note);
+            let (word, note) = labelled(note);
+            below(&mut drawn, word, DEFAULT_NOTE_STYLE, note);
         }
         if let Some(help) = error.help_text() {
             below(&mut drawn, "help", DEFAULT_HELP_STYLE, help);
@@ -34,7 +35,8 @@ pub fn error(error: &Error, repo: Option<&str>) -> String {
     let snippet = Snippet::source(source).line_start(site.at.line as usize).path(path).annotation(caret);
     let mut group = title.element(snippet);
     for note in error.notes() {
-        group = group.element(Level::NOTE.message(block(note).into_owned()));
+        let (word, note) = labelled(note);
+        group = group.element(Level::NOTE.with_name(word).message(block(note).into_owned()));
     }
     if let Some(help) = error.help_text() {
         group = group.element(Level::HELP.message(block(help).into_owned()));
@@ -51,6 +53,13 @@ pub fn warning(text: &str, help: Option<&str>) -> String {
     drawn
 }
 
+/// Returns the word before a note, and the note: a server's hint is one, and says so itself.
+fn labelled(note: &str) -> (&'static str, &str) {
+    let own = ["hint", "note"];
+    let found = own.into_iter().find_map(|word| Some((word, note.strip_prefix(word)?.strip_prefix(": ")?)));
+    found.unwrap_or(("note", note))
+}
+
 fn render(group: Group<'_>) -> String {
     Renderer::styled().render(&[group]).to_string()
 }
@@ -58,7 +67,7 @@ fn render(group: Group<'_>) -> String {
 /// Adds `note: …` below, further lines under the first.
 fn below(drawn: &mut String, word: &str, style: Style, text: &str) {
     let indent = " ".repeat(word.len() + 2);
-    let text = block(text).replace('\n', &format!("\n{indent}"));
+    let text = block(text).replace('\n', &format!("\n{indent}")).replace(&format!("\n{indent}\n"), "\n\n");
     *drawn += &format!("\n{style}{word}{style:#}: {text}");
 }
 

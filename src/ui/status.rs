@@ -19,8 +19,8 @@ fn words(state: &State) -> String {
         State::Pending => "pending".to_owned(),
         State::Blocked { by } => format!("blocked by {by}"),
         State::Interrupted { done, total, reverting } => {
-            let way = if *reverting { "rolling back" } else { "running" };
-            format!("interrupted while {way}: {done} of {total} statements done")
+            let way = if *reverting { " rolling back" } else { "" };
+            format!("interrupted{way} {done}/{total}")
         }
     }
 }
@@ -39,11 +39,17 @@ fn key(state: &State) -> &'static str {
     }
 }
 
-/// Returns the table of one repo. Squashed migrations are counted rather than listed unless `everything` is wanted.
-pub fn human(repo: &str, status: &Status, everything: bool) -> String {
+/// Returns the table of one repo in the run's `environment`. Squashed migrations are counted rather than listed unless `everything` is wanted.
+pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -> String {
     let mut out = format!("\nRepo: {}\n\n", text::line(repo));
     if !status.exists {
         out += "  the database does not exist\n\n";
+    }
+    if let Some(recorded) = status.environment.as_deref().filter(|recorded| *recorded != environment) {
+        let recorded = text::line(recorded);
+        out += &format!(
+            "  the database belongs to the environment {recorded}, and this run is for {environment}\n\n"
+        );
     }
     if status.half_loaded {
         out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
@@ -165,7 +171,11 @@ mod tests {
     #[test]
     fn squashed_migrations_are_counted_unless_all_are_wanted() {
         let status = status(&[State::FileMissing { archived: true }, State::Pending]);
-        assert!(human("core", &status, false).contains("1 squashed migration, shown with -v"));
-        assert!(human("core", &status, true).contains("applied (squashed)"));
+        assert!(human("core", "dev", &status, false).contains("1 squashed migration, shown with -v"));
+        let elsewhere = Status { environment: Some("prod".into()), ..status.clone() };
+        assert!(
+            human("core", "dev", &elsewhere, false).contains("environment prod, and this run is for dev")
+        );
+        assert!(human("core", "dev", &status, true).contains("applied (squashed)"));
     }
 }

@@ -97,8 +97,9 @@ impl Home<'_> {
             add(named.dir, 0);
         }
         let diesel = tools.diesel.clone().filter(|dir| dir.starts_with(self.dir));
-        for dir in
-            [self.dir.join("migrations"), self.dir.join("db").join("migrations")].into_iter().chain(diesel)
+        for dir in [self.dir.join("migrations"), self.dir.join("db").join("migrations")]
+            .into_iter()
+            .chain(diesel.clone())
         {
             let doubt = if dir.is_symlink() { 2 } else { 1 };
             if !dir.is_dir() {
@@ -113,6 +114,11 @@ impl Home<'_> {
             } else {
                 add(dir, doubt);
             }
+        }
+        if let Some(dir) = diesel.filter(|_| found.is_empty()) {
+            // Git keeps no empty directory: what diesel.toml names is meant before its first migration, too.
+            let priv_dir = dir.parent().unwrap_or(self.dir).to_path_buf();
+            found.push(self.candidate(self.name(), priv_dir, dir, 1));
         }
         if found.is_empty() {
             // Tests may run on migrations of their own, so they speak only where nothing else does.
@@ -158,7 +164,7 @@ impl Home<'_> {
             Shape::Diesel => return (Some(LedgerKind::Diesel), None),
             Shape::Refinery => return (Some(LedgerKind::Refinery), None),
             Shape::Dbmate => return (Some(LedgerKind::Dbmate), None),
-            Shape::Unknown => return (None, None),
+            Shape::Mixed | Shape::Unknown => return (None, None),
             Shape::Plain | Shape::Empty => {}
         }
         let is_default = same(dir, &self.dir.join("migrations"));
@@ -168,7 +174,8 @@ impl Home<'_> {
         let uses = |name: &str| self.dependencies.contains(name);
         let embedded =
             || tools::named_in_sources(self.dir).iter().any(|named| named.by_sqlx && same(&named.dir, dir));
-        let kind = if uses("sqlx") && (is_default || embedded()) {
+        // A crate may reach sqlx through another one of its workspace: its macro speaks for it all the same.
+        let kind = if uses("sqlx") && is_default || embedded() {
             Some(LedgerKind::Sqlx)
         } else if shape == Shape::Plain {
             None

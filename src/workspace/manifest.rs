@@ -297,7 +297,11 @@ pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
         .iter()
         .map(|&candidate| {
-            (strsim::jaro_winkler(&folded, &candidate.replace('_', "-").to_lowercase()), candidate)
+            let candidate_folded = candidate.replace('_', "-").to_lowercase();
+            let likeness = strsim::jaro_winkler(&folded, &candidate_folded);
+            // Two letters that changed places are much of a short word: `ulr`.
+            let is_one_slip = folded.len() > 2 && strsim::osa_distance(&folded, &candidate_folded) == 1;
+            (if is_one_slip { likeness.max(0.9) } else { likeness }, candidate)
         })
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))

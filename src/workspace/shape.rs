@@ -19,7 +19,9 @@ pub enum Shape {
     Refinery,
     /// `-- migrate:up` in the files.
     Dbmate,
-    /// Anything else, also a mixture.
+    /// Several of these side by side: an error that the library's grammar words.
+    Mixed,
+    /// Anything else.
     Unknown,
 }
 
@@ -50,7 +52,7 @@ pub fn shape_of(dir: &Path) -> Shape {
             None
         };
         match (seen, shape) {
-            (Some(first), Some(next)) if first != next => return Shape::Unknown,
+            (Some(first), Some(next)) if first != next => return Shape::Mixed,
             (None, Some(next)) => seen = Some(next),
             _ => {}
         }
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(shape(&[("V1__a.sql", "")]), Shape::Refinery);
         assert_eq!(shape(&[("old/V1__a.sql", "")]), Shape::Refinery);
         assert_eq!(shape(&[("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n")]), Shape::Dbmate);
-        assert_eq!(shape(&[("1_a.sql", ""), ("V1__a.sql", "")]), Shape::Unknown);
+        assert_eq!(shape(&[("1_a.sql", ""), ("V1__a.sql", "")]), Shape::Mixed);
         assert_eq!(shape(&[("Cargo.toml", ""), ("src/lib.rs", "")]), Shape::Unknown);
     }
 }

@@ -138,6 +138,9 @@ pub fn missing(
             listed(&variables)
         ),
     );
+    if !files.iter().any(|file| file.contains(&format!(".env.{environment}"))) {
+        notes.push(format!("there is no `.env.{environment}`, which could set it, too"));
+    }
     let database = repo.as_str().replace('-', "_");
     let help = format!(
         "set `{}`, or add to {manifest}:\n\n[{table}]\nurl = \"postgres://localhost/{database}_{{env}}\"\n\nor, for SQLite:\n\n[{table}]\nurl = \"sqlite:{database}_{{env}}.db\"",

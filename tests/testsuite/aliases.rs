@@ -255,3 +255,31 @@ mod programs {
         assert_eq!(copy.query("select count(*) from users"), [["0"]]);
     }
 }
+
+#[test]
+fn a_program_that_fails_is_no_failure_of_a_repo() {
+    let project =
+        Project::new().repo("core", Sqlite).repo("data", Sqlite).alias("broken", &["create", "$ false"]);
+    let run = project.run("broken");
+    run.code(1).stderr_contains("`false`").stderr_contains("repo  create\n").stderr_lacks("repos failed");
+}
+
+#[test]
+fn a_quiet_load_is_told_where_nothing_is_left_to_migrate() {
+    let project =
+        Project::new().repo("core", Sqlite).migration("core", "1_a", "create table a (id integer);\n");
+    project.run("setup").success();
+    project.run("dump").success();
+    project.run("drop --yes").success();
+    let run = project.run("setup -v");
+    run.success().stderr_contains("already up (1 applied, loaded from the structure)");
+    for step in 1..=4 {
+        run.stderr_contains(&format!("-- step {step} of 4: "));
+    }
+}
+
+#[test]
+fn the_table_stays_when_a_quiet_step_fails() {
+    let project = Project::new().repo("core", Sqlite).priv_file("core", "structure.sql", "create tabl a;\n");
+    project.run("setup").code(1).stderr_contains("repo  create  load    migrate  seed");
+}

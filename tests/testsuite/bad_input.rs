@@ -187,6 +187,8 @@ fn an_unknown_key_is_pointed_at_with_a_suggestion() {
         .stderr_contains("^^^");
     let project = Project::new().repo("core", Sqlite).config("disposable-enviroments = [\"dev\"]");
     project.run("status").code(2).stderr_contains("Cargo.toml:").stderr_contains("disposable-environments");
+    let project = Project::new().repo("core", Sqlite).repo_config("core", "ulr = \"x\"");
+    project.run("status").code(2).stderr_contains("did you mean `url`?");
     let project = Project::new().repo("core", Sqlite).repo_config("core", "lock-wait = true");
     project.run("status").code(2).stderr_contains("lock-wait").stderr_contains("crates/core/Cargo.toml:");
     let project = Project::new().repo("core", Sqlite).repo_config("core", "version-order = \"any-order\"");
@@ -379,4 +381,51 @@ fn a_server_that_speaks_something_else_is_no_server() {
         .repo("core", Sqlite)
         .url("core", Some(&format!("postgres://app:pw-of-app@127.0.0.1:{port}/core")));
     project.run("create").code(7).hides("pw-of-app");
+}
+
+#[test]
+fn text_that_is_no_url_becomes_no_file_and_is_not_repeated() {
+    for url in [
+        "\"postgres://app:s3cret@h/x\"",
+        "postgres//app:s3cret@h/x",
+        "host=127.0.0.1 user=app password=s3cret",
+        "localhost/s3cret",
+        "s3cret",
+    ] {
+        let project = Project::new().repo("core", Sqlite).migration("core", "1_users", USERS);
+        let before = project.files("crates/core");
+        for line in ["create", "setup", "status", "drop --yes"] {
+            let run = project.command(line).env("CORE_DATABASE_URL", url).run();
+            run.code(2).stderr_contains("comes from variable CORE_DATABASE_URL").hides("s3cret");
+        }
+        assert_eq!(project.files("crates/core"), before, "{url}");
+    }
+    let project = Project::new().repo("core", Sqlite).migration("core", "1_users", USERS);
+    project.command("create").env("CORE_DATABASE_URL", " sqlite:blank.db\n").run().success();
+    assert!(project.path("crates/core/blank.db").is_file());
+    let nowhere = project.path("nowhere/x.db");
+    let run = project.command("create").env("CORE_DATABASE_URL", &nowhere.display().to_string()).run();
+    run.code(2).stderr_contains("mkdir -p");
+    assert!(!project.path("nowhere").exists());
+}
+
+#[test]
+fn a_variable_that_a_dot_env_needs_is_named() {
+    let project = Project::new().repo("core", Sqlite).url("core", None);
+    let project = project.file(".env", "CORE_DATABASE_URL=postgres://app:s3cret@${NOT_SET}/x\n");
+    project.run("create").code(2).stderr_contains("`NOT_SET`").stderr_contains("`.env`").hides("s3cret");
+}
+
+#[test]
+fn a_migration_of_another_grammar_or_in_capitals_is_no_reason_to_see_none() {
+    let project =
+        Project::single("app").file("migrations/1_a.sql", USERS).file("migrations/V47__x.sql", USERS);
+    let status = |project: &Project| project.command("status").env("DATABASE_URL", "sqlite:x.db").run();
+    status(&project).code(2).stderr_contains("1_a.sql").stderr_contains("V47__x.sql");
+    let project = Project::single("app").file("migrations/1_a.sql", USERS).file("migrations/42_b.SQL", USERS);
+    status(&project).code(2).stderr_contains("42_b.SQL");
+    // Git keeps no empty directory.
+    let project =
+        Project::single("app").file("diesel.toml", "[migrations_directory]\ndir = \"migrations\"\n");
+    status(&project).stderr_lacks("no repo found");
 }

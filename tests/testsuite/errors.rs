@@ -107,7 +107,7 @@ on_each_database! {
         points_at(&run, "crates/core/priv/core/migrations/2_b.sql:4:8", "nothing");
         run.stderr_contains("2 of 3 statements were run and are recorded; it goes on from there");
         assert_eq!(project.database("core").value("select count(*) from b"), "1");
-        project.run("status").success().stdout_contains("2 of 3 statements done");
+        project.run("status").success().stdout_contains("interrupted 2/3");
         // Mended, it goes on where it stopped.
         project.write(
             project.priv_dir("core").join("migrations/2_b.sql"),

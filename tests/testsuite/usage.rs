@@ -18,6 +18,31 @@ fn typos_and_words_of_other_tools_get_a_hint() {
 }
 
 #[test]
+fn a_command_line_that_cannot_be_run_is_an_error_of_kind_usage() {
+    let project = project();
+    for (line, help) in
+        [("setpu", "did you mean `setup`?"), ("migrate --lain all", "'--lane'"), ("revert", "rollback")]
+    {
+        let run = project.run(&format!("{line} --format json"));
+        let error: Vec<&str> = run.code(2).stdout.lines().collect();
+        assert!(error.len() == 1 && error[0].contains("\"kind\":\"usage\""), "{error:?}");
+        assert!(error[0].contains("\"notes\":[]") && error[0].contains(help), "{error:?}");
+    }
+    project.run("setup --lane all").code(2).stderr_contains("`--lane all` goes to the last step of `setup`");
+}
+
+#[test]
+fn built_in_aliases_have_help_outside_of_a_workspace() {
+    let project = project().file("crates/core/Cargo.toml", "broken");
+    for line in ["setup --help", "help setup", "reset -h"] {
+        project.run(line).success().stdout_contains("is an alias");
+    }
+    for line in ["help nosuch", "nosuch --help"] {
+        project.run(line).code(2).stderr_contains("`nosuch`").stderr_contains("not known here");
+    }
+}
+
+#[test]
 fn commands_that_speak_of_one_version_want_one_repo() {
     let project = project();
     for line in

@@ -27,10 +27,13 @@ async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
     // The role that owns what migrations make is to find a database that it may make them in.
     options.owner = options.owner.or_else(|| repo.role.clone());
     let created = session.server().create(&options).await.map_err(|error| {
-        let denied = error.class == DbErrorClass::Permission;
+        let refused = matches!(error.code.as_deref(), Some("28P01" | "28000"));
+        let denied = error.class == DbErrorClass::Permission && !refused;
         let target = &session.server().target().shown;
         let result = Error::from(error).note(format!("creating the database for `{}` ({target})", repo.name));
-        if denied && result.help_text().is_none() {
+        if refused && result.help_text().is_none() {
+            result.help("the server refuses the login: check user and password, and what `pg_hba.conf` of the server lets in")
+        } else if denied && result.help_text().is_none() {
             result.help("grant the role CREATEDB, or set `maintenance-url` to a role that has it")
         } else {
             result

@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::{ArgAction, Args, ValueEnum};
 use dbsetup::driver::Via;
 use dbsetup::error::Site;
+use dbsetup::event::What;
 use dbsetup::session::Session;
 use dbsetup::structure::DumpOptions;
 use dbsetup::{Error, Kind, Result, structure};
@@ -86,9 +87,12 @@ impl Dump {
             to_file(task.session, &options, file.as_deref()).await?;
             return Ok(Output::Done);
         }
+        let start = Instant::now();
         let dump = structure::dump(task.session, &options, file.as_deref()).await?;
         if self.check {
             return if dump.is_current() {
+                let (path, took) = (dump.shown.clone(), start.elapsed());
+                task.session.teller().tell(What::Dumped { path, changed: false, took });
                 Ok(Output::Done)
             } else {
                 Err(stale(&dump, task.repo.name.as_str()))

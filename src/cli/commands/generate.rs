@@ -114,12 +114,12 @@ impl Migration {
         if self.pair || self.simple {
             style.shape = style.shape.with_down_side(self.pair)?;
         }
+        let versions: Vec<String> = everything.iter().filter_map(Entry::version).collect();
         if self.sequential {
-            style.numbering = style.numbering.or_sequence();
+            style.numbering = style.numbering.or_sequence(&versions);
         } else if self.timestamp {
             style.numbering = Numbering::Timestamp;
         }
-        let versions: Vec<String> = everything.iter().filter_map(Entry::version).collect();
         let version = style.numbering.next(jiff::Timestamp::now(), &versions, style.shape);
         Ok(style
             .shape

@@ -5,6 +5,7 @@ use dbsetup::structure::{LoadOutcome, LoadRequest};
 use dbsetup::{Result, structure};
 
 use crate::cli::context::{Danger, Output, Task};
+use crate::ui::text;
 
 /// Load the structure file into an empty database.
 ///
@@ -34,9 +35,11 @@ impl Load {
         Ok(Output::of(
             dry_run,
             match outcome {
-                LoadOutcome::Loaded { statements } => {
-                    Some(format!("{emptied}load {} ({statements} statements)", path.display()))
-                }
+                LoadOutcome::Loaded { statements } => Some(format!(
+                    "{emptied}load {} ({})",
+                    path.display(),
+                    text::count(statements as usize, "statement")
+                )),
                 LoadOutcome::Skipped { .. } => None,
             },
         ))

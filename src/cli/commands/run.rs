@@ -27,7 +27,10 @@ impl Run {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let file = std::path::absolute(&self.file).map_err(|error| Error::io("find", &self.file, error))?;
         if !file.is_file() {
-            let message = format!("there is no file `{}`", self.file.display());
+            let message = match file.is_dir() {
+                true => format!("`{}` is a directory", self.file.display()),
+                false => format!("there is no file `{}`", self.file.display()),
+            };
             return Err(Error::new(Kind::Missing, message));
         }
         if task.options.dry_run {

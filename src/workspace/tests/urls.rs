@@ -162,6 +162,7 @@ fn a_missing_url_names_what_was_looked_at_and_the_line_to_add() {
     let error = repo.ready().expect_err("there is none").to_string();
     let expected = "no URL for repo `core` in environment `dev`
 note: looked for `CORE_DATABASE_URL_DEV`, `PG_URL`, `DATABASE_URL` in the environment and `.env`, then for `package.metadata.dbsetup.repos.core.url` in core/Cargo.toml
+note: there is no `.env.dev`, which could set it, too
 help: set `PG_URL`, or add to core/Cargo.toml:
 
 [package.metadata.dbsetup.repos.core]

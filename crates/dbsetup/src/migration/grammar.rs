@@ -72,7 +72,12 @@ pub fn read_file_name(file: &str) -> Named {
     if let Some(named) = read_refinery(file) {
         return named;
     }
-    let Some(stem) = file.strip_suffix(".sql") else { return Named::Other };
+    let Some(stem) = file.strip_suffix(".sql") else {
+        return match file.to_ascii_lowercase().ends_with(".sql") {
+            true => Named::Unknown("its ending is not `.sql` in lower case"),
+            false => Named::Other,
+        };
+    };
     let (stem, side) = match stem.strip_suffix(".down") {
         Some(stem) => (stem, Side::Down),
         None => (stem.strip_suffix(".up").unwrap_or(stem), Side::Up),
@@ -144,6 +149,7 @@ mod tests {
     #[test]
     fn sql_files_without_a_version_are_not_passed_over_in_silence() {
         assert!(matches!(read_file_name("add_users.sql"), Named::Unknown(_)));
+        assert!(matches!(read_file_name("42_b.SQL"), Named::Unknown(_)));
         assert!(matches!(read_file_name("1234567890123456789_x.sql"), Named::Unknown(_)));
         assert!(matches!(read_file_name("V1.2__x.sql"), Named::Unknown(_)));
     }

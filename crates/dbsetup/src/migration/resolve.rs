@@ -74,6 +74,15 @@ async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest)
     lock::acquire_all(session, &locks).await?;
     let inspection = session.inspect().await?;
     let corrections = corrections(session, &files, &inspection, request)?;
+    if corrections.is_empty() {
+        let change = match &request.resolution {
+            Resolution::AppliedTo { .. } => "and all before it are recorded as applied already",
+            _ => "is recorded as applied already",
+        };
+        session.teller().tell(What::Resolved { version: request.version.clone(), change: change.to_owned() });
+        lock::release_all(session, &locks).await?;
+        return Ok(Vec::new());
+    }
     let mut changes = record::first_changes(session.repo(), &inspection.state);
     changes.extend(corrections.iter().flat_map(|(_, changes)| changes.clone()));
     let driver: &mut dyn Driver = session.driver().await?;
@@ -126,10 +135,7 @@ fn corrections(
                 if !forget.is_empty() {
                     return Ok(vec![(line("recorded as applied"), forget)]);
                 }
-                return Err(Error::new(
-                    Kind::Configuration,
-                    format!("migration {text} is recorded as applied already"),
-                ));
+                return Ok(Vec::new());
             }
             let replaces = entry.is_some_and(super::assess::Entry::is_recorded);
             let mut changes = recorded(migration, ledger, session, replaces);

@@ -61,7 +61,10 @@ pub(super) async fn ping(place: &Place) -> Result<(), DbError> {
 /// Connects to where databases are made and dropped from.
 async fn maintenance(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
     if let Some(configured) = configured {
-        return session::open(configured, APPLICATION, &[]).await;
+        return session::open(configured, APPLICATION, &[]).await.map_err(|mut error| {
+            error.notes.push(format!("this is about `maintenance-url` (database `{}`)", configured.database));
+            error
+        });
     }
     let mut first = None;
     for database in ["postgres", "template1"] {
@@ -134,7 +137,7 @@ async fn create_from(
             Some("42501") => {
                 return Err(advised(
                     error,
-                    "grant the role CREATEDB, or set `maintenance-url` to a role that has it",
+                    "grant it with `ALTER ROLE … CREATEDB`, or set `maintenance-url`",
                 ));
             }
             // Two creations at once copy the same template.
