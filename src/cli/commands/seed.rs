@@ -6,7 +6,7 @@ use dbsetup::{Error, Kind, Result, seed};
 
 use crate::cli::context::{Output, Task};
 
-/// Run the seeds: seeds.sql, seeds/*.sql, seeds/<env>/*.sql, then the seed command.
+/// Run the seeds: seeds.sql, seeds/*.sql, seeds/ENVIRONMENT/*.sql, then the seed command.
 #[derive(Debug, Clone, Args)]
 pub struct Seed {
     /// Only a database that was created or loaded and not seeded since.
