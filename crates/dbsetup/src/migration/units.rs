@@ -44,6 +44,7 @@ impl Runner<'_, '_> {
                     self.session.teller().tell(What::Retry { why, attempt });
                     self.reconnect().await?;
                     if self.is_recorded(job).await? {
+                        self.forget(job).await?;
                         return Ok(Outcome::Done);
                     }
                     progress = self.progress(job).await?;
@@ -66,7 +67,10 @@ impl Runner<'_, '_> {
             };
             match self.unit(job, units, done, &changes).await? {
                 Reached::Unit(reached) => done = reached,
-                Reached::ByOther => return Ok(Outcome::ByOther),
+                Reached::ByOther => {
+                    self.forget(job).await?;
+                    return Ok(Outcome::ByOther);
+                }
             }
             self.session.teller().tell(What::StatementDone {
                 version: job.migration.version.as_str().to_owned(),
@@ -98,6 +102,11 @@ impl Runner<'_, '_> {
                 Ok(Some(0))
             }
         }
+    }
+
+    /// Forgets how far a job came that is recorded by now: a peer that recorded it knows nothing of our progress.
+    async fn forget(&mut self, job: &Job<'_>) -> Result<()> {
+        self.record(&[Change::ClearProgress { version: job.migration.version.as_str().to_owned() }]).await
     }
 
     /// What is recorded of a job that was interrupted.
@@ -174,12 +183,13 @@ impl Runner<'_, '_> {
     /// whoever had it may have gone on with the same migration, or ended it.
     async fn reached(&mut self, job: &Job<'_>, index: usize, total: usize) -> Result<Option<Reached>> {
         let Inspection { state, .. } = self.session.inspect().await?;
-        if is_recorded_in(&state, job) {
-            // Before the last unit it cannot have been us.
-            return Ok(Some(if index + 1 == total { Reached::Unit(total) } else { Reached::ByOther }));
-        }
         let (version, reverting) = (job.migration.version.as_str(), job.direction == Direction::Down);
         let progress = state.progress.iter().find(|p| p.version == version && p.reverting == reverting);
+        if is_recorded_in(&state, job) {
+            // Our own record takes the progress along, and ends the last unit: anything else was somebody else's.
+            let is_ours = progress.is_none() && index + 1 == total;
+            return Ok(Some(if is_ours { Reached::Unit(total) } else { Reached::ByOther }));
+        }
         Ok(progress.filter(|progress| progress.done > index).map(|progress| Reached::Unit(progress.done)))
     }
 
