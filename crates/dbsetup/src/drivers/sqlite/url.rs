@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn parse(url: &str) -> Result<Location> {
-        Location::parse(&DatabaseUrl::new(url), Path::new("/root"))
+        Location::parse(&DatabaseUrl::new(url), Path::new("/srv"))
     }
 
     fn path(url: &str) -> String {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn every_form_of_a_relative_path_starts_at_the_root() {
         for url in ["sqlite:a.db", "sqlite://a.db", "sqlite3:a.db", "SQLite:a.db", "file:a.db", "a.db"] {
-            assert_eq!(path(url), "/root/a.db", "{url}");
+            assert_eq!(path(url), "/srv/a.db", "{url}");
         }
     }
 
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn percent_signs_decode_after_a_scheme_only() {
-        assert_eq!(path("sqlite:a%3Fb%20c.db"), "/root/a?b c.db");
-        assert_eq!(path("sqlite:100%.db"), "/root/100%.db");
-        assert_eq!(path("a%20b.db"), "/root/a%20b.db");
+        assert_eq!(path("sqlite:a%3Fb%20c.db"), "/srv/a?b c.db");
+        assert_eq!(path("sqlite:100%.db"), "/srv/100%.db");
+        assert_eq!(path("a%20b.db"), "/srv/a%20b.db");
     }
 
     #[test]
