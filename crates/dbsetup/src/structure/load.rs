@@ -1,6 +1,7 @@
 //! `load`: the structure file into a database that is proved empty. One transaction; without any client program.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::format::{self, Author};
@@ -185,9 +186,9 @@ async fn fill(
     } else if !force {
         refuse_objects(session, &ledger).await?;
     }
+    let stamp = scan::stamp(&path, &shown)?;
     let found = scan::scan(&path, &shown, dialect, author)?;
-    let bytes = std::fs::metadata(&path).map_err(|error| Error::io("read", &shown, error))?.len();
-    session.teller().tell(What::LoadStarted { path: shown.clone(), bytes });
+    session.teller().tell(What::LoadStarted { path: shown.clone(), bytes: stamp.0 });
     let empties = force || reload;
     // Emptying takes our own tables along, and with them what they say.
     let state = if empties { &LedgerState::default() } else { &inspection.state };
@@ -224,13 +225,15 @@ async fn fill(
     } else if inspection.choice.present.ledger && !empties {
         driver.drop_empty_ledger(&ledger).await?;
     }
-    let classify = |statement: &Statement| scan::classify(&path, &shown, dialect, author, statement);
+    let number = AtomicU64::new(0);
+    let verdict = |_: &Statement| Ok(found.verdict(number.fetch_add(1, Ordering::Relaxed)));
     let teller = session.teller();
     let progress = |bytes| teller.tell(What::LoadProgress { bytes });
     let chunk = if in_one { u64::MAX } else { CHUNK };
     let sent = SqlFile { path: &path, shown: &shown, dialect }
-        .send(session.driver().await?, &classify, &progress, chunk)
-        .await;
+        .send(session.driver().await?, &verdict, &progress, chunk)
+        .await
+        .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));
     let statements = match sent {
         Ok(sent) => {
             let driver = session.driver().await?;
@@ -249,6 +252,15 @@ async fn fill(
     session.tell_notices();
     session.teller().tell(What::Loaded { path: shown, statements, took: start.elapsed() });
     Ok(statements)
+}
+
+/// What was scanned is what was sent, or nothing of it stays.
+fn refuse_changed(path: &Path, shown: &Path, stamp: (u64, Option<std::time::SystemTime>)) -> Result<()> {
+    if scan::stamp(path, shown)? == stamp {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Io, format!("`{}` was changed while it was loaded", shown.display()))
+        .help("load it again"))
 }
 
 /// The locks of a load: what empties a database waits for the manual lane too.

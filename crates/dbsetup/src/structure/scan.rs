@@ -24,6 +24,21 @@ pub(super) struct Scan {
     pub statements: u64,
     /// Relations that it creates: each takes an entry of the server's lock table until the commit.
     pub relations: u64,
+    /// Statements that are passed over, counted from 0 over all of the file, in order.
+    skipped: Vec<u64>,
+}
+
+impl Scan {
+    /// What is done with the statement of that number: decided once, when the file was scanned.
+    pub fn verdict(&self, number: u64) -> Use {
+        if self.skipped.binary_search(&number).is_ok() { Use::Skip } else { Use::Run }
+    }
+}
+
+/// Returns what changes when somebody writes to a file.
+pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time::SystemTime>)> {
+    let about = std::fs::metadata(path).map_err(|error| Error::io("read", shown, error))?;
+    Ok((about.len(), about.modified().ok()))
 }
 
 /// Reads the whole file and refuses what must not run.
@@ -34,21 +49,28 @@ pub(super) struct Scan {
 pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
     let mut splitter = open(path, shown, dialect)?;
     let mut found = Scan::default();
+    let mut number = 0;
     while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
         match item {
-            Item::Statement(statement) if classify(path, shown, dialect, author, &statement)? == Use::Run => {
-                found.statements += 1;
-                found.relations += u64::from(creates_relation(dialect, &statement.text));
+            Item::Statement(statement) => {
+                match classify(path, shown, dialect, author, &statement)? {
+                    Use::Run => {
+                        found.statements += 1;
+                        found.relations += u64::from(creates_relation(dialect, &statement.text));
+                    }
+                    Use::Skip => found.skipped.push(number),
+                }
+                number += 1;
             }
             Item::Copy(_) => found.statements += 1,
-            _ => {}
+            Item::Meta(_) => {}
         }
     }
     Ok(found)
 }
 
 /// Decides what is done with a statement.
-pub(super) fn classify(
+fn classify(
     path: &Path,
     shown: &Path,
     dialect: Dialect,
