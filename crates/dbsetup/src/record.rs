@@ -57,6 +57,13 @@ pub fn refuse_other_environment(repo: &Repo, state: &LedgerState) -> Result<()> 
 pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Result<()> {
     let repo = session.repo();
     refuse_newer_format(repo, state)?;
+    warn_of_other_environment(session, state);
+    refuse_half_loaded(repo, state)
+}
+
+/// Warns when the database's record names another environment than this run's.
+pub fn warn_of_other_environment(session: &Session<'_>, state: &LedgerState) {
+    let repo = session.repo();
     if let Some(recorded) = other_environment(repo, state) {
         session.teller().warn(
             format!(
@@ -69,7 +76,6 @@ pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Resul
             )),
         );
     }
-    refuse_half_loaded(repo, state)
 }
 
 /// Refuses to work on a structure that was loaded half way.

@@ -204,7 +204,7 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path) -> Result<u
     check(path, &shown, session.server().dialect())?;
     let alone = opts_out_of_transaction(path)?;
     if alone {
-        refuse_copy(path, &shown, session.server().dialect())?;
+        refuse_what_needs_a_transaction(path, &shown, session.server().dialect())?;
     }
     session.writes_data(true).await;
     let inspection = session.inspect().await?;
@@ -232,18 +232,26 @@ fn check(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
     Ok(())
 }
 
-/// COPY data need a transaction of several messages: a file without one would lose them.
-fn refuse_copy(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
+/// COPY data need a transaction of several messages, and a `BEGIN` one that lasts for several statements: a file whose
+/// statements are sent one by one would lose the first and break the second.
+fn refuse_what_needs_a_transaction(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
     let mut splitter = crate::sql_file::open(path, shown, dialect)?;
     while let Some(item) =
         splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?
     {
-        if let sql::Item::Copy(statement) = item {
-            return Err(Error::new(Kind::Grammar, "COPY data in a file that runs without a transaction")
-                .at(crate::sql_file::site(path, shown, statement.start, "COPY".len()))
-                .note("nothing was run")
-                .help("move the data to a file with a transaction"));
-        }
+        let (what, statement) = match &item {
+            sql::Item::Copy(statement) => ("COPY data", statement),
+            sql::Item::Statement(statement) => match sql::transaction_control(dialect, &statement.text) {
+                Some(word) => (word, statement),
+                None => continue,
+            },
+            sql::Item::Meta(_) => continue,
+        };
+        let width = what.split(' ').next().unwrap_or_default().len();
+        return Err(Error::new(Kind::Grammar, format!("{what} in a file that runs without a transaction"))
+            .at(crate::sql_file::site(path, shown, statement.start, width))
+            .note("nothing was run")
+            .help("move what belongs together to a file with a transaction"));
     }
     Ok(())
 }
@@ -332,6 +340,8 @@ async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()>
         .envs(command.variables.iter().map(|(key, value)| (key, value)))
         .current_dir(&command.directory)
         .stdin(std::process::Stdio::null())
+        // What a command says is status; whoever runs us may be reading data from stdout.
+        .stdout(std::io::stderr())
         .kill_on_drop(true)
         .status()
         .await

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::driver::{Driver, ScriptError};
 use crate::error::{Error, Kind, Result, Site};
 use crate::failure::failing_range;
-use crate::sql::{Dialect, Item, Location, SplitError, Splitter, Statement};
+use crate::sql::{self, Dialect, Item, Location, SplitError, Splitter, Statement};
 
 /// The longest statement of a file: 16 MiB. With the batch it keeps the memory that a file takes bounded.
 const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
@@ -50,8 +50,15 @@ impl SqlFile<'_> {
         progress: &(dyn Fn(u64) + Sync),
         chunk: u64,
     ) -> Result<u64> {
-        let mut sender =
-            Sender { file: self, batch: String::new(), starts: Vec::new(), sent: 0, chunk, in_chunk: 0 };
+        let mut sender = Sender {
+            file: self,
+            batch: String::new(),
+            starts: Vec::new(),
+            sent: 0,
+            chunk,
+            in_chunk: 0,
+            settings: String::new(),
+        };
         sender.run(driver, classify, progress).await?;
         Ok(sender.sent)
     }
@@ -72,6 +79,8 @@ struct Sender<'p> {
     /// How many statements make a transaction.
     chunk: u64,
     in_chunk: u64,
+    /// What the file has set for its session so far: it holds for the transactions that follow, too.
+    settings: String,
 }
 
 impl Sender<'_> {
@@ -99,6 +108,7 @@ impl Sender<'_> {
                         self.flush(driver).await?;
                         driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
                         driver.begin(true).await?;
+                        driver.execute(&self.settings).await.map_err(|failure| Error::from(failure.error))?;
                         self.in_chunk = 0;
                     }
                 }
@@ -123,6 +133,10 @@ impl Sender<'_> {
     }
 
     fn push(&mut self, statement: Statement) {
+        if self.chunk != u64::MAX && is_setting(self.file.dialect, &statement.text) {
+            self.settings.push_str(&statement.text);
+            self.settings.push_str(";\n");
+        }
         self.starts.push((self.batch.len(), statement.start));
         self.batch.push_str(&statement.text);
         self.batch.push_str(";\n");
@@ -166,6 +180,14 @@ impl Sender<'_> {
     fn copy_failed(&self, at: Location, failure: &ScriptError) -> Error {
         Error::from(failure.error.clone()).at(site(self.file.path, self.file.shown, at, 4))
     }
+}
+
+/// Whether a statement sets something for the session: `SET …`, `SELECT pg_catalog.set_config(…)`.
+fn is_setting(dialect: Dialect, statement: &str) -> bool {
+    let words = sql::statement_words(dialect, statement, 2);
+    words.first().is_some_and(|word| word == "SET")
+        || words.first().is_some_and(|word| word == "SELECT")
+            && sql::mentions_identifier(dialect, statement, "set_config")
 }
 
 /// Returns the error of a file that cannot be split.

@@ -19,6 +19,8 @@ use crate::sql_file::SqlFile;
 
 /// How many relations one transaction may create for each entry of the lock table, in percent.
 const LOCK_SHARE: u64 = 80;
+/// More objects than one transaction can take away on any server.
+const MANY: usize = 1_000_000;
 /// How many statements make a transaction where one for all would not fit.
 const CHUNK: u64 = 500;
 
@@ -72,6 +74,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         session.inspect().await?
     };
     record::refuse_newer_format(repo, &inspection.state)?;
+    record::warn_of_other_environment(session, &inspection.state);
     if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
         if request.skip_if_loaded {
             return Ok(skipped(session, reason));
@@ -80,10 +83,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
             Kind::NotEmpty,
             format!("the structure of `{}` is loaded already: {reason}", repo.name),
         )
-        .help(format!(
-            "empty the database and load it again: `cargo dbsetup load --force --repo {}`",
-            repo.name
-        )));
+        .help(format!("empty the database and load it again: {}", repo.command("load --force"))));
     }
     if request.dry_run {
         if !request.force && inspection.state.meta(meta_key::LOADING).is_none() {
@@ -199,7 +199,12 @@ async fn fill(
     let driver = session.driver().await?;
     driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
     let capacity = driver.lock_capacity().await?;
-    let in_one = capacity.is_none_or(|slots| found.relations * 100 <= slots * LOCK_SHARE);
+    // What goes takes its place in the lock table beside what comes.
+    let going = match capacity {
+        Some(_) if empties => driver.user_objects(&ledger, MANY).await?.len() as u64,
+        _ => 0,
+    };
+    let in_one = capacity.is_none_or(|slots| (found.relations + going) * 100 <= slots * LOCK_SHARE);
     if !in_one {
         session.teller().warn(
             format!(

@@ -96,6 +96,8 @@ impl Session {
             .await?;
         objects
             .extend(extensions.iter().map(|row| Object { kind: "extension".into(), identity: cell(row, 0) }));
+        // The mark of an unfinished load stands in our own table: it goes when nothing else is left.
+        objects.sort_by_key(|object| object.identity.contains(META_TABLE));
         let statements: Vec<String> = objects.iter().map(removal).collect::<Result<_, _>>()?;
         for chunk in statements.chunks(size.min(statements.len()).max(1)) {
             self.in_one_transaction(chunk.to_vec()).await?;
