@@ -360,7 +360,8 @@ fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
 
 #[test]
 fn a_file_without_a_transaction_holds_no_transaction_of_its_own() {
-    let project = shop(Sqlite).file("mixed.sql", "-- no-transaction\nbegin;\ncreate table a (i integer);\ncommit;\n");
+    let project =
+        shop(Sqlite).file("mixed.sql", "-- no-transaction\nbegin;\ncreate table a (i integer);\ncommit;\n");
     project.run("setup").success();
     let run = project.run("run mixed.sql");
     run.code(2).stderr_contains("mixed.sql:2:1").stderr_contains("nothing was run");

@@ -46,6 +46,9 @@ const INDEX: &str = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catal
      i.indisvalid AND i.indisready FROM pg_catalog.pg_class c JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 
+/// How many milliseconds late a busy server may look for a deadlock.
+const MARGIN: u64 = 1000;
+
 impl Session {
     pub(super) async fn run_statement(
         &mut self,
@@ -214,7 +217,7 @@ impl Session {
         let rows = self
             .look("SELECT setting FROM pg_catalog.pg_settings WHERE name = 'deadlock_timeout'".into())
             .await?;
-        let settled = rows.first().and_then(|row| cell(row, 0).parse::<u64>().ok()).unwrap_or(1000) + 200;
+        let settled = rows.first().and_then(|row| cell(row, 0).parse::<u64>().ok()).unwrap_or(1000) + MARGIN;
         // Before release 14 nobody knows since when a session waits.
         let patience = if self.version >= 140_000 { SETTLING } else { Duration::from_millis(settled) };
         let deadline = Instant::now() + patience;
