@@ -270,16 +270,12 @@ pub fn record(dialect: Dialect, ledger: &LedgerTable, change: &Change) -> Vec<St
             if ledger.kind == LedgerKind::Sqlx { bytes(dialect, checksum) } else { literal(checksum) },
             version_literal(dialect, ledger, version)
         )],
-        // Two plain statements mean the same on every engine; an upsert does not.
-        Change::SetMeta { key, value } => vec![
-            format!("DELETE FROM {} WHERE key = {}", qualified(ledger, META_TABLE), literal(key)),
-            format!(
-                "INSERT INTO {} (key, value) VALUES ({}, {})",
-                qualified(ledger, META_TABLE),
-                literal(key),
-                literal(value)
-            ),
-        ],
+        Change::SetMeta { key, value } => vec![format!(
+            "INSERT INTO {} (key, value) VALUES ({}, {}) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            qualified(ledger, META_TABLE),
+            literal(key),
+            literal(value)
+        )],
         Change::ClearMeta { key } => {
             vec![format!("DELETE FROM {} WHERE key = {}", qualified(ledger, META_TABLE), literal(key))]
         }

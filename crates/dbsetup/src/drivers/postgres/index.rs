@@ -47,7 +47,7 @@ const INDEX: &str = "SELECT pg_catalog.quote_ident(n.nspname) || '.' || pg_catal
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace";
 
 /// How many milliseconds late a busy server may look for a deadlock.
-const MARGIN: u64 = 1000;
+const MARGIN: u64 = 500;
 
 impl Session {
     pub(super) async fn run_statement(

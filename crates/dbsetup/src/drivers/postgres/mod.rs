@@ -10,6 +10,7 @@ mod lock;
 mod os_user;
 mod percent;
 mod place;
+mod plain;
 mod script;
 mod server;
 mod session;

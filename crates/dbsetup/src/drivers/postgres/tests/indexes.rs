@@ -63,8 +63,9 @@ async fn an_application_that_waits_for_our_lock_survives_a_concurrent_build() {
     let main = lock(Lane::Automatic);
     assert_eq!(session.try_lock(&main).await, Ok(true));
     let key = session.lock_key(&main);
-    // As `sqlx::migrate!().run()` does.
-    let mut application = scratch.session().await;
+    // As `sqlx::migrate!().run()` does: it waits as long as it takes.
+    let patient = SessionOptions { lock_timeout: Duration::ZERO, ..options() };
+    let mut application = scratch.session_with(&patient).await;
     let waiting = tokio::spawn(async move {
         application.message(format!("select pg_advisory_lock({key})")).await.map(drop)
     });
