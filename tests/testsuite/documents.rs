@@ -36,16 +36,17 @@ fn the_commands_of_the_readme_are_known_to_these_tests() {
         [
             "cargo run -- setup --manifest-path examples/shop/Cargo.toml",
             "cargo install --path .",
+            "./scripts/bench",
             "./scripts/test"
         ]
     );
-    // The second one needs a package with a program at the root, the third one a script.
+    // The second one needs a package with a program at the root, the others a script.
     let manifest = document("Cargo.toml");
     assert!(
         manifest.contains("[package]\nname = \"cargo-dbsetup\"")
             && manifest.contains("[[bin]]\nname = \"cargo-dbsetup\"")
     );
-    assert!(root().join("scripts/test").exists());
+    assert!(["scripts/test", "scripts/bench"].iter().all(|script| root().join(script).exists()));
 }
 
 /// Copies a checkout without what was built or made in it.
