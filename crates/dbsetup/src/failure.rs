@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::driver::{DbError, DbErrorClass, ScriptError};
 use crate::error::{Error, Kind};
-use crate::sql::{self, Dialect, Span, SplitError};
+use crate::sql::{self, Dialect, SplitError};
 
 impl From<DbErrorClass> for Kind {
     fn from(class: DbErrorClass) -> Self {
@@ -86,10 +86,4 @@ pub(crate) fn unsplittable(path: &std::path::Path, file: &str, offset: usize, er
         Some(hint) => result.help(hint),
         None => result,
     }
-}
-
-/// Returns the statements of a script, or an error that points into it.
-pub(crate) fn split_script(dialect: Dialect, script: &crate::migration::Script) -> Result<Vec<Span>, Error> {
-    sql::split(dialect, script.sql())
-        .map_err(|error| unsplittable(&script.path, &script.file, script.range.start, &error))
 }

@@ -4,6 +4,7 @@
 //! database only through [`driver`]; [`drivers`] knows the databases; [`repo`], [`ledger`], [`sql`], [`event`] and
 //! [`error`] are plain values that everyone may use.
 
+mod choice;
 pub mod driver;
 pub mod drivers;
 pub mod error;
@@ -12,6 +13,7 @@ mod failure;
 #[cfg(test)]
 mod fake;
 pub mod ledger;
+pub mod lock;
 pub mod migration;
 pub mod record;
 pub mod repo;

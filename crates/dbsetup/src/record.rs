@@ -5,7 +5,7 @@ use crate::driver::{LedgerState, Present, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
-use crate::migration::lock;
+use crate::lock;
 use crate::repo::Repo;
 use crate::session::Session;
 

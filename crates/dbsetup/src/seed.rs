@@ -7,7 +7,7 @@ use crate::driver::Present;
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
-use crate::migration::lock;
+use crate::lock;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::{Inspection, Session};

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::choice::{self, Choice};
 use crate::driver::{DbErrorClass, Driver, LedgerState, Server, SessionOptions};
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
 use crate::ledger::LedgerKind;
-use crate::migration::{Choice, choice};
 use crate::repo::Repo;
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.

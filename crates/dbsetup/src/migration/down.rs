@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::assess::assess;
 use super::job::Job;
-use super::lock;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::FileSet;
@@ -13,6 +12,7 @@ use crate::driver::LockKey;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::ledger::{LedgerTable, Progress};
+use crate::lock;
 use crate::record;
 use crate::repo::{Lane, VersionOrder};
 use crate::session::{Inspection, Session};

@@ -7,7 +7,7 @@ use super::script::Script;
 use super::set::Migration;
 use crate::error::{Error, Kind, Result};
 use crate::event::Direction;
-use crate::failure::split_script;
+use crate::failure::unsplittable;
 use crate::ledger::LedgerKind;
 use crate::sql::{self, Dialect, Span, SpanKind};
 
@@ -104,6 +104,12 @@ pub(super) fn without_transaction(grammar: Grammar, direction: Direction) -> &'s
         (Grammar::Dbmate, Direction::Down) => "write `-- migrate:down transaction:false`",
         (Grammar::Plain | Grammar::Refinery, _) => "write `-- no-transaction` as the first line of the file",
     }
+}
+
+/// Returns the statements of a script, or an error that points into it.
+fn split_script(dialect: Dialect, script: &Script) -> Result<Vec<Span>> {
+    sql::split(dialect, script.sql())
+        .map_err(|error| unsplittable(&script.path, &script.file, script.range.start, &error))
 }
 
 fn refuse_transaction_control(

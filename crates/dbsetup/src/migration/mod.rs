@@ -2,13 +2,11 @@
 
 pub mod assess;
 pub mod checksum;
-pub(crate) mod choice;
 mod directive;
 mod directory;
 mod down;
 mod grammar;
 mod job;
-pub mod lock;
 pub mod plan;
 mod resolve;
 mod run;
@@ -26,7 +24,6 @@ mod up;
 mod version;
 
 pub use assess::{Assessment, Entry, State};
-pub use choice::{Choice, choose};
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use grammar::Grammar;

@@ -1,13 +1,13 @@
 //! `resolve`: corrects the ledger by hand, under the lock.
 
 use super::assess::{State, assess};
-use super::lock;
 use super::plan::Lanes;
 use super::set::{FileSet, Migration};
 use crate::driver::{Driver, LockKey, Present, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, Progress, Took, meta_key};
+use crate::lock;
 use crate::record;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::job::{Job, Mode, Unit};
-use super::lock;
 use super::trouble::pooled;
 use super::version::Version;
 use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, ScriptError, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::ledger::{Change, LedgerTable, Progress, Took, meta_key};
+use crate::lock;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::SpanKind;

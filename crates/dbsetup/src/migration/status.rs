@@ -1,11 +1,11 @@
 //! `status`: every version of a repo, as files and ledger see it. Never writes.
 
 use super::assess::{State, assess};
-use super::lock;
 use super::set::FileSet;
 use crate::driver::LockKey;
 use crate::error::Result;
 use crate::ledger::meta_key;
+use crate::lock;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 
@@ -71,7 +71,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
     let exists = inspection.is_some();
     let choice = match &inspection {
         Some(inspection) => inspection.choice.clone(),
-        None => super::choice::choose(repo, &[], None)?,
+        None => crate::choice::choose(repo, &[], None)?,
     };
     let state = inspection.map(|Inspection { state, .. }| state).unwrap_or_default();
     let mut locks = Vec::new();

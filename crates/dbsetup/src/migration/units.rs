@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::assess::script_checksum;
 use super::job::{Job, Mode, Unit};
-use super::lock;
 use super::run::{Outcome, RECONNECTS, Runner, is_recorded_in};
 use super::set::Migration;
 use super::trouble::pooled;
@@ -12,6 +11,7 @@ use crate::driver::{DbErrorClass, Present, Recovery, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
 use crate::ledger::{Change, LedgerKind, Progress, Took};
+use crate::lock;
 use crate::session::Inspection;
 use crate::sql::Dialect;
 

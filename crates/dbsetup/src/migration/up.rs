@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::assess::assess;
 use super::job::Job;
-use super::lock;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
@@ -14,6 +13,7 @@ use crate::driver::{LockKey, Present, Work};
 use crate::error::{Error, Result};
 use crate::event::{Direction, What};
 use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::lock;
 use crate::record;
 use crate::repo::{Lane, VersionOrder};
 use crate::session::{Inspection, Session};
@@ -167,7 +167,7 @@ fn plan_for_nothing(
     request: &MigrateRequest,
 ) -> Result<MigrateReport> {
     let repo = session.repo();
-    let choice = super::choice::choose(repo, &[], None)?;
+    let choice = crate::choice::choose(repo, &[], None)?;
     let mut inspection = Inspection { choice, state: Default::default() };
     let mut report = MigrateReport::default();
     if !request.no_load && repo.structure.is_file() {

@@ -156,7 +156,7 @@ fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Resul
 /// # Errors
 /// [`Kind::Io`] when it cannot be read.
 pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
-    let configured = configured.map(|table| crate::migration::choice::split_qualified(table).1);
+    let configured = configured.map(|table| crate::choice::split_qualified(table).1);
     let text = match std::fs::read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
