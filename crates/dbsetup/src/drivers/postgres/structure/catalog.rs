@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
-use super::object::{column, comment, extension, relation, schema};
+use super::object::{
+    column, comment, constraint, default, extension, foreign_table, index, inherit, relation, schema, sequence,
+    table,
+};
 use super::query::{Facts, Query};
 
 /// One dependency: `from` needs `to`.
@@ -30,6 +33,13 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub tables: table::Tables,
+    pub foreign_tables: foreign_table::ForeignTables,
+    pub inherits: inherit::Inherits,
+    pub defaults: default::Defaults,
+    pub constraints: constraint::Constraints,
+    pub indexes: index::Indexes,
+    pub sequences: sequence::Sequences,
     pub comments: comment::Comments,
 }
 

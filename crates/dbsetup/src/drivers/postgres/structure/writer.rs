@@ -66,6 +66,11 @@ impl Writer {
         self.refused.push(Refused { noun: noun.into(), why: why.into() });
     }
 
+    /// Says that the object which is being written is made by the statement of another one.
+    pub fn implied(&mut self) {
+        self.wrote = true;
+    }
+
     fn raw(&mut self, text: &str) {
         if self.begins && !self.text.is_empty() {
             self.text.push('\n');

@@ -1,10 +1,21 @@
 //! The families of objects, a file each: what they read, and what they write.
 
 pub mod column;
+pub mod column_definition;
+pub mod column_property;
 pub mod comment;
+pub mod constraint;
+pub mod default;
 pub mod extension;
+pub mod foreign_table;
+pub mod index;
+pub mod inherit;
+pub mod not_null;
+pub mod options;
 pub mod relation;
 pub mod schema;
+pub mod sequence;
+pub mod table;
 
 // What every family needs.
 pub use super::address::{Address, Oid, class};
@@ -12,7 +23,7 @@ pub use super::catalog::Catalog;
 pub use super::cells::Cells;
 pub use super::feature::Feature;
 pub(super) use super::name;
-pub use super::node::{Graph, Key, Node, Rank, Step};
+pub use super::node::{Graph, Key, Node, Rank, Step, Write};
 pub use super::query::{Facts, Query, in_user_schema};
 pub use super::writer::Writer;
 
@@ -25,7 +36,17 @@ pub struct Family {
 }
 
 /// Every family that has objects of its own. A new kind of object is a file, and a line here.
-pub const FAMILIES: &[Family] = &[schema::FAMILY, extension::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    schema::FAMILY,
+    extension::FAMILY,
+    table::FAMILY,
+    foreign_table::FAMILY,
+    inherit::FAMILY,
+    default::FAMILY,
+    constraint::FAMILY,
+    index::FAMILY,
+    sequence::FAMILY,
+];
 
 /// The queries that several families share.
 pub fn shared_queries(facts: &Facts) -> Vec<Query> {
