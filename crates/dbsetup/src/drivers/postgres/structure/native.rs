@@ -4,12 +4,12 @@ use super::compose::compose;
 use super::query::Facts;
 use super::read::read;
 use super::writer::Refused;
-use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::session::Session;
 
 /// Returns the structure as text.
-pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<String, DbError> {
+pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
     let facts = Facts {
         version: session.version,
         owners: request.owners,
@@ -18,7 +18,7 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     };
     let reading = read(session, facts).await?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    Ok(composed.text)
+    Ok(Structure::from(composed.text))
 }
 
 /// How many objects a message names.
