@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub capacity: Option<u64>,
     /// What begins to run while the structure is read.
     pub begins_during_dump: Option<Progress>,
+    /// What a dump says besides its text.
+    pub notes: Vec<String>,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
 }
@@ -309,10 +311,10 @@ impl Driver for FakeSession {
         ready(self.database.call(|state| Ok(state.effects.iter().take(limit).cloned().collect())))
     }
 
-    fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         ready(self.database.call(|state| {
             state.ledger.progress.extend(state.begins_during_dump.take());
-            Ok(state.effects.join("\n\n"))
+            Ok(Structure { text: state.effects.join("\n\n"), notes: state.notes.clone() })
         }))
     }
 

@@ -27,17 +27,37 @@ pub struct Dump {
     #[arg(long, value_enum, value_name = "HOW")]
     via: Option<ViaFlag>,
 
-    /// Write only this schema; may be given several times.
+    /// Write only this schema (`*` stands for any text, `?` for any character); may be given several times.
+    ///
+    /// What is left out is written into the head of the file, and the next dump leaves it out again unless it is given
+    /// filters of its own. SQLite has no schemas.
     #[arg(long, value_name = "SCHEMA", action = ArgAction::Append)]
     schema: Vec<String>,
 
-    /// Leave out this schema; may be given several times.
+    /// Leave out this schema; may be given several times. Not with SQLite.
     #[arg(long, value_name = "SCHEMA", action = ArgAction::Append)]
     exclude_schema: Vec<String>,
 
-    /// Leave out this table; may be given several times.
+    /// Leave out this table (`table` or `schema.table`); may be given several times.
     #[arg(long, value_name = "TABLE", action = ArgAction::Append)]
     exclude_table: Vec<String>,
+
+    /// Leave out this extension; may be given several times. Not with SQLite.
+    #[arg(long, value_name = "EXTENSION", action = ArgAction::Append)]
+    exclude_extension: Vec<String>,
+
+    /// Write who owns what, too. The roles must be there when the file is loaded. Not with SQLite.
+    #[arg(long)]
+    owners: bool,
+
+    /// Write who may do what, too. The roles must be there when the file is loaded. Not with SQLite.
+    #[arg(long)]
+    privileges: bool,
+
+    /// Take no filters over from the file: write everything, natively, without owners and privileges, unless other
+    /// flags say otherwise.
+    #[arg(long)]
+    no_filters: bool,
 
     /// Record applied versions too whose files are nowhere in this checkout.
     #[arg(long)]
@@ -76,8 +96,11 @@ impl Dump {
             schemas: self.schema.clone(),
             exclude_schemas: self.exclude_schema.clone(),
             exclude_tables: self.exclude_table.clone(),
+            exclude_extensions: self.exclude_extension.clone(),
+            owners: self.owners,
+            privileges: self.privileges,
+            no_filters: self.no_filters,
             allow_missing: self.allow_missing,
-            ..DumpOptions::default()
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Kind;
-use crate::event::{Observer, Silent};
+use crate::event::{Event, Observer, Silent, What};
 use crate::fake::{FakeDatabase, Fault};
 use crate::ledger::{Progress, meta_key};
 use crate::migration::testing::{repo, state};
@@ -102,4 +102,45 @@ async fn a_dump_to_another_file_knows_the_versions_that_were_squashed() {
     });
     let other = directory.path().join("other.sql");
     dump(&mut session(&repo, &Silent, &database), &DumpOptions::default(), Some(&other)).await.unwrap();
+}
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<What>>);
+
+impl Observer for Heard {
+    fn on(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.what.clone());
+    }
+}
+
+#[tokio::test]
+async fn what_a_dump_says_of_itself_is_a_warning() {
+    let (_directory, repo, database) = fixture(0);
+    database.with(|state| state.notes = vec!["large objects are not counted".into()]);
+    let heard = Heard::default();
+    dump(&mut session(&repo, &heard, &database), &DumpOptions::default(), None).await.unwrap();
+    let events = heard.0.into_inner().unwrap();
+    let warning = What::Warning { text: "large objects are not counted".into(), help: None };
+    assert_eq!(events, [warning]);
+}
+
+#[tokio::test]
+async fn a_dump_keeps_the_filters_of_its_file_and_says_so() {
+    let (_directory, repo, database) = fixture(0);
+    let options = DumpOptions { exclude_tables: vec!["tmp_*".into()], ..DumpOptions::default() };
+    let first = dump(&mut session(&repo, &Silent, &database), &options, None).await.unwrap();
+    assert_eq!(first.text.lines().nth(1), Some("-- excluded: table tmp_*"), "{}", first.text);
+    std::fs::write(&repo.structure, &first.text).unwrap();
+    let heard = Heard::default();
+    let again = dump(&mut session(&repo, &heard, &database), &DumpOptions::default(), None).await.unwrap();
+    assert!(again.is_current());
+    let told = heard.0.into_inner().unwrap();
+    assert!(
+        matches!(&told[..], [What::FiltersKept { filters, .. }] if filters[..] == ["excluded: table tmp_*"]),
+        "{told:?}"
+    );
+    let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
+    let whole = dump(&mut session(&repo, &Silent, &database), &options, None).await.unwrap();
+    assert!(!whole.text.contains("-- excluded"), "{}", whole.text);
 }
