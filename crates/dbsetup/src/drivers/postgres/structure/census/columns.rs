@@ -48,6 +48,17 @@ pub struct Known {
     pub class: Class,
     /// The values of a column of type `"char"`; `None` where all are welcome.
     pub letters: Option<String>,
+    /// Whether the table says that all are welcome.
+    #[cfg(test)]
+    free: bool,
+}
+
+impl Known {
+    /// Whether the line tells of letters.
+    #[cfg(test)]
+    pub fn has_letters(&self) -> bool {
+        self.letters.is_some() || self.free || self.class == Class::Outside
+    }
 }
 
 /// The known columns by catalog and name.
@@ -143,12 +154,19 @@ fn known<'a>(whole: Majors, words: impl Iterator<Item = &'a str>) -> Option<Know
         }
         None => whole,
     };
-    let letters = match words.next() {
+    let word = words.next();
+    let letters = match word {
         None | Some("free") => None,
         Some("letters") => Some(words.next()?.to_owned()),
         Some(_) => return None,
     };
-    words.next().is_none().then_some(Known { majors, class, letters })
+    words.next().is_none().then_some(Known {
+        majors,
+        class,
+        letters,
+        #[cfg(test)]
+        free: word == Some("free"),
+    })
 }
 
 /// Returns the doubts about columns and catalogs that are not in the table.

@@ -19,6 +19,8 @@ mod system;
 mod verdict;
 
 pub use catalogs::enumerate;
+#[cfg(test)]
+pub use columns::BUILT_IN;
 pub use columns::Table;
 pub use system::{Aspect, SystemChange};
 pub use verdict::Verdict;

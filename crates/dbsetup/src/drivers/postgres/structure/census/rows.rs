@@ -123,8 +123,17 @@ const HANGS_ON_RELATION: [&str; 5] = ["adrelid", "ev_class", "polrelid", "stxrel
 /// behind [`HIDDEN`].
 pub fn select(catalog: &Catalog, key: &Key, condition: &str) -> String {
     let (class, column) = (key.class(), key.column());
+    // Columns and dependencies of what is hidden are many, and are looked at here alone.
+    let hidden = if catalog.class == RELATION {
+        String::new()
+    } else {
+        format!(
+            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE {class} = {RELATION} AND c.oid = {column} \
+             AND (c.relpersistence = 't' OR c.relnamespace IN (SELECT h.oid FROM hidden_schema h)))"
+        )
+    };
     format!(
-        "SELECT {class}, pg_catalog.array_agg(DISTINCT {column}) FROM {} x WHERE {} AND {condition} GROUP BY 1",
+        "SELECT {class}, pg_catalog.array_agg(DISTINCT {column}) FROM {} x WHERE {} AND {condition}{hidden} GROUP BY 1",
         from(catalog),
         made_by_users(catalog, key)
     )

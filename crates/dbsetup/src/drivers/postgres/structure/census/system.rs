@@ -2,6 +2,7 @@
 //!
 //! A comment that was taken away leaves no trace, and what a superuser alters in the definition of a built-in object
 //! (`ALTER FUNCTION pg_catalog.… COST`) is the server's set-up and no structure of a database: neither is looked for.
+//! Nor are privileges in `information_schema`, of which the server keeps no first state.
 
 use super::catalogs::{Catalog, Catalogs};
 use super::outside::is_outside;
@@ -150,6 +151,18 @@ fn privileges(catalog: &Catalog) -> Option<String> {
         "pg_attribute" => (rows::RELATION, "x.attrelid", "x.attnum"),
         _ => (catalog.class, "x.oid", "0"),
     };
+    let schema = catalog.columns.iter().find(|column| column.readable && column.name.ends_with("namespace"));
+    let schema = match (schema, catalog.class) {
+        (Some(schema), _) => Some(format!("x.{}", schema.name)),
+        (None, SCHEMA) => Some("x.oid".to_owned()),
+        _ => None,
+    };
+    let elsewhere = schema.map_or_else(String::new, |schema| {
+        format!(
+            " AND {schema} NOT IN (SELECT n.oid FROM pg_catalog.pg_namespace n \
+             WHERE n.nspname = 'information_schema')"
+        )
+    });
     // NULL stands for the default. Grants and revokes change the order of what stays the same.
     let sorted = |acl: &str| {
         format!(
@@ -160,7 +173,7 @@ fn privileges(catalog: &Catalog) -> Option<String> {
     Some(format!(
         "SELECT {}, {class}::pg_catalog.oid, {object}, {part} FROM {} x LEFT JOIN pg_catalog.pg_init_privs i \
          ON i.classoid = {class} AND i.objoid = {object} AND i.objsubid = {part} \
-         WHERE {object} < {FIRST_USER_OID} AND CASE WHEN x.{acl} IS DISTINCT FROM i.initprivs \
+         WHERE {object} < {FIRST_USER_OID}{elsewhere} AND CASE WHEN x.{acl} IS DISTINCT FROM i.initprivs \
          THEN {} IS DISTINCT FROM {} END",
         label(Aspect::Privileges),
         rows::from(catalog),

@@ -66,8 +66,9 @@ impl Verdict {
             "SELECT a.place, coalesce((SELECT pg_catalog.concat(o.type, ' ', o.identity) \
              FROM pg_catalog.pg_identify_object(CASE WHEN a.class IN ({}) THEN a.class END, a.object, a.part) o \
              WHERE o.identity IS NOT NULL), pg_catalog.concat('row ', a.object, ' of ', \
-             a.class::pg_catalog.regclass)) FROM pg_catalog.unnest('{{{}}}'::pg_catalog.oid[], \
-             '{{{}}}'::pg_catalog.oid[], '{{{}}}'::pg_catalog.int4[]) WITH ORDINALITY a (class, object, part, place)",
+             a.class::pg_catalog.regclass)) FROM ROWS FROM (pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]), \
+             pg_catalog.unnest('{{{}}}'::pg_catalog.oid[]), pg_catalog.unnest('{{{}}}'::pg_catalog.int4[])) \
+             WITH ORDINALITY a (class, object, part, place)",
             if classes.is_empty() { "NULL".to_owned() } else { classes.join(", ") },
             list(&|finding| finding.address().class.to_string()),
             list(&|finding| finding.address().oid.to_string()),
