@@ -129,7 +129,7 @@ impl Verdict {
         match finding {
             Finding::Object(_) => format!("`{name}` cannot be written"),
             Finding::Change(change) => {
-                format!("`{name}`: its {} was changed, which cannot be written", change.aspect.noun())
+                format!("a change of the {} of `{name}` cannot be written", change.aspect.noun())
             }
             Finding::Use(doubt, _) => {
                 let what = self.doubts.get(*doubt).map(|doubt| doubt.what.as_str()).unwrap_or_default();
@@ -213,7 +213,7 @@ mod tests {
         assert!(verdict.notes.is_empty());
         let error = verdict.error(&[row(&["1", "table a"]), row(&["2", "column b.c"])]);
         let uses = "`table a` uses the letter `z` in `pg_a.b`, which this release does not know";
-        let changed = "`column b.c`: its comment was changed, which cannot be written";
+        let changed = "a change of the comment of `column b.c` cannot be written";
         assert_eq!(error.notes[..2], [uses, changed]);
     }
 }
