@@ -305,6 +305,12 @@ pub struct DumpRequest {
     pub exclude_schemas: Vec<String>,
     /// Not these tables.
     pub exclude_tables: Vec<String>,
+    /// Not these extensions.
+    pub exclude_extensions: Vec<String>,
+    /// Who owns what, too.
+    pub owners: bool,
+    /// Who may do what, too.
+    pub privileges: bool,
     /// The ledger: its table is part of the structure, [`crate::ledger::META_TABLE`] and
     /// [`crate::ledger::PROGRESS_TABLE`] never are.
     pub ledger: Option<LedgerTable>,

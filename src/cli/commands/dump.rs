@@ -77,6 +77,7 @@ impl Dump {
             exclude_schemas: self.exclude_schema.clone(),
             exclude_tables: self.exclude_table.clone(),
             allow_missing: self.allow_missing,
+            ..DumpOptions::default()
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();

@@ -29,6 +29,12 @@ pub struct DumpOptions {
     pub exclude_schemas: Vec<String>,
     /// Not these tables.
     pub exclude_tables: Vec<String>,
+    /// Not these extensions.
+    pub exclude_extensions: Vec<String>,
+    /// Who owns what, too.
+    pub owners: bool,
+    /// Who may do what, too.
+    pub privileges: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
 }
@@ -101,6 +107,9 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             schemas: options.schemas.clone(),
             exclude_schemas: options.exclude_schemas.clone(),
             exclude_tables: options.exclude_tables.clone(),
+            exclude_extensions: options.exclude_extensions.clone(),
+            owners: options.owners,
+            privileges: options.privileges,
             ledger: before.choice.present.ledger.then(|| ledger.clone()),
         };
         let body = session.driver().await?.dump(&request).await?;

@@ -124,7 +124,7 @@ impl Driver for Session {
     }
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
-        Box::pin(structure::dump(&self.place, self.options.role.as_deref(), self.version, request))
+        Box::pin(self.structure(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

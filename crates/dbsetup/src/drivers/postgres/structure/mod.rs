@@ -1,30 +1,33 @@
-//! Writing the structure of a database.
+//! Writing the structure of a database: natively from the catalogs, or through pg_dump.
 
-// The native writer is what calls it.
+mod address;
+mod catalog;
+mod cells;
 #[cfg_attr(not(test), expect(dead_code, reason = "the native writer calls it"))]
 pub(super) mod census;
-mod clean;
+mod compose;
+mod feature;
+mod filter;
+mod guard;
+mod name;
+mod native;
+mod node;
+mod object;
+mod order;
 mod pg_dump;
+mod query;
+mod read;
+mod writer;
 
-use super::error::{advised, own};
-use super::place::Place;
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Via};
+use super::session::Session;
+use crate::driver::{DbError, DumpRequest, Via};
 
-/// Returns the structure as text.
-pub(super) async fn dump(
-    place: &Place,
-    role: Option<&str>,
-    version: u32,
-    request: &DumpRequest,
-) -> Result<String, DbError> {
-    if request.via == Some(Via::Native) {
-        let error = own(
-            DbErrorClass::Unsupported,
-            "the structure of PostgreSQL is written by pg_dump in this release",
-        );
-        return Err(advised(error, "pass `--via pg_dump`"));
+impl Session {
+    /// Returns the structure as text.
+    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<String, DbError> {
+        match request.via {
+            Some(Via::Native) => native::dump(self, request).await,
+            _ => pg_dump::dump(&self.place, self.options.role.as_deref(), self.version, request).await,
+        }
     }
-    let text = pg_dump::run(place, role, version, request).await?;
-    clean::clean(&text)
-        .map_err(|error| own(DbErrorClass::Program, format!("pg_dump's text cannot be read: {error}")))
 }

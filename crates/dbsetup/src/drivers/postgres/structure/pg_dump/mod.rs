@@ -2,6 +2,8 @@
 //!
 //! It refuses a server that is newer than itself, so that its version is looked at first.
 
+mod clean;
+
 use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,11 +12,11 @@ use std::process::Stdio;
 use sqlx::postgres::PgSslMode;
 use tokio::process::Command;
 
-use super::super::census::SQLX_TEST;
-use super::super::error::{advised, own};
-use super::super::place::{Host, Place};
-use super::super::text::name;
 use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::drivers::postgres::census::SQLX_TEST;
+use crate::drivers::postgres::error::{advised, own};
+use crate::drivers::postgres::place::{Host, Place};
+use crate::drivers::postgres::text::name;
 use crate::ledger::{META_TABLE, PROGRESS_TABLE};
 
 /// Names the program where several are installed.
@@ -22,8 +24,20 @@ const VARIABLE: &str = "PG_DUMP";
 /// Where Debian and its children install one release beside the other.
 const RELEASES: &str = "/usr/lib/postgresql";
 
+/// Returns the structure as pg_dump has it, without what belongs to one run of it.
+pub(super) async fn dump(
+    place: &Place,
+    role: Option<&str>,
+    version: u32,
+    request: &DumpRequest,
+) -> Result<String, DbError> {
+    let text = run(place, role, version, request).await?;
+    clean::clean(&text)
+        .map_err(|error| own(DbErrorClass::Program, format!("pg_dump's text cannot be read: {error}")))
+}
+
 /// Runs pg_dump and returns its text. `version` is the server's `server_version_num`.
-pub(super) async fn run(
+async fn run(
     place: &Place,
     role: Option<&str>,
     version: u32,

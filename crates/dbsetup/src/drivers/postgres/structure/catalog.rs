@@ -1,0 +1,91 @@
+//! Everything that a dump has read. Families of objects fill their own fields, and look names up in those of others.
+
+use std::collections::HashMap;
+
+use super::address::{Address, Oid, class};
+use super::cells::Cells;
+use super::name;
+use super::object::{column, comment, extension, relation, schema};
+use super::query::{Facts, Query};
+
+/// One dependency: `from` needs `to`.
+#[derive(Debug, Clone, Copy)]
+pub struct Depend {
+    pub from: Address,
+    pub to: Address,
+    /// `pg_depend.deptype`.
+    pub kind: char,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    pub facts: Facts,
+    pub depends: Vec<Depend>,
+    /// Members of extensions, and their extension.
+    pub members: HashMap<Address, Oid>,
+    /// What is a part of something else: row types, array types, indexes of constraints, rules of views, toast tables.
+    pub internal: HashMap<Address, Address>,
+    pub schemas: HashMap<Oid, schema::Schema>,
+    pub extensions: HashMap<Oid, extension::Extension>,
+    pub relations: relation::Relations,
+    pub columns: column::Columns,
+    pub comments: comment::Comments,
+}
+
+impl Catalog {
+    pub fn new(facts: Facts) -> Self {
+        Self { facts, ..Self::default() }
+    }
+
+    /// Whether an extension makes the object.
+    pub fn is_member(&self, address: Address) -> bool {
+        self.members.contains_key(&address)
+    }
+
+    /// The name of a schema, as it is.
+    pub fn schema_name(&self, schema: Oid) -> &str {
+        self.schemas.get(&schema).map_or("pg_catalog", |schema| &schema.name)
+    }
+
+    /// The relation that has an object's columns: its own, or that of a composite type.
+    pub fn row_of(&self, address: Address) -> Oid {
+        let part = |(part, of): (&Address, &Address)| {
+            (*of == address && part.class == class::RELATION).then_some(part.oid)
+        };
+        match address.class {
+            class::TYPE => self.internal.iter().find_map(part).unwrap_or_default(),
+            _ => address.oid,
+        }
+    }
+
+    /// A name with its schema before it, both quoted where they need it: `public."Users"`.
+    pub fn qualified(&self, schema: Oid, name: &str) -> String {
+        format!("{}.{}", name::quoted(self.schema_name(schema)), name::quoted(name))
+    }
+}
+
+/// The queries that every family needs.
+pub fn queries(_: &Facts) -> Vec<Query> {
+    // `p`, on the engine's own objects, says nothing here, and neither does an object's dependency on itself.
+    vec![Query::new(
+        "SELECT d.classid, d.objid, d.refclassid, d.refobjid, d.deptype FROM pg_catalog.pg_depend d \
+         WHERE d.objid >= 16384 AND d.deptype <> 'p' AND (d.refobjid >= 16384 OR d.deptype IN ('e', 'x')) \
+         AND NOT (d.classid = d.refclassid AND d.objid = d.refobjid)",
+        take_depend,
+    )]
+}
+
+fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
+    let depend = Depend { from: row.address(), to: row.address(), kind: row.letter() };
+    match depend.kind {
+        'e' if depend.to.class == class::EXTENSION => {
+            catalog.members.insert(depend.from, depend.to.oid);
+        }
+        'i' => {
+            catalog.internal.insert(depend.from, depend.to);
+            catalog.depends.push(depend);
+        }
+        _ => catalog.depends.push(depend),
+    }
+}

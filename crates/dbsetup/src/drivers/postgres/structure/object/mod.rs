@@ -1,0 +1,46 @@
+//! The families of objects, a file each: what they read, and what they write.
+
+pub mod column;
+pub mod comment;
+pub mod extension;
+pub mod relation;
+pub mod schema;
+
+// What every family needs.
+pub use super::address::{Address, Oid, class};
+pub use super::catalog::Catalog;
+pub use super::cells::Cells;
+pub use super::feature::Feature;
+pub(super) use super::name;
+pub use super::node::{Graph, Key, Node, Rank, Step};
+pub use super::query::{Facts, Query, in_user_schema};
+pub use super::writer::Writer;
+
+/// A family of objects.
+pub struct Family {
+    /// What it asks the catalogs.
+    pub queries: fn(&Facts) -> Vec<Query>,
+    /// Its objects. Members of extensions may be among them: they are left out later.
+    pub nodes: fn(&Catalog, &mut Graph),
+}
+
+/// Every family that has objects of its own. A new kind of object is a file, and a line here.
+pub const FAMILIES: &[Family] = &[schema::FAMILY, extension::FAMILY];
+
+/// The queries that several families share.
+pub fn shared_queries(facts: &Facts) -> Vec<Query> {
+    [relation::queries, column::queries].iter().flat_map(|queries| queries(facts)).collect()
+}
+
+/// The queries of what objects of every kind can have: comments, labels, owners, privileges.
+pub fn decoration_queries(facts: &Facts) -> Vec<Query> {
+    [comment::queries].iter().flat_map(|queries| queries(facts)).collect()
+}
+
+/// Writes what hangs on an object of any kind, after the object itself.
+pub fn decorate(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+    comment::write(catalog, node, writer);
+}
+
+/// Writes what belongs to the database as a whole, at the very end.
+pub fn finish(_: &Catalog, _: &Graph, _: &mut Writer) {}
