@@ -3,7 +3,6 @@
 mod address;
 mod catalog;
 mod cells;
-#[cfg_attr(not(test), expect(dead_code, reason = "the native writer calls it"))]
 pub(super) mod census;
 mod compose;
 mod feature;

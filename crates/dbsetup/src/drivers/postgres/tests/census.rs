@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::structure::census::{Address, Asked, Census, Disposition, SystemChange, Table, enumerate};
 use super::*;
-use crate::driver::DbErrorClass;
+use crate::driver::{DbErrorClass, Via};
 
 const EVERYTHING: Asked = Asked { owners: true, privileges: true };
 
@@ -287,8 +287,7 @@ async fn what_was_changed_on_objects_of_the_server_is_seen() {
         grant select (relname) on pg_catalog.pg_class to pg_monitor; revoke usage on language plpgsql from public";
     session.transact(script(changes)).await.expect("right");
     let error = whole(&mut session, &census).await.expect_err("things were changed");
-    let changed =
-        |name: &str, what: &str| format!("`{name}`: its {what} was changed, which cannot be written");
+    let changed = |name: &str, what: &str| format!("a change of the {what} of `{name}` cannot be written");
     let expected = [
         changed("function pg_catalog.now()", "privileges"),
         changed("function pg_catalog.now()", "comment"),
@@ -350,5 +349,31 @@ async fn a_role_without_rights_counts_the_same_and_temporary_objects_do_not_coun
     assert_eq!(as_role[0], answers[0]);
     assert_eq!(whole(&mut ordinary, &census_of_role).await, Ok(vec![]));
     session.transact(script("drop subscription dbsetup_census")).await.expect("right");
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_database_has() {
+    let Some(scratch) = Scratch::new("census native").await else { return };
+    let mut session = scratch.session().await;
+    let request = DumpRequest { via: Some(Via::Native), ledger: Some(ledger()), ..DumpRequest::default() };
+    // Made anew, they have identifiers of users.
+    let objects = "drop extension plpgsql; create extension plpgsql; drop schema public; create schema public; \
+        comment on schema public is 'ours'; create schema app";
+    session.transact(script(objects)).await.expect("right");
+    session.look("create temp table hidden (id int primary key)".into()).await.expect("right");
+    let dump = session.dump(&request).await.expect("everything is written");
+    assert!(dump.contains("COMMENT ON SCHEMA public IS 'ours'") && !dump.contains("plpgsql"), "{dump}");
+
+    let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
+    session.transact(script(objects)).await.expect("a superuser may");
+    let error = session.dump(&request).await.expect_err("it is in nobody's schema");
+    assert_eq!(lines(&error), ["`function pg_catalog.dbsetup_test()` cannot be written"]);
+    session.transact(script("drop function pg_catalog.dbsetup_test()")).await.expect("right");
+
+    let objects = "comment on function pg_catalog.now() is 'ours'";
+    session.transact(script(objects)).await.expect("right");
+    let error = session.dump(&request).await.expect_err("it is not written");
+    assert_eq!(lines(&error), ["a change of the comment of `function pg_catalog.now()` cannot be written"]);
     scratch.done().await;
 }

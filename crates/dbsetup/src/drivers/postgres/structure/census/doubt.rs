@@ -1,7 +1,7 @@
 //! What a server has and this release does not know, and the objects that it matters to.
 
 use super::rows::HIDDEN;
-use super::{Address, Disposition};
+use super::{Account, Address, Disposition};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
 
@@ -28,7 +28,7 @@ pub fn query(doubts: &[Doubt]) -> String {
 
 /// Reads the rows of [`query`]: the objects that use what is in doubt, with the index of the doubt. What is not
 /// written anyway does not matter.
-pub fn read(rows: &[Row], disposition: &dyn Fn(Address) -> Option<Disposition>) -> Vec<(usize, Address)> {
+pub fn read(rows: &[Row], disposition: &Account<'_>) -> Vec<(usize, Address)> {
     let mut found = Vec::new();
     for row in rows {
         let (Ok(index), Ok(class)) = (cell(row, 0).parse(), cell(row, 1).parse()) else { continue };

@@ -25,33 +25,20 @@ pub use columns::Table;
 pub use system::{Aspect, SystemChange};
 pub use verdict::Verdict;
 
+pub use super::address::Address;
+pub use super::compose::Disposition;
+
 use catalogs::Catalogs;
 
 use crate::driver::DbError;
 use crate::drivers::postgres::script::Row;
 use crate::drivers::postgres::session::Session;
 
-/// Where an object stands: in which catalog, under which identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
-    /// The catalog's own identifier: 1259 is `pg_class`.
-    pub class: u32,
-    /// The object's identifier.
-    pub oid: u32,
-}
+/// Answers for an object: what the writer made of it, nothing when it does not know of it.
+pub type Account<'a> = dyn Fn(Address) -> Option<Disposition> + Sync + 'a;
 
-/// What the writer made of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Disposition {
-    /// It is in the text.
-    Written,
-    /// An extension brings it.
-    Member,
-    /// It comes and goes with an object that is in the text.
-    Part,
-    /// The user left it out, or it is ours.
-    Excluded,
-}
+/// Answers for a change of an object that came with the server: whether the text has it.
+pub type Changes<'a> = dyn Fn(&SystemChange) -> bool + Sync + 'a;
 
 /// What is written beyond the structure itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -93,12 +80,7 @@ impl Census {
 
     /// Judges the answers to [`Census::queries`]. `disposition` answers for an object, `writes` for a change of an
     /// object that came with the server.
-    pub fn judge(
-        &self,
-        answers: &[Vec<Row>],
-        disposition: &dyn Fn(Address) -> Option<Disposition>,
-        writes: &dyn Fn(&SystemChange) -> bool,
-    ) -> Verdict {
+    pub fn judge(&self, answers: &[Vec<Row>], disposition: &Account<'_>, writes: &Changes<'_>) -> Verdict {
         let answer = |index: usize| answers.get(index).map(Vec::as_slice).unwrap_or_default();
         let mut doubts = columns::doubts(&self.table, &self.catalogs);
         doubts.extend(letters::doubts(&self.table, &self.catalogs, answer(1)));
@@ -122,8 +104,8 @@ impl Census {
         &self,
         session: &mut Session,
         answers: &[Vec<Row>],
-        disposition: &dyn Fn(Address) -> Option<Disposition>,
-        writes: &dyn Fn(&SystemChange) -> bool,
+        disposition: &Account<'_>,
+        writes: &Changes<'_>,
     ) -> Result<Vec<String>, DbError> {
         let mut verdict = self.judge(answers, disposition, writes);
         if let Some(query) = verdict.follow_up() {

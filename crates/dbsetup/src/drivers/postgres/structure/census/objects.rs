@@ -4,7 +4,7 @@ use super::catalogs::{Catalog, Catalogs};
 use super::doubt::oids;
 use super::outside::is_outside;
 use super::rows::{self, HIDDEN};
-use super::{Address, Disposition};
+use super::{Account, Address};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
 
@@ -86,10 +86,7 @@ pub fn read(rows: &[Row]) -> Vec<Address> {
 }
 
 /// Returns the objects that nobody answers for, in order.
-pub fn unaccounted(
-    objects: &[Address],
-    disposition: &dyn Fn(Address) -> Option<Disposition>,
-) -> Vec<Address> {
+pub fn unaccounted(objects: &[Address], disposition: &Account<'_>) -> Vec<Address> {
     let mut left: Vec<Address> =
         objects.iter().copied().filter(|object| disposition(*object).is_none()).collect();
     left.sort_unstable();
@@ -98,6 +95,7 @@ pub fn unaccounted(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Disposition;
     use super::super::catalogs::catalogs;
     use super::*;
 

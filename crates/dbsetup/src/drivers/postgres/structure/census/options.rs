@@ -6,9 +6,10 @@
 //! of foreign tables, servers and dictionaries are free text by design.
 
 use super::doubt::Doubt;
-use super::rows::{FIRST_USER_OID, RELATION};
+use super::rows::FIRST_USER_OID;
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
+use crate::drivers::postgres::structure::address::class::RELATION;
 use crate::drivers::postgres::text::literal;
 
 /// Options of tables, materialized views and the storage of their long values.

@@ -2,9 +2,8 @@
 
 use super::catalogs::Catalog;
 
-/// The first identifier that is not the server's own.
-/// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
-pub const FIRST_USER_OID: u32 = 16_384;
+pub use crate::drivers::postgres::structure::address::FIRST_USER_OID;
+use crate::drivers::postgres::structure::address::class;
 
 /// Names what others refer to, once for a whole query: schemas and relations that live as long as a session, and
 /// the storage of long values.
@@ -41,19 +40,12 @@ impl Key {
     }
 }
 
-/// The class of relations.
-pub const RELATION: u32 = 1259;
-/// The class of types.
-pub const TYPE: u32 = 1247;
-/// The class of schemas.
-pub const SCHEMA: u32 = 2615;
-
 /// Returns whose a catalog's rows are; nothing when that cannot be told or read.
 pub fn key(catalog: &Catalog) -> Option<Key> {
     let key = |column: &str, class| {
         catalog.readable(column).map(|column| Key { column: column.name.clone(), class })
     };
-    let relation = Class::Fixed(RELATION);
+    let relation = Class::Fixed(class::RELATION);
     match catalog.name.as_str() {
         "pg_attribute" => key("attrelid", relation),
         "pg_index" => key("indexrelid", relation),
@@ -61,11 +53,11 @@ pub fn key(catalog: &Catalog) -> Option<Key> {
         "pg_sequence" => key("seqrelid", relation),
         "pg_partitioned_table" => key("partrelid", relation),
         "pg_foreign_table" => key("ftrelid", relation),
-        "pg_aggregate" => key("aggfnoid", Class::Fixed(1255)),
-        "pg_range" => key("rngtypid", Class::Fixed(TYPE)),
-        "pg_ts_config_map" => key("mapcfg", Class::Fixed(3602)),
+        "pg_aggregate" => key("aggfnoid", Class::Fixed(class::FUNCTION)),
+        "pg_range" => key("rngtypid", Class::Fixed(class::TYPE)),
+        "pg_ts_config_map" => key("mapcfg", Class::Fixed(class::TS_CONFIGURATION)),
         // A label has an identifier and is no object: it goes with its type.
-        "pg_enum" => key("enumtypid", Class::Fixed(TYPE)),
+        "pg_enum" => key("enumtypid", Class::Fixed(class::TYPE)),
         "pg_depend" => key("objid", Class::Column("classid")),
         "pg_description" | "pg_seclabel" | "pg_init_privs" => key("objoid", Class::Column("classoid")),
         _ => key("oid", Class::Fixed(catalog.class)).or_else(|| {
@@ -122,18 +114,19 @@ const HANGS_ON_RELATION: [&str; 5] = ["adrelid", "ev_class", "polrelid", "stxrel
 /// Returns the query for the owners of rows made by users under a condition: (class, array of identifiers), to stand
 /// behind [`HIDDEN`].
 pub fn select(catalog: &Catalog, key: &Key, condition: &str) -> String {
-    let (class, column) = (key.class(), key.column());
+    let (of_class, column) = (key.class(), key.column());
     // Columns and dependencies of what is hidden are many, and are looked at here alone.
-    let hidden = if catalog.class == RELATION {
+    let hidden = if catalog.class == class::RELATION {
         String::new()
     } else {
         format!(
-            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE {class} = {RELATION} AND c.oid = {column} \
-             AND (c.relpersistence = 't' OR c.relnamespace IN (SELECT h.oid FROM hidden_schema h)))"
+            " AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE {of_class} = {} AND c.oid = {column} \
+             AND (c.relpersistence = 't' OR c.relnamespace IN (SELECT h.oid FROM hidden_schema h)))",
+            class::RELATION
         )
     };
     format!(
-        "SELECT {class}, pg_catalog.array_agg(DISTINCT {column}) FROM {} x WHERE {} AND {condition}{hidden} GROUP BY 1",
+        "SELECT {of_class}, pg_catalog.array_agg(DISTINCT {column}) FROM {} x WHERE {} AND {condition}{hidden} GROUP BY 1",
         from(catalog),
         made_by_users(catalog, key)
     )

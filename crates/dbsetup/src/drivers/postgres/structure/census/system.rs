@@ -6,10 +6,11 @@
 
 use super::catalogs::{Catalog, Catalogs};
 use super::outside::is_outside;
-use super::rows::{self, FIRST_USER_OID, SCHEMA};
+use super::rows::{self, FIRST_USER_OID};
 use super::{Address, Asked};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
+use crate::drivers::postgres::structure::address::class;
 
 /// What of an object was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +56,6 @@ const FIRST_ROLE: u32 = 10;
 const DATABASE_OWNER: u32 = 6171;
 /// The schema `public` that a database begins with.
 const PUBLIC: u32 = 2200;
-/// The class of extensions.
-const EXTENSION: u32 = 3079;
 /// The class of large objects, whose identifiers users may choose.
 const LARGE_OBJECT: u32 = 2613;
 
@@ -85,8 +84,8 @@ fn label(aspect: Aspect) -> String {
 fn comments() -> String {
     format!(
         "SELECT {}, d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_description d \
-         WHERE d.objoid < {FIRST_USER_OID} AND d.classoid NOT IN ({EXTENSION}, {LARGE_OBJECT}) \
-         AND NOT (d.classoid = {SCHEMA} AND d.objoid = {PUBLIC} AND d.description = 'standard public schema') \
+         WHERE d.objoid < {FIRST_USER_OID} AND d.classoid NOT IN ({}, {LARGE_OBJECT}) \
+         AND NOT (d.classoid = {} AND d.objoid = {PUBLIC} AND d.description = 'standard public schema') \
          AND d.xmin::pg_catalog.text::pg_catalog.int8 > (SELECT coalesce(pg_catalog.min(made.at), \
          (SELECT n.xmin::pg_catalog.text::pg_catalog.int8 FROM pg_catalog.pg_namespace n \
          WHERE n.nspname = 'information_schema' AND n.oid < {FIRST_USER_OID})) FROM (\
@@ -94,7 +93,9 @@ fn comments() -> String {
          WHERE l.lanname = 'plpgsql' AND l.oid < {FIRST_USER_OID} UNION ALL \
          SELECT p.xmin::pg_catalog.text::pg_catalog.int8 FROM pg_catalog.pg_proc p WHERE p.oid < {FIRST_USER_OID} \
          AND p.proname IN ('plpgsql_call_handler', 'plpgsql_inline_handler', 'plpgsql_validator')) made (at))",
-        label(Aspect::Comment)
+        label(Aspect::Comment),
+        class::EXTENSION,
+        class::NAMESPACE
     )
 }
 
@@ -112,7 +113,7 @@ fn owners(catalog: &Catalog, major: u32) -> Option<String> {
         .columns
         .iter()
         .find(|column| column.readable && column.type_name == "oid" && column.name.ends_with("owner"))?;
-    let spared = if catalog.class == SCHEMA && major >= 15 {
+    let spared = if catalog.class == class::NAMESPACE && major >= 15 {
         format!(" AND NOT (x.oid = {PUBLIC} AND x.nspowner = {DATABASE_OWNER})")
     } else {
         String::new()
@@ -147,14 +148,14 @@ fn privileges(catalog: &Catalog) -> Option<String> {
     let (letter, owner) = default_of(&catalog.name)?;
     let acl = catalog.columns.iter().find(|column| column.readable && column.type_name == "aclitem[]")?;
     let acl = &acl.name;
-    let (class, object, part) = match catalog.name.as_str() {
-        "pg_attribute" => (rows::RELATION, "x.attrelid", "x.attnum"),
+    let (of_class, object, part) = match catalog.name.as_str() {
+        "pg_attribute" => (class::RELATION, "x.attrelid", "x.attnum"),
         _ => (catalog.class, "x.oid", "0"),
     };
     let schema = catalog.columns.iter().find(|column| column.readable && column.name.ends_with("namespace"));
     let schema = match (schema, catalog.class) {
         (Some(schema), _) => Some(format!("x.{}", schema.name)),
-        (None, SCHEMA) => Some("x.oid".to_owned()),
+        (None, class::NAMESPACE) => Some("x.oid".to_owned()),
         _ => None,
     };
     let elsewhere = schema.map_or_else(String::new, |schema| {
@@ -171,8 +172,8 @@ fn privileges(catalog: &Catalog) -> Option<String> {
         )
     };
     Some(format!(
-        "SELECT {}, {class}::pg_catalog.oid, {object}, {part} FROM {} x LEFT JOIN pg_catalog.pg_init_privs i \
-         ON i.classoid = {class} AND i.objoid = {object} AND i.objsubid = {part} \
+        "SELECT {}, {of_class}::pg_catalog.oid, {object}, {part} FROM {} x LEFT JOIN pg_catalog.pg_init_privs i \
+         ON i.classoid = {of_class} AND i.objoid = {object} AND i.objsubid = {part} \
          WHERE {object} < {FIRST_USER_OID}{elsewhere} AND CASE WHEN x.{acl} IS DISTINCT FROM i.initprivs \
          THEN {} IS DISTINCT FROM {} END",
         label(Aspect::Privileges),

@@ -2,7 +2,7 @@
 
 use super::doubt::{self, Doubt};
 use super::system::SystemChange;
-use super::{Address, Disposition};
+use super::{Account, Address};
 use crate::driver::{DbError, DbErrorClass};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
@@ -40,7 +40,7 @@ impl Verdict {
     }
 
     /// Takes the rows of [`Verdict::follow_up`].
-    pub fn settle(&mut self, rows: &[Row], disposition: &dyn Fn(Address) -> Option<Disposition>) {
+    pub fn settle(&mut self, rows: &[Row], disposition: &Account<'_>) {
         self.used = doubt::read(rows, disposition);
         for (index, doubt) in self.doubts.iter().enumerate() {
             if doubt.is_new && !self.used.iter().any(|(used, _)| *used == index) {
@@ -163,6 +163,7 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Disposition;
     use super::super::system::Aspect;
     use super::*;
 
