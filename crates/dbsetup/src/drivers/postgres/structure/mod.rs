@@ -3,6 +3,7 @@
 mod address;
 mod catalog;
 mod cells;
+pub(super) mod census;
 mod compose;
 mod feature;
 mod filter;
