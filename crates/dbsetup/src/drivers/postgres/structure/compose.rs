@@ -52,6 +52,10 @@ pub fn compose<'a>(
     if !excluded.missed.is_empty() {
         return Err(excluded.missed);
     }
+    let ambiguous = ambiguous(&graph);
+    if !ambiguous.is_empty() {
+        return Err(ambiguous);
+    }
     let blocks = order::order(catalog, &graph).map_err(|circle| {
         let why = format!("it is part of a loop that nothing breaks: {}", circle.0.join(", "));
         vec![Refused { noun: circle.0.first().cloned().unwrap_or_default(), why }]
@@ -66,6 +70,18 @@ pub fn compose<'a>(
     }
     let text = writer.take_text();
     Ok(Composed { text, catalog, graph, excluded, writer })
+}
+
+/// Returns the objects whose place in the order is that of another one: only identifiers would tell them apart.
+fn ambiguous(graph: &Graph) -> Vec<Refused> {
+    let mut seen = HashSet::with_capacity(graph.nodes.len());
+    let twice = graph.nodes.iter().filter(|node| !seen.insert(&node.key));
+    twice
+        .map(|node| Refused {
+            noun: node.noun(),
+            why: "another object has the same place in the order".to_owned(),
+        })
+        .collect()
 }
 
 fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Writer) {

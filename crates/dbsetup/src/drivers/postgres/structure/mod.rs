@@ -6,6 +6,7 @@ mod cells;
 mod compose;
 mod feature;
 mod filter;
+mod guard;
 mod name;
 mod native;
 mod node;

@@ -1,12 +1,18 @@
 //! The native dump: read, compose, prove that nothing was forgotten.
 
+use super::catalog::Catalog;
 use super::compose::compose;
+use super::guard;
 use super::query::Facts;
 use super::read::read;
 use super::writer::Refused;
 use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::session::Session;
+
+/// How often the catalogs are read while other sessions change them.
+const TRIES: u32 = 4;
 
 /// Returns the structure as text.
 pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<String, DbError> {
@@ -16,9 +22,36 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
         privileges: request.privileges,
         database: session.about.database.clone(),
     };
-    let reading = read(session, facts).await?;
-    let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
+    let catalog = steady(session, &facts).await?;
+    let composed = compose(&catalog, request, None).map_err(|refused| cannot_write(&refused))?;
     Ok(composed.text)
+}
+
+/// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
+/// than two moments; else the state of the catalogs is compared.
+async fn steady(session: &mut Session, facts: &Facts) -> Result<Catalog, DbError> {
+    let mut guard = None;
+    let mut failure = None;
+    for _ in 0..TRIES {
+        match read(session, facts.clone(), guard.as_deref()).await {
+            Ok(reading) if reading.steady => return Ok(reading.catalog),
+            Ok(_) => failure = None,
+            Err(unread) if unread.may_be_a_race => failure = Some(unread.error),
+            Err(unread) => return Err(unread.error),
+        }
+        if guard.is_none() {
+            let rows = session.look(guard::CATALOGS.to_owned()).await?;
+            let catalogs: Vec<String> = rows.iter().map(|row| cell(row, 0)).collect();
+            guard = Some(guard::state(catalogs.iter().map(String::as_str)));
+        }
+    }
+    Err(failure.unwrap_or_else(|| {
+        let message = "other sessions keep changing the catalogs while the structure is read";
+        advised(
+            own(DbErrorClass::Serialization, message),
+            "wait for their data definition to end, then dump again",
+        )
+    }))
 }
 
 /// How many objects a message names.
