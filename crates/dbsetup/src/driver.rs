@@ -374,6 +374,9 @@ pub trait Driver: Send {
         ledger: &'a LedgerTable,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, DbError>>;
+    /// Returns those of `names`, in any case of letters, that the server has no setting of: a newer release may.
+    fn unknown_settings<'a>(&'a mut self, names: &'a [String])
+    -> BoxFuture<'a, Result<Vec<String>, DbError>>;
     /// Returns the structure without ledger rows: statements that end in `;`, a blank line between.
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>>;
 

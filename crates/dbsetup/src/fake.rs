@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub capacity: Option<u64>,
     /// What begins to run while the structure is read.
     pub begins_during_dump: Option<Progress>,
+    /// What the server has no setting of.
+    pub unknown_settings: Vec<String>,
     /// What a dump says besides its text.
     pub notes: Vec<String>,
     /// Scripts that contain this text fail.
@@ -309,6 +311,15 @@ impl Driver for FakeSession {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
         ready(self.database.call(|state| Ok(state.effects.iter().take(limit).cloned().collect())))
+    }
+
+    fn unknown_settings<'a>(
+        &'a mut self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        ready(self.database.call(|state| {
+            Ok(names.iter().filter(|name| state.unknown_settings.contains(name)).cloned().collect())
+        }))
     }
 
     fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {

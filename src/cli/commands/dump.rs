@@ -13,6 +13,7 @@ use dbsetup::{Error, Kind, Result, structure};
 
 use super::shared::Several;
 use crate::cli::context::{Output, Task};
+use crate::ui::diff;
 
 /// Write the structure of each selected repo's database to its structure file.
 ///
@@ -63,7 +64,7 @@ pub struct Dump {
     #[arg(long)]
     allow_missing: bool,
 
-    /// Write nothing; exit with 3 when the file is not what would be written.
+    /// Write nothing; exit with 3 when the file is not what would be written, and show the difference.
     #[arg(long)]
     check: bool,
 
@@ -119,7 +120,7 @@ impl Dump {
                 task.session.teller().tell(What::Dumped { path, changed: false, took });
                 Ok(Output::Done)
             } else {
-                Err(stale(&dump, task.repo.name.as_str()))
+                Ok(stale(&dump, task.repo.name.as_str()))
             };
         }
         if task.options.dry_run {
@@ -142,8 +143,20 @@ pub async fn to_file(session: &mut Session<'_>, options: &DumpOptions, file: Opt
     Ok(())
 }
 
+/// Returns what a check says of a file that is not what would be written.
+fn stale(dump: &structure::Dump, repo: &str) -> Output {
+    let path = dump.shown.clone();
+    let diff = dump.present.as_deref().map(|present| {
+        diff::unified(
+            (&path.display().to_string(), present),
+            (&format!("the database of {repo}"), &dump.text),
+        )
+    });
+    Output::Stale { path, diff: diff.unwrap_or_default(), error: first_difference(dump, repo) }
+}
+
 /// Returns the error of a file that is not what would be written, pointing at the first line that differs.
-fn stale(dump: &structure::Dump, repo: &str) -> Error {
+fn first_difference(dump: &structure::Dump, repo: &str) -> Error {
     let shown = dump.shown.display();
     let help = format!("run `cargo dbsetup dump --repo {repo}` and commit the file");
     let Some(present) = &dump.present else {
@@ -185,6 +198,7 @@ mod tests {
             path: "/x/s.sql".into(),
             shown: "s.sql".into(),
         };
+        let stale = first_difference;
         let error = stale(&dump(Some("a;\nB;\nc;\n")), "core");
         assert_eq!(error.site().map(|site| (site.at.line, site.excerpt.as_str())), Some((2, "B;")));
         assert_eq!(error.notes(), ["the database says: b;"]);

@@ -144,3 +144,27 @@ async fn a_dump_keeps_the_filters_of_its_file_and_says_so() {
     let whole = dump(&mut session(&repo, &Silent, &database), &options, None).await.unwrap();
     assert!(!whole.text.contains("-- excluded"), "{}", whole.text);
 }
+
+#[tokio::test]
+async fn a_setting_of_a_newer_server_is_passed_over_and_no_other_is() {
+    let (_directory, repo, database) = fixture(0);
+    let text = "SET event_triggers = false;\nSET idle_session_timeout = 0;\nSET work_memm = 1;\n\
+                create table t (i int);\n";
+    std::fs::write(&repo.structure, text).unwrap();
+    database.with(|state| state.unknown_settings = vec!["event_triggers".into(), "work_memm".into()]);
+    let heard = Heard::default();
+    let outcome = load(&mut session(&repo, &heard, &database), &LoadRequest::default()).await.unwrap();
+    assert_eq!(outcome, LoadOutcome::Loaded { statements: 3 });
+    let sent = database.effects().join("\n");
+    assert!(!sent.contains("event_triggers"), "{sent}");
+    assert!(sent.contains("idle_session_timeout") && sent.contains("work_memm"), "{sent}");
+    let warned = heard.0.into_inner().unwrap().into_iter().find_map(|what| match what {
+        What::Warning { text, .. } => Some(text),
+        _ => None,
+    });
+    let warned = warned.expect("it is said");
+    assert!(
+        warned.starts_with("`SET event_triggers` in ") && warned.contains("structure.sql:1 "),
+        "{warned}"
+    );
+}

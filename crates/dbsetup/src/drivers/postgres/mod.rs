@@ -123,6 +123,13 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
+    fn unknown_settings<'a>(
+        &'a mut self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(self.without_settings(names))
+    }
+
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
     }

@@ -205,6 +205,11 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
+    /// Files for other engines are refused before anybody asks.
+    fn unknown_settings<'a>(&'a mut self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
     }
