@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::address::Address;
 use super::catalog::Catalog;
+use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
@@ -52,6 +53,10 @@ pub fn compose<'a>(
     if !excluded.missed.is_empty() {
         return Err(excluded.missed);
     }
+    let ambiguous = ambiguous(&graph);
+    if !ambiguous.is_empty() {
+        return Err(ambiguous);
+    }
     let blocks = order::order(catalog, &graph).map_err(|circle| {
         let why = format!("it is part of a loop that nothing breaks: {}", circle.0.join(", "));
         vec![Refused { noun: circle.0.first().cloned().unwrap_or_default(), why }]
@@ -66,6 +71,18 @@ pub fn compose<'a>(
     }
     let text = writer.take_text();
     Ok(Composed { text, catalog, graph, excluded, writer })
+}
+
+/// Returns the objects whose place in the order is that of another one: only identifiers would tell them apart.
+fn ambiguous(graph: &Graph) -> Vec<Refused> {
+    let mut seen = HashSet::with_capacity(graph.nodes.len());
+    let twice = graph.nodes.iter().filter(|node| !seen.insert(&node.key));
+    twice
+        .map(|node| Refused {
+            noun: node.noun(),
+            why: "another object has the same place in the order".to_owned(),
+        })
+        .collect()
 }
 
 fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Writer) {
@@ -93,6 +110,16 @@ fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Wri
 }
 
 impl Composed<'_> {
+    /// Whether the text has a change of an object that the engine makes.
+    pub fn writes(&self, change: &SystemChange) -> bool {
+        if self.excluded.objects.contains(&change.address) {
+            return true;
+        }
+        // Users have one such object, the schema `public`, whose comment is written like any other.
+        let has_node = self.graph.nodes.iter().any(|node| node.address == change.address);
+        change.aspect == Aspect::Comment && has_node
+    }
+
     /// What the text has, of the features that this schema has.
     pub fn features(&self) -> Vec<Feature> {
         self.writer.asked().iter().copied().collect()

@@ -1,24 +1,64 @@
 //! The native dump: read, compose, prove that nothing was forgotten.
 
+use super::census::{self, Asked, Census};
 use super::compose::compose;
+use super::guard;
 use super::query::Facts;
-use super::read::read;
+use super::read::{Reading, read};
 use super::writer::Refused;
-use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
+use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::session::Session;
 
+/// How often the catalogs are read while other sessions change them.
+const TRIES: u32 = 4;
+
 /// Returns the structure as text.
-pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<String, DbError> {
+pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
     let facts = Facts {
         version: session.version,
         owners: request.owners,
         privileges: request.privileges,
         database: session.about.database.clone(),
     };
-    let reading = read(session, facts).await?;
+    let catalogs = session.look(census::enumerate()).await?;
+    let asked = Asked { owners: request.owners, privileges: request.privileges };
+    let census = Census::new(session.version / 10_000, &catalogs, asked);
+    let reading = steady(session, &facts, &census.queries()).await?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    Ok(composed.text)
+    let notes = {
+        let disposition = composed.disposition();
+        census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
+    };
+    Ok(Structure { text: composed.text, notes })
+}
+
+/// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
+/// than two moments; else the state of the catalogs is compared.
+async fn steady(session: &mut Session, facts: &Facts, census: &[String]) -> Result<Reading, DbError> {
+    let mut guard = None;
+    let mut failure = None;
+    for _ in 0..TRIES {
+        match read(session, facts.clone(), census, guard.as_deref()).await {
+            Ok(reading) if reading.steady => return Ok(reading),
+            Ok(_) => failure = None,
+            Err(unread) if unread.may_be_a_race => failure = Some(unread.error),
+            Err(unread) => return Err(unread.error),
+        }
+        if guard.is_none() {
+            let rows = session.look(guard::CATALOGS.to_owned()).await?;
+            let catalogs: Vec<String> = rows.iter().map(|row| cell(row, 0)).collect();
+            guard = Some(guard::state(catalogs.iter().map(String::as_str)));
+        }
+    }
+    Err(failure.unwrap_or_else(|| {
+        let message = "other sessions keep changing the catalogs while the structure is read";
+        advised(
+            own(DbErrorClass::Serialization, message),
+            "wait for their data definition to end, then dump again",
+        )
+    }))
 }
 
 /// How many objects a message names.

@@ -120,7 +120,7 @@ impl<'a> Plan<'a> {
         let owner: Vec<Option<usize>> =
             graph.nodes.iter().map(|node| node.block.and_then(|block| resolver.node(block))).collect();
         for (unit, owner) in owner.iter().enumerate() {
-            units[unit].needs.extend(owner.filter(|owner| *owner != unit));
+            units[unit].needs.extend(owner);
         }
         for unit in &mut units {
             unit.needs.sort_unstable();
@@ -129,14 +129,16 @@ impl<'a> Plan<'a> {
         Self { graph, units, detached: HashSet::new(), owner }
     }
 
-    /// Returns for each unit the one that leads its block.
+    /// Returns for each unit the one that leads its block. A block may want to stand in another one.
     fn groups(&self) -> Vec<usize> {
-        (0..self.units.len())
-            .map(|unit| match self.owner[unit] {
-                Some(owner) if !self.detached.contains(&unit) => owner,
-                _ => unit,
-            })
-            .collect()
+        let leader = |unit: usize| {
+            let mut leader = unit;
+            while let Some(owner) = self.owner[leader].filter(|_| !self.detached.contains(&leader)) {
+                leader = owner;
+            }
+            leader
+        };
+        (0..self.units.len()).map(leader).collect()
     }
 
     /// Returns the leaders of what each leader's block needs.
@@ -325,3 +327,6 @@ fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,12 @@ use sqlx::postgres::PgRow;
 
 use super::catalog::{self, Catalog};
 use super::cells::Cells;
+use super::guard;
 use super::object;
 use super::query::{Facts, Query};
 use crate::driver::{DbError, DbErrorClass};
 use crate::drivers::postgres::error::own;
+use crate::drivers::postgres::script::{Row, texts};
 use crate::drivers::postgres::session::Session;
 use crate::drivers::postgres::text::literal;
 
@@ -38,33 +40,65 @@ const SETTINGS: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Reading {
     pub catalog: Catalog,
-    /// Whether nothing else was written in the whole server meanwhile. The server's own functions that print
-    /// definitions look at the newest catalogs, whatever the snapshot.
-    pub quiet: bool,
+    /// The answers to the census's queries.
+    pub census: Vec<Vec<Row>>,
+    /// Whether it can be proved that no catalog changed meanwhile.
+    pub steady: bool,
 }
 
-/// Reads everything.
-pub async fn read(session: &mut Session, facts: Facts) -> Result<Reading, DbError> {
+/// A reading that failed.
+#[derive(Debug)]
+pub struct Unread {
+    pub error: DbError,
+    /// Whether an object that went away meanwhile can be the reason.
+    pub may_be_a_race: bool,
+}
+
+/// What the server answers when an object goes away between a query and the function that prints its definition.
+const GONE: [&str; 7] = ["XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
+
+impl From<DbError> for Unread {
+    fn from(error: DbError) -> Self {
+        let may_be_a_race = error.code.as_deref().is_some_and(|code| GONE.contains(&code));
+        Self { error, may_be_a_race }
+    }
+}
+
+/// Reads everything. With `guard`, the query of [`guard::state`], other sessions may write meanwhile, as long as they
+/// do not change the catalogs. `census` are further queries, which are answered row by row.
+pub async fn read(
+    session: &mut Session,
+    facts: Facts,
+    census: &[String],
+    guard: Option<&str>,
+) -> Result<Reading, Unread> {
     let queries: Vec<Query> = [catalog::queries(&facts), object::shared_queries(&facts)]
         .into_iter()
         .chain(object::FAMILIES.iter().map(|family| (family.queries)(&facts)))
         .chain([object::decoration_queries(&facts)])
         .flatten()
         .collect();
-    let before = opening();
+    let moment = guard.unwrap_or(guard::MOMENT);
+    let before = opening(moment);
     let mut text = before.join(";\n");
-    for query in &queries {
+    for query in queries.iter().map(|query| &query.sql).chain(census) {
         text.push_str(";\n");
-        text.push_str(&query.sql);
+        text.push_str(query);
     }
     // A new transaction begins behind `COMMIT`, in the same message.
     text.push_str(";\nCOMMIT;\n");
-    text.push_str(MOMENT);
+    text.push_str(moment);
 
     let mut catalog = Catalog::new(facts);
+    let mut counted: Vec<Vec<Row>> = vec![Vec::new(); census.len()];
     let (mut first, mut last, mut problem) = (String::new(), String::new(), None);
     let outcome = session
         .stream(text, &mut |statement: usize, row: &PgRow| {
+            let of_census = statement.checked_sub(before.len() + queries.len());
+            if let Some(rows) = of_census.and_then(|index| counted.get_mut(index)) {
+                rows.push(texts(row));
+                return;
+            }
             let mut cells = Cells::new(row);
             match statement.checked_sub(before.len()) {
                 Some(index) if index < queries.len() => (queries[index].take)(&mut catalog, &mut cells),
@@ -79,19 +113,18 @@ pub async fn read(session: &mut Session, facts: Facts) -> Result<Reading, DbErro
         .await;
     if let Err(error) = outcome {
         session.abandon().await?;
-        return Err(error);
+        return Err(error.into());
     }
     if let Some(problem) = problem {
-        return Err(own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}")));
+        let error = own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}"));
+        return Err(Unread { error, may_be_a_race: true });
     }
-    Ok(Reading { catalog, quiet: is_quiet(&first, &last) })
+    let steady = if guard.is_some() { first == last } else { guard::is_quiet(&first, &last) };
+    Ok(Reading { catalog, census: counted, steady })
 }
 
-/// Which transactions are done.
-const MOMENT: &str = "SELECT pg_catalog.txid_current_snapshot()";
-
 /// The statements before the queries; the last one tells the moment.
-fn opening() -> Vec<String> {
+fn opening(moment: &str) -> Vec<String> {
     let settings: Vec<String> = SETTINGS
         .iter()
         .map(|(name, value)| format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value)))
@@ -99,30 +132,6 @@ fn opening() -> Vec<String> {
     vec![
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
         format!("SELECT {}", settings.join(", ")),
-        MOMENT.to_owned(),
+        moment.to_owned(),
     ]
-}
-
-/// Whether no transaction that writes was under way at the first moment, and none has ended until the last.
-/// A snapshot is `xmin:xmax:those under way`.
-/// <https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT>
-fn is_quiet(first: &str, last: &str) -> bool {
-    let mut parts = first.split(':');
-    let (Some(oldest), Some(next), Some(running)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    oldest == next && running.is_empty() && first == last
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reading_is_quiet_when_nothing_was_written_meanwhile() {
-        assert!(is_quiet("100:100:", "100:100:"));
-        assert!(!is_quiet("100:100:", "100:101:"));
-        assert!(!is_quiet("100:103:100,102", "100:103:100,102"));
-        assert!(!is_quiet("", ""));
-    }
 }

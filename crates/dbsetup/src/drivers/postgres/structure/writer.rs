@@ -66,8 +66,9 @@ impl Writer {
         self.refused.push(Refused { noun: noun.into(), why: why.into() });
     }
 
-    /// Says that the object which is being written is made by the statement of another one.
-    pub fn implied(&mut self) {
+    /// Says that there is nothing to make: every new database has the object that is being written, or the statement
+    /// of another one makes it.
+    pub fn nothing_to_make(&mut self) {
         self.wrote = true;
     }
 
@@ -86,7 +87,7 @@ impl Writer {
         self.begins = true;
     }
 
-    /// Runs `write` for an object, which counts as written when it has written anything.
+    /// Runs `write` for an object, which counts as written when it has written anything, or says that it need not.
     pub(super) fn object(&mut self, address: Address, write: impl FnOnce(&mut Self)) {
         self.wrote = false;
         write(self);

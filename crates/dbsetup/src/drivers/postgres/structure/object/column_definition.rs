@@ -47,8 +47,10 @@ fn line(
     let mut properties = Vec::new();
     if let Some(default) = catalog.defaults.of(oid, column.number) {
         properties.extend(of_part(catalog, step, Address::new(class::DEFAULT, default), writer));
-    } else if !matches!(catalog.handed_down(oid, &column.name), Handed::Nothing | Handed::Expression(_, true, _))
-        && writer.on(Feature::NoDefault)
+    } else if !matches!(
+        catalog.handed_down(oid, &column.name),
+        Handed::Nothing | Handed::Expression(_, true, _)
+    ) && writer.on(Feature::NoDefault)
     {
         properties.push("DEFAULT NULL".to_owned());
     }

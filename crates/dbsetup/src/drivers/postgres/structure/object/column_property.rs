@@ -31,7 +31,9 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, kind: &str, writer: &mut Writer
             'p' => {
                 writer.statement(Feature::ColumnCompression, format!("{} SET COMPRESSION pglz", head(column)))
             }
-            'l' => writer.statement(Feature::ColumnCompression, format!("{} SET COMPRESSION lz4", head(column))),
+            'l' => {
+                writer.statement(Feature::ColumnCompression, format!("{} SET COMPRESSION lz4", head(column)))
+            }
             other => unknown(step, column, "compression", other, writer),
         }
         if column.statistics >= 0 {
@@ -60,7 +62,10 @@ fn loses_default(catalog: &Catalog, table: Oid, relation: &Relation, column: &Co
 }
 
 fn unknown(step: &Step<'_>, column: &Column, what: &str, letter: char, writer: &mut Writer) {
-    writer.refuse(step.node.noun(), format!("the {what} `{letter}` of its column `{}` is not known", column.name));
+    writer.refuse(
+        step.node.noun(),
+        format!("the {what} `{letter}` of its column `{}` is not known", column.name),
+    );
 }
 
 fn storage(letter: char) -> Option<&'static str> {

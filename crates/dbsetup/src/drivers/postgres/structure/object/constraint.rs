@@ -190,7 +190,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             node.block = Some(table);
         }
         match place {
-            _ if is_implied => node.write = |_, _, writer| writer.implied(),
+            _ if is_implied => node.write = |_, _, writer| writer.nothing_to_make(),
             Place::Inline => node.clause = Some(clause),
             Place::Own if relation.kind == 'p' && rank == Rank::Constraint => {
                 node.after = inherit::attachments(catalog, constraint.relation);
@@ -227,12 +227,11 @@ fn heirs(catalog: &Catalog, constraint: &Constraint) -> Vec<Address> {
 /// The constraints of parents that have to be there before a child is made, which has them as ones that hold.
 pub fn ancestors(catalog: &Catalog, table: Oid) -> Vec<Address> {
     let unproved = &catalog.constraints.unproved;
-    let of_parents = catalog.inherits.parents(table).iter().filter_map(|parent| unproved.get(parent)).flatten();
+    let of_parents =
+        catalog.inherits.parents(table).iter().filter_map(|parent| unproved.get(parent)).flatten();
     let before = |oid: &&Oid| {
         let constraint = catalog.constraints.by_oid.get(*oid);
-        constraint
-            .and_then(|constraint| catalog.heir(table, constraint))
-            .is_some_and(|heir| heir.is_valid)
+        constraint.and_then(|constraint| catalog.heir(table, constraint)).is_some_and(|heir| heir.is_valid)
     };
     of_parents.filter(before).map(|oid| Address::new(class::CONSTRAINT, *oid)).collect()
 }
@@ -260,9 +259,11 @@ fn clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Option<String>
         return None;
     }
     let mut definition = constraint.definition.clone()?;
-    let parameters = catalog.relations.get(&constraint.index).map_or(&[][..], |index| index.options.as_slice());
+    let parameters =
+        catalog.relations.get(&constraint.index).map_or(&[][..], |index| index.options.as_slice());
     // The server prints those of exclusion constraints, and forgets the others'.
-    if matches!(constraint.kind, 'p' | 'u') && !parameters.is_empty() && writer.on(Feature::ConstraintOption) {
+    if matches!(constraint.kind, 'p' | 'u') && !parameters.is_empty() && writer.on(Feature::ConstraintOption)
+    {
         definition = with_parameters(&definition, constraint, &options::storage("", parameters));
     }
     Some(format!("CONSTRAINT {} {definition}", name::quoted(&constraint.name)))

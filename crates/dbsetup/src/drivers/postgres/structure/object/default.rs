@@ -153,6 +153,9 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     } else if step.in_block {
         writer.refuse(step.node.noun(), "the inherited column is generated in another way than the parent's");
     } else {
-        writer.refuse(step.node.noun(), "the generated column's expression needs something that needs the table");
+        writer.refuse(
+            step.node.noun(),
+            "the generated column's expression needs something that needs the table",
+        );
     }
 }

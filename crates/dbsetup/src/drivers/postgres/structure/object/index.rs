@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, inherit, relation,
+    Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, inherit,
+    relation,
 };
 
 pub const FAMILY: Family = Family { queries, nodes };
@@ -83,24 +84,27 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let oid = step.node.address.oid;
-    let (Some(index), Some(relation)) = (catalog.indexes.get(&oid), catalog.relations.get(&oid)) else { return };
+    let (Some(index), Some(relation)) = (catalog.indexes.get(&oid), catalog.relations.get(&oid)) else {
+        return;
+    };
     let name = &step.node.identity;
     // That of a partitioned table is invalid as long as a partition has none.
     if !index.is_valid && relation.kind != 'I' {
-        let why = format!("it is invalid, since its making failed: `REINDEX INDEX {name}` or `DROP INDEX {name}`");
+        let why =
+            format!("it is invalid, since its making failed: `REINDEX INDEX {name}` or `DROP INDEX {name}`");
         writer.refuse(step.node.noun(), why);
         return;
     }
     match &index.definition {
         Some(definition) => writer.statement(Feature::Index, definition),
-        None => writer.implied(),
+        None => writer.nothing_to_make(),
     }
     for column in catalog.columns_of(oid) {
-        let text = format!("ALTER INDEX {name} ALTER COLUMN {} SET STATISTICS {}", column.number, column.statistics);
+        let text =
+            format!("ALTER INDEX {name} ALTER COLUMN {} SET STATISTICS {}", column.number, column.statistics);
         writer.statement(Feature::IndexStatistics, text);
     }
-    let (Some(table), index_name) =
-        (catalog.relation_name(index.table), super::name::quoted(&relation.name))
+    let (Some(table), index_name) = (catalog.relation_name(index.table), super::name::quoted(&relation.name))
     else {
         return;
     };

@@ -145,11 +145,13 @@ fn write_partition(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         );
         writer.refuse(step.node.noun(), why);
     }
-    let Some(bound) = catalog.relations.get(&child).and_then(|relation| relation.partition_bound.as_deref()) else {
+    let Some(bound) = catalog.relations.get(&child).and_then(|relation| relation.partition_bound.as_deref())
+    else {
         writer.refuse(step.node.noun(), "it has no bounds");
         return;
     };
-    writer.statement(Feature::Partition, format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {name} {bound}"));
+    writer
+        .statement(Feature::Partition, format!("ALTER TABLE ONLY {parent} ATTACH PARTITION {name} {bound}"));
 }
 
 fn write_index(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {

@@ -1,25 +1,44 @@
 //! The families of objects, a file each: what they read, and what they write.
 
+pub mod access_method;
+pub mod aggregate;
+pub mod base;
+pub mod cast;
+pub mod collation;
 pub mod column;
 pub mod column_definition;
 pub mod column_property;
 pub mod comment;
+pub mod composite;
 pub mod constraint;
+pub mod conversion;
+pub mod data_type;
 pub mod default;
+mod definition;
+pub mod domain;
+pub mod enumeration;
 pub mod extension;
 pub mod foreign_table;
+pub mod function;
 pub mod index;
 pub mod inherit;
+pub mod language;
 pub mod not_null;
+pub mod operator;
+pub mod operator_class;
+pub mod operator_family;
 pub mod options;
+pub mod range;
 pub mod relation;
 pub mod schema;
 pub mod sequence;
 pub mod table;
+pub mod text_search;
+pub mod transform;
 
 // What every family needs.
-pub use super::address::{Address, Oid, class};
-pub use super::catalog::Catalog;
+pub use super::address::{Address, FIRST_USER_OID, Oid, class};
+pub use super::catalog::{Catalog, Depend};
 pub use super::cells::Cells;
 pub use super::feature::Feature;
 pub(super) use super::name;
@@ -46,6 +65,23 @@ pub const FAMILIES: &[Family] = &[
     constraint::FAMILY,
     index::FAMILY,
     sequence::FAMILY,
+    access_method::FAMILY,
+    language::FAMILY,
+    collation::FAMILY,
+    data_type::FAMILY,
+    enumeration::FAMILY,
+    domain::FAMILY,
+    composite::FAMILY,
+    range::FAMILY,
+    function::FAMILY,
+    aggregate::FAMILY,
+    operator::FAMILY,
+    operator_family::FAMILY,
+    operator_class::FAMILY,
+    cast::FAMILY,
+    transform::FAMILY,
+    conversion::FAMILY,
+    text_search::FAMILY,
 ];
 
 /// The queries that several families share.

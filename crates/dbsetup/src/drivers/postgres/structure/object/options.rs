@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn storage_parameters_are_sorted_and_quoted_where_they_need_it() {
-        let options = texts(&["fillfactor=70", "autovacuum_enabled=false", "a=0.05", "b=-1", "c=070", "d=x y"]);
+        let options =
+            texts(&["fillfactor=70", "autovacuum_enabled=false", "a=0.05", "b=-1", "c=070", "d=x y"]);
         assert_eq!(
             storage("", &options),
             "a=0.05, autovacuum_enabled=false, b=-1, c='070', d='x y', fillfactor=70"

@@ -195,9 +195,11 @@ fn write_owner(catalog: &Catalog, sequence: Oid, writer: &mut Writer) {
 fn ownership(catalog: &Catalog, sequence: Oid, of: Address) -> Node {
     let identity = catalog.relation_name(sequence).unwrap_or_default();
     let key = Key::new(Rank::Attachment, ["", identity.as_str()]);
-    let write =
-        |catalog: &Catalog, step: &Step<'_>, writer: &mut Writer| write_owner(catalog, step.node.address.oid, writer);
-    let mut node = Node::new(Address::new(class::SEQUENCE, sequence), key, "SEQUENCE", identity, write).in_block(of);
+    let write = |catalog: &Catalog, step: &Step<'_>, writer: &mut Writer| {
+        write_owner(catalog, step.node.address.oid, writer)
+    };
+    let mut node =
+        Node::new(Address::new(class::SEQUENCE, sequence), key, "SEQUENCE", identity, write).in_block(of);
     node.schema = catalog.relations.get(&sequence).map(|relation| relation.schema);
     node.after = vec![relation::address(sequence)];
     node
@@ -218,7 +220,8 @@ fn identity_clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Optio
         }
     };
     if sequence.type_name != column.type_name {
-        let why = format!("its type `{}` is not that of its column, `{}`", sequence.type_name, column.type_name);
+        let why =
+            format!("its type `{}` is not that of its column, `{}`", sequence.type_name, column.type_name);
         writer.refuse(node.noun(), why);
         return None;
     }
@@ -277,7 +280,10 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
             catalog.column_name(owner.relation, owner.column),
         ) {
             let column = name::quoted(column);
-            writer.statement(Feature::Identity, format!("ALTER TABLE {table} ALTER COLUMN {column} ADD {clause}"));
+            writer.statement(
+                Feature::Identity,
+                format!("ALTER TABLE {table} ALTER COLUMN {column} ADD {clause}"),
+            );
         }
     } else if let Some(statement) = create(catalog, step.node, writer) {
         writer.statement(Feature::Sequence, statement);
@@ -307,13 +313,22 @@ mod tests {
         assert_eq!(sequence("bigint").options(), "");
         assert_eq!(Sequence { max: i64::from(i32::MAX), ..sequence("integer") }.options(), "");
         assert_eq!(Sequence { max: i64::from(i16::MAX), ..sequence("smallint") }.options(), "");
-        let down = Sequence { increment: -1, max: -1, start: -1, min: i64::from(i32::MIN), ..sequence("integer") };
+        let down =
+            Sequence { increment: -1, max: -1, start: -1, min: i64::from(i32::MIN), ..sequence("integer") };
         assert_eq!(down.options(), " INCREMENT BY -1");
     }
 
     #[test]
     fn options_of_the_users_are_written() {
-        let odd = Sequence { start: 5, max: 9, min: -3, cache: 4, cycles: true, increment: 2, ..sequence("bigint") };
+        let odd = Sequence {
+            start: 5,
+            max: 9,
+            min: -3,
+            cache: 4,
+            cycles: true,
+            increment: 2,
+            ..sequence("bigint")
+        };
         assert_eq!(odd.options(), " INCREMENT BY 2 MINVALUE -3 MAXVALUE 9 START WITH 5 CACHE 4 CYCLE");
         // The maximum of another type is no default.
         assert_eq!(sequence("integer").options(), format!(" MAXVALUE {}", i64::MAX));

@@ -45,7 +45,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         };
         let key = Key::new(Rank::Table, [catalog.schema_name(relation.schema), relation.name.as_str()]);
         let identity = catalog.qualified(relation.schema, &relation.name);
-        let mut node = Node::new(relation::address(*oid), key, kind, identity, write).in_schema(relation.schema);
+        let mut node =
+            Node::new(relation::address(*oid), key, kind, identity, write).in_schema(relation.schema);
         node.after = before(catalog, *oid, relation);
         graph.add(node);
     }
@@ -100,7 +101,8 @@ fn statement(catalog: &Catalog, step: &Step<'_>, relation: &Relation, writer: &m
     }
     let parents = catalog.inherits.parents(oid);
     if !parents.is_empty() && !relation.is_partition && writer.on(Feature::Inheritance) {
-        let parents: Option<Vec<String>> = parents.iter().map(|parent| catalog.relation_name(*parent)).collect();
+        let parents: Option<Vec<String>> =
+            parents.iter().map(|parent| catalog.relation_name(*parent)).collect();
         match parents {
             Some(parents) => text.push_str(&format!("\nINHERITS ({})", parents.join(", "))),
             None => writer.refuse(step.node.noun(), "a table that it inherits from is not known"),
@@ -162,7 +164,10 @@ fn write_properties(step: &Step<'_>, relation: &Relation, writer: &mut Writer) {
         writer.statement(Feature::RowSecurity, format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"));
     }
     if relation.force_row_security {
-        writer.statement(Feature::ForcedRowSecurity, format!("ALTER TABLE ONLY {table} FORCE ROW LEVEL SECURITY"));
+        writer.statement(
+            Feature::ForcedRowSecurity,
+            format!("ALTER TABLE ONLY {table} FORCE ROW LEVEL SECURITY"),
+        );
     }
     write_replica_identity(step, relation, writer);
 }
