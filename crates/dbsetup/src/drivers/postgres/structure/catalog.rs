@@ -6,6 +6,10 @@ use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
 use super::object::{column, comment, extension, relation, schema};
+use super::object::{
+    default_privileges, event_trigger, foreign, label, owner, policy, privilege, publication, rule,
+    statistics, subscription, trigger, view,
+};
 use super::query::{Facts, Query};
 
 /// One dependency: `from` needs `to`.
@@ -31,6 +35,23 @@ pub struct Catalog {
     pub relations: relation::Relations,
     pub columns: column::Columns,
     pub comments: comment::Comments,
+    pub views: view::Views,
+    pub rules: rule::Rules,
+    pub triggers: trigger::Triggers,
+    pub policies: policy::Policies,
+    pub statistics: statistics::AllStatistics,
+    pub publications: publication::Publications,
+    pub subscriptions: subscription::Subscriptions,
+    pub event_triggers: event_trigger::EventTriggers,
+    pub foreign: foreign::ForeignObjects,
+    pub labels: label::Labels,
+    pub owners: owner::Owners,
+    pub privileges: privilege::AllPrivileges,
+    pub default_privileges: default_privileges::AllDefaults,
+    /// Extensions that objects are to be dropped with.
+    pub extension_needs: HashMap<Address, Vec<Oid>>,
+    /// The relations that have the columns of composite types, by the type.
+    rows: HashMap<Oid, Oid>,
 }
 
 impl Catalog {
@@ -48,14 +69,12 @@ impl Catalog {
         self.schemas.get(&schema).map_or("pg_catalog", |schema| &schema.name)
     }
 
-    /// The relation that has an object's columns: its own, or that of a composite type.
-    pub fn row_of(&self, address: Address) -> Oid {
-        let part = |(part, of): (&Address, &Address)| {
-            (*of == address && part.class == class::RELATION).then_some(part.oid)
-        };
+    /// The relation that has an object's columns: the object itself, or the row of a composite type.
+    pub fn row_of(&self, address: Address) -> Option<Address> {
         match address.class {
-            class::TYPE => self.internal.iter().find_map(part).unwrap_or_default(),
-            _ => address.oid,
+            class::RELATION => Some(address),
+            class::TYPE => self.rows.get(&address.oid).map(|row| Address::new(class::RELATION, *row)),
+            _ => None,
         }
     }
 
@@ -82,7 +101,14 @@ fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
         'e' if depend.to.class == class::EXTENSION => {
             catalog.members.insert(depend.from, depend.to.oid);
         }
+        'x' if depend.to.class == class::EXTENSION => {
+            catalog.extension_needs.entry(depend.from).or_default().push(depend.to.oid);
+            catalog.depends.push(depend);
+        }
         'i' => {
+            if depend.from.class == class::RELATION && depend.to.class == class::TYPE {
+                catalog.rows.insert(depend.to.oid, depend.from.oid);
+            }
             catalog.internal.insert(depend.from, depend.to);
             catalog.depends.push(depend);
         }

@@ -2,9 +2,26 @@
 
 pub mod column;
 pub mod comment;
+pub mod default_privileges;
+pub mod event_trigger;
 pub mod extension;
+pub mod extension_need;
+pub mod foreign;
+pub mod label;
+pub mod materialized_view;
+pub mod option;
+pub mod owner;
+pub mod part;
+pub mod policy;
+pub mod privilege;
+pub mod publication;
 pub mod relation;
+pub mod rule;
 pub mod schema;
+pub mod statistics;
+pub mod subscription;
+pub mod trigger;
+pub mod view;
 
 // What every family needs.
 pub use super::address::{Address, Oid, class};
@@ -15,6 +32,7 @@ pub(super) use super::name;
 pub use super::node::{Graph, Key, Node, Rank, Step};
 pub use super::query::{Facts, Query, in_user_schema};
 pub use super::writer::Writer;
+use part::Parts;
 
 /// A family of objects.
 pub struct Family {
@@ -25,7 +43,22 @@ pub struct Family {
 }
 
 /// Every family that has objects of its own. A new kind of object is a file, and a line here.
-pub const FAMILIES: &[Family] = &[schema::FAMILY, extension::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    schema::FAMILY,
+    extension::FAMILY,
+    foreign::FAMILY,
+    view::FAMILY,
+    materialized_view::FAMILY,
+    trigger::FAMILY,
+    rule::FAMILY,
+    policy::FAMILY,
+    statistics::FAMILY,
+    publication::FAMILY,
+    subscription::FAMILY,
+    privilege::FAMILY,
+    default_privileges::FAMILY,
+    event_trigger::FAMILY,
+];
 
 /// The queries that several families share.
 pub fn shared_queries(facts: &Facts) -> Vec<Query> {
@@ -34,12 +67,27 @@ pub fn shared_queries(facts: &Facts) -> Vec<Query> {
 
 /// The queries of what objects of every kind can have: comments, labels, owners, privileges.
 pub fn decoration_queries(facts: &Facts) -> Vec<Query> {
-    [comment::queries].iter().flat_map(|queries| queries(facts)).collect()
+    [comment::queries, label::queries, owner::queries, privilege::queries]
+        .iter()
+        .flat_map(|queries| queries(facts))
+        .collect()
 }
 
-/// Writes what hangs on an object of any kind, after the object itself.
-pub fn decorate(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+/// Writes what hangs on an object of any kind and on its parts, after the object itself.
+pub fn decorate(catalog: &Catalog, node: &Node, parts: &Parts, writer: &mut Writer) {
+    extension_need::write(catalog, node, writer);
+    owner::write(catalog, node, writer);
     comment::write(catalog, node, writer);
+    label::write(catalog, node, writer);
+    privilege::write(catalog, node, writer);
+    for part in parts.get(&node.address).into_iter().flatten() {
+        if !part::refuse_nameless(part, writer) {
+            extension_need::write(catalog, part, writer);
+            comment::write(catalog, part, writer);
+            label::write(catalog, part, writer);
+            privilege::write(catalog, part, writer);
+        }
+    }
 }
 
 /// Writes what belongs to the database as a whole, at the very end.
