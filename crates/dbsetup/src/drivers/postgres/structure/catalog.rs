@@ -51,7 +51,7 @@ pub struct Catalog {
     /// Extensions that objects are to be dropped with.
     pub extension_needs: HashMap<Address, Vec<Oid>>,
     /// The relations that have the columns of composite types, by the type.
-    rows: HashMap<Oid, Oid>,
+    pub rows: HashMap<Oid, Oid>,
 }
 
 impl Catalog {
