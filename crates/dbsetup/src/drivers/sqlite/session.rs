@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Either, Row, SqliteConnection};
 use super::error::{self, failure};
 use super::hooks::Hooks;
 use super::lock::Locks;
+use super::quick::Alone;
 use crate::driver::{
     About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FoundTable, LedgerState, LockKey,
 };
@@ -47,6 +48,10 @@ pub(super) struct Session {
     pub(super) touched: bool,
     /// Whether [`Driver::make_durable`] is still owed.
     pub(super) fresh: bool,
+    /// Whether the file is kept from others between transactions.
+    pub(super) alone: Alone,
+    /// Whether any table may refer to another one. What is not known counts as such.
+    pub(super) refers: bool,
     /// Whether a message is on its way. It stays so when its future is dropped.
     pub(super) busy: bool,
 }
@@ -82,13 +87,7 @@ impl Session {
         sql: String,
         row: &mut (dyn FnMut(usize, SqliteRow) + Send),
     ) -> Result<usize, (usize, DbError)> {
-        if self.busy {
-            // Whoever waited for the last message has left (a signal, a time limit). Its statement may have hours to go.
-            self.hooks.stop();
-            let idle = self.connection.ping().await;
-            self.hooks.resume();
-            idle.map_err(|error| (0, error::database(&error)))?;
-        }
+        self.ready().await.map_err(|error| (0, error))?;
         self.busy = true;
         let timeout = self.options.statement_timeout;
         self.hooks.give(timeout);
@@ -111,6 +110,18 @@ impl Session {
         self.hooks.give(None);
         self.busy = false;
         outcome
+    }
+
+    /// Ends what the last message may have left running.
+    pub(super) async fn ready(&mut self) -> Result<(), DbError> {
+        if !self.busy {
+            return Ok(());
+        }
+        // Whoever waited for it has left (a signal, a time limit). Its statement may have hours to go.
+        self.hooks.stop();
+        let idle = self.connection.ping().await;
+        self.hooks.resume();
+        idle.map_err(|error| error::database(&error))
     }
 
     /// Sends statements whose rows nobody wants.
@@ -170,6 +181,7 @@ impl Session {
             sql.push_str(&format!("DETACH {};", super::catalog::quoted(&name)));
         }
         self.send(sql).await?;
+        self.alone = Alone::default();
         self.touched = false;
         Ok(())
     }
@@ -214,7 +226,10 @@ impl Driver for Session {
     }
 
     fn unlock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<(), DbError>> {
-        Box::pin(async move { self.locks.give_back(key) })
+        Box::pin(async move {
+            let others = self.stand_with_others().await;
+            self.locks.give_back(key).and(others)
+        })
     }
 
     fn lock_holder<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<Option<String>, DbError>> {
