@@ -30,7 +30,7 @@ impl Session {
         // Foreign keys are checked at the end whatever the batch says; other settings are set back then.
         self.touched = true;
         self.refers = true;
-        match self.run(script.to_owned(), &mut |_, _| {}).await {
+        match self.run_batch(script).await {
             Err((done, error)) => Err(self.failed(script, Some(done), error).await),
             Ok(_) if self.hooks.saw_rollback() => {
                 let error = failure(

@@ -27,6 +27,8 @@ use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
+/// How many answers may wait to be fetched before the connection's thread does.
+const ANSWERS: usize = 1024;
 /// How long a statement waits for another writer. Set before anything else is sent.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -103,6 +105,7 @@ impl SqliteServer {
             .busy_timeout(self.busy)
             .read_only(self.location.read_only)
             .immutable(self.location.immutable)
+            .row_buffer_size(ANSWERS)
             .disable_statement_logging();
         if let Place::File(path) = &self.location.place {
             options = options.filename(path);

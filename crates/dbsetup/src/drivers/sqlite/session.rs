@@ -1,13 +1,15 @@
 //! One connection: its settings, and how text is sent over it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Either, Row, SqliteConnection};
 
 use super::error::{self, failure};
-use super::hooks::Hooks;
+use super::hooks::{Hooks, MARK};
 use super::lock::Locks;
 use super::quick::Alone;
 use crate::driver::{
@@ -103,6 +105,50 @@ impl Session {
                 }
                 Ok(Some(Either::Right(found))) => row(done, found),
                 Ok(None) => break Ok(done),
+                Err(error) => break Err((done, error::database(&error))),
+            }
+        };
+        drop(results);
+        self.hooks.give(None);
+        self.busy = false;
+        outcome
+    }
+
+    /// Sends a batch of statements whose rows nobody wants.
+    ///
+    /// Each answer that somebody waits for costs the connection's thread a call of the system. Here all but the last
+    /// are fetched when they are all there; a failure, which ends the answers, is noticed soon enough.
+    pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), (usize, DbError)> {
+        const SOON: Duration = Duration::from_millis(2);
+        self.ready().await.map_err(|error| (0, error))?;
+        self.busy = true;
+        let timeout = self.options.statement_timeout;
+        self.hooks.give(timeout);
+        self.hooks.expect_mark();
+        let mut done = 0;
+        let sql = format!("{script}\n;{MARK}");
+        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        let mut is_waited_for = timeout.is_some();
+        let outcome = loop {
+            let next = if is_waited_for {
+                results.try_next().await
+            } else {
+                let now = results.try_poll_next_unpin(&mut Context::from_waker(Waker::noop()));
+                let Poll::Ready(next) = now else {
+                    is_waited_for = tokio::time::timeout(SOON, self.hooks.reached()).await.is_ok();
+                    continue;
+                };
+                next.transpose()
+            };
+            match next {
+                Ok(Some(Either::Left(_))) => {
+                    done += 1;
+                    if timeout.is_some() {
+                        self.hooks.give(timeout);
+                    }
+                }
+                Ok(Some(Either::Right(_))) => {}
+                Ok(None) => break Ok(()),
                 Err(error) => break Err((done, error::database(&error))),
             }
         };
