@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
-use super::object::{column, comment, extension, relation, schema};
 use super::object::{
-    default_privileges, event_trigger, foreign, label, owner, policy, privilege, publication, rule,
-    statistics, subscription, trigger, view,
+    access_method, aggregate, cast, collation, column, comment, composite, conversion, data_type,
+    default_privileges, domain, enumeration, event_trigger, extension, foreign, function, label, language,
+    operator, operator_class, operator_family, owner, policy, privilege, publication, range, relation, rule,
+    schema, statistics, subscription, text_search, transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -30,10 +31,32 @@ pub struct Catalog {
     pub members: HashMap<Address, Oid>,
     /// What is a part of something else: row types, array types, indexes of constraints, rules of views, toast tables.
     pub internal: HashMap<Address, Address>,
+    /// The relation of each composite type.
+    pub rows: HashMap<Oid, Oid>,
     pub schemas: HashMap<Oid, schema::Schema>,
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub types: data_type::DataTypes,
+    pub labels: enumeration::Labels,
+    pub ranges: range::Ranges,
+    pub domain_constraints: domain::DomainConstraints,
+    pub composite_collations: composite::Collations,
+    pub functions: function::Functions,
+    pub aggregates: aggregate::Aggregates,
+    pub operators: operator::Operators,
+    pub operator_families: operator_family::OperatorFamilies,
+    pub family_members: operator_family::Members,
+    /// The class or family that each member of a family belongs to.
+    pub member_owners: HashMap<Address, Address>,
+    pub operator_classes: operator_class::OperatorClasses,
+    pub casts: cast::Casts,
+    pub transforms: transform::Transforms,
+    pub conversions: conversion::Conversions,
+    pub languages: language::Languages,
+    pub access_methods: access_method::AccessMethods,
+    pub collations: collation::Collations,
+    pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
     pub views: view::Views,
     pub rules: rule::Rules,
@@ -44,7 +67,7 @@ pub struct Catalog {
     pub subscriptions: subscription::Subscriptions,
     pub event_triggers: event_trigger::EventTriggers,
     pub foreign: foreign::ForeignObjects,
-    pub labels: label::Labels,
+    pub security_labels: label::Labels,
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
     pub default_privileges: default_privileges::AllDefaults,
@@ -97,6 +120,7 @@ pub fn queries(_: &Facts) -> Vec<Query> {
 
 fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let depend = Depend { from: row.address(), to: row.address(), kind: row.letter() };
+    operator_family::depend(catalog, &depend);
     match depend.kind {
         'e' if depend.to.class == class::EXTENSION => {
             catalog.members.insert(depend.from, depend.to.oid);

@@ -25,7 +25,7 @@ pub fn queries(_: &Facts) -> Vec<Query> {
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let address = row.address();
     let label = Label { column: row.number(), provider: row.text(), label: row.text() };
-    catalog.labels.entry(address).or_default().push(label);
+    catalog.security_labels.entry(address).or_default().push(label);
 }
 
 /// Writes the labels of an object.
@@ -47,9 +47,9 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
 /// The labels of an object and of its columns, with the relation that has these.
 fn sorted<'a>(catalog: &'a Catalog, node: &Node) -> Vec<(&'a Label, super::Oid)> {
     let row = catalog.row_of(node.address);
-    let own = catalog.labels.get(&node.address).into_iter().flatten();
+    let own = catalog.security_labels.get(&node.address).into_iter().flatten();
     let of_columns =
-        row.filter(|row| *row != node.address).and_then(|row| catalog.labels.get(&row)).into_iter().flatten();
+        row.filter(|row| *row != node.address).and_then(|row| catalog.security_labels.get(&row)).into_iter().flatten();
     let columns_of = row.unwrap_or(node.address).oid;
     let mut labels: Vec<_> = own.chain(of_columns).map(|label| (label, columns_of)).collect();
     labels.sort_unstable();

@@ -1,35 +1,54 @@
 //! The families of objects, a file each: what they read, and what they write.
 
+pub mod access_method;
+pub mod aggregate;
+pub mod base;
+pub mod cast;
+pub mod collation;
 pub mod column;
 pub mod comment;
+pub mod composite;
+pub mod conversion;
+pub mod data_type;
 pub mod default_privileges;
+mod definition;
+pub mod domain;
+pub mod enumeration;
 pub mod event_trigger;
 pub mod extension;
 pub mod extension_need;
 pub mod foreign;
+pub mod function;
 pub mod label;
+pub mod language;
 pub mod materialized_view;
+pub mod operator;
+pub mod operator_class;
+pub mod operator_family;
 pub mod option;
 pub mod owner;
 pub mod part;
 pub mod policy;
 pub mod privilege;
 pub mod publication;
+pub mod range;
 pub mod relation;
 pub mod rule;
 pub mod schema;
 pub mod statistics;
 pub mod subscription;
+pub mod text_search;
+pub mod transform;
 pub mod trigger;
 pub mod view;
 
 // What every family needs.
-pub use super::address::{Address, Oid, class};
-pub use super::catalog::Catalog;
+pub use super::address::{Address, FIRST_USER_OID, Oid, class};
+pub use super::catalog::{Catalog, Depend};
 pub use super::cells::Cells;
 pub use super::feature::Feature;
 pub(super) use super::name;
-pub use super::node::{Graph, Key, Node, Rank, Step};
+pub use super::node::{Graph, Key, Node, Rank, Step, Write};
 pub use super::query::{Facts, Query, in_user_schema};
 pub use super::writer::Writer;
 use part::Parts;
@@ -58,6 +77,23 @@ pub const FAMILIES: &[Family] = &[
     privilege::FAMILY,
     default_privileges::FAMILY,
     event_trigger::FAMILY,
+    access_method::FAMILY,
+    language::FAMILY,
+    collation::FAMILY,
+    data_type::FAMILY,
+    enumeration::FAMILY,
+    domain::FAMILY,
+    composite::FAMILY,
+    range::FAMILY,
+    function::FAMILY,
+    aggregate::FAMILY,
+    operator::FAMILY,
+    operator_family::FAMILY,
+    operator_class::FAMILY,
+    cast::FAMILY,
+    transform::FAMILY,
+    conversion::FAMILY,
+    text_search::FAMILY,
 ];
 
 /// The queries that several families share.

@@ -15,7 +15,7 @@ pub fn all(catalog: &Catalog, graph: &Graph) -> Parts {
     let hangers: BTreeSet<Address> = catalog
         .comments
         .keys()
-        .chain(catalog.labels.keys())
+        .chain(catalog.security_labels.keys())
         .chain(catalog.privileges.addresses())
         .chain(catalog.extension_needs.keys())
         .copied()
