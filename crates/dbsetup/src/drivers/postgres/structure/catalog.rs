@@ -6,10 +6,11 @@ use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
 use super::object::{
-    access_method, aggregate, cast, collation, column, comment, composite, conversion, data_type,
-    default_privileges, domain, enumeration, event_trigger, extension, foreign, function, label, language,
-    operator, operator_class, operator_family, owner, policy, privilege, publication, range, relation, rule,
-    schema, statistics, subscription, text_search, transform, trigger, view,
+    access_method, aggregate, cast, collation, column, comment, composite, constraint, conversion, data_type,
+    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
+    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
+    text_search, transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -37,6 +38,13 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub tables: table::Tables,
+    pub foreign_tables: foreign_table::ForeignTables,
+    pub inherits: inherit::Inherits,
+    pub defaults: default::Defaults,
+    pub constraints: constraint::Constraints,
+    pub indexes: index::Indexes,
+    pub sequences: sequence::Sequences,
     pub types: data_type::DataTypes,
     pub labels: enumeration::Labels,
     pub ranges: range::Ranges,
@@ -58,7 +66,7 @@ pub struct Catalog {
     pub collations: collation::Collations,
     pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
-    pub views: view::Views,
+    pub view_definitions: view::Definitions,
     pub rules: rule::Rules,
     pub triggers: trigger::Triggers,
     pub policies: policy::Policies,
@@ -71,10 +79,10 @@ pub struct Catalog {
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
     pub default_privileges: default_privileges::AllDefaults,
+    /// The names of types that have a comment, a label or privileges.
+    pub type_names: HashMap<Oid, String>,
     /// Extensions that objects are to be dropped with.
     pub extension_needs: HashMap<Address, Vec<Oid>>,
-    /// The relations that have the columns of composite types, by the type.
-    pub rows: HashMap<Oid, Oid>,
 }
 
 impl Catalog {

@@ -47,7 +47,7 @@ struct Unit {
 pub fn order(catalog: &Catalog, graph: &Graph) -> Result<Vec<Block>, Loop> {
     let mut plan = Plan::new(catalog, graph);
     loop {
-        let groups = plan.groups();
+        let mut groups = plan.groups();
         let loops = plan.loops(&groups);
         if loops.is_empty() {
             return Ok(plan.sorted(&groups));
@@ -59,6 +59,8 @@ pub fn order(catalog: &Catalog, graph: &Graph) -> Result<Vec<Block>, Loop> {
                 names.dedup();
                 return Err(Loop(names));
             }
+            // What stands in for an object leads itself.
+            groups.extend(groups.len()..plan.units.len());
         }
     }
 }

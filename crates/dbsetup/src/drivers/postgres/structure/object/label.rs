@@ -17,7 +17,8 @@ pub type Labels = HashMap<Address, Vec<Label>>;
 
 pub fn queries(_: &Facts) -> Vec<Query> {
     vec![Query::new(
-        "SELECT l.classoid, l.objoid, l.objsubid, l.provider, l.label FROM pg_catalog.pg_seclabel l",
+        "SELECT l.classoid, l.objoid, l.objsubid, l.provider, l.label, \
+         CASE l.classoid WHEN 1247 THEN pg_catalog.format_type(l.objoid, NULL) END FROM pg_catalog.pg_seclabel l",
         take,
     )]
 }
@@ -26,6 +27,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let address = row.address();
     let label = Label { column: row.number(), provider: row.text(), label: row.text() };
     catalog.security_labels.entry(address).or_default().push(label);
+    catalog.type_names.extend(row.maybe().map(|name| (address.oid, name)));
 }
 
 /// Writes the labels of an object.
@@ -48,8 +50,11 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
 fn sorted<'a>(catalog: &'a Catalog, node: &Node) -> Vec<(&'a Label, super::Oid)> {
     let row = catalog.row_of(node.address);
     let own = catalog.security_labels.get(&node.address).into_iter().flatten();
-    let of_columns =
-        row.filter(|row| *row != node.address).and_then(|row| catalog.security_labels.get(&row)).into_iter().flatten();
+    let of_columns = row
+        .filter(|row| *row != node.address)
+        .and_then(|row| catalog.security_labels.get(&row))
+        .into_iter()
+        .flatten();
     let columns_of = row.unwrap_or(node.address).oid;
     let mut labels: Vec<_> = own.chain(of_columns).map(|label| (label, columns_of)).collect();
     labels.sort_unstable();

@@ -6,10 +6,14 @@ pub mod base;
 pub mod cast;
 pub mod collation;
 pub mod column;
+pub mod column_definition;
+pub mod column_property;
 pub mod comment;
 pub mod composite;
+pub mod constraint;
 pub mod conversion;
 pub mod data_type;
+pub mod default;
 pub mod default_privileges;
 mod definition;
 pub mod domain;
@@ -18,14 +22,18 @@ pub mod event_trigger;
 pub mod extension;
 pub mod extension_need;
 pub mod foreign;
+pub mod foreign_table;
 pub mod function;
+pub mod index;
+pub mod inherit;
 pub mod label;
 pub mod language;
 pub mod materialized_view;
+pub mod not_null;
 pub mod operator;
 pub mod operator_class;
 pub mod operator_family;
-pub mod option;
+pub mod options;
 pub mod owner;
 pub mod part;
 pub mod policy;
@@ -35,8 +43,10 @@ pub mod range;
 pub mod relation;
 pub mod rule;
 pub mod schema;
+pub mod sequence;
 pub mod statistics;
 pub mod subscription;
+pub mod table;
 pub mod text_search;
 pub mod transform;
 pub mod trigger;
@@ -77,6 +87,13 @@ pub const FAMILIES: &[Family] = &[
     privilege::FAMILY,
     default_privileges::FAMILY,
     event_trigger::FAMILY,
+    table::FAMILY,
+    foreign_table::FAMILY,
+    inherit::FAMILY,
+    default::FAMILY,
+    constraint::FAMILY,
+    index::FAMILY,
+    sequence::FAMILY,
     access_method::FAMILY,
     language::FAMILY,
     collation::FAMILY,
