@@ -75,14 +75,18 @@ pub fn block(catalog: &Catalog, table: Oid) -> Address {
     }
 }
 
-/// The attachments of a partitioned table's partitions: what must stand before its indexes.
+/// The attachments of a partitioned table's partitions, and of theirs: what must stand before its keys and indexes.
 pub fn attachments(catalog: &Catalog, table: Oid) -> Vec<Address> {
-    match catalog.relations.get(&table) {
-        Some(relation) if relation.kind == 'p' => {
-            catalog.inherits.children(table).iter().map(|child| attachment(*child)).collect()
+    let mut found = Vec::new();
+    let mut next = vec![table];
+    while let Some(table) = next.pop() {
+        if catalog.relations.get(&table).is_some_and(|relation| relation.kind == 'p') {
+            let partitions = catalog.inherits.children(table);
+            found.extend(partitions.iter().map(|partition| attachment(*partition)));
+            next.extend(partitions);
         }
-        _ => Vec::new(),
     }
+    found
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
