@@ -66,7 +66,7 @@ pub struct Catalog {
     pub collations: collation::Collations,
     pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
-    pub views: view::Views,
+    pub view_definitions: view::Definitions,
     pub rules: rule::Rules,
     pub triggers: trigger::Triggers,
     pub policies: policy::Policies,
@@ -79,6 +79,8 @@ pub struct Catalog {
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
     pub default_privileges: default_privileges::AllDefaults,
+    /// The names of types that have a comment, a label or privileges.
+    pub type_names: HashMap<Oid, String>,
     /// Extensions that objects are to be dropped with.
     pub extension_needs: HashMap<Address, Vec<Oid>>,
 }

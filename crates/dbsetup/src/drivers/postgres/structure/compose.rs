@@ -117,9 +117,10 @@ impl Composed<'_> {
         if self.excluded.objects.contains(&change.address) {
             return true;
         }
-        // Users have one such object, the schema `public`, whose comment is written like any other.
-        let has_node = self.graph.nodes.iter().any(|node| node.address == change.address);
-        change.aspect == Aspect::Comment && has_node
+        // Users have one such object, the schema `public`, of which all is written that is of any other.
+        let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
+        let of_others = object::privilege::of_others(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(of_others)
     }
 
     /// What the text has, of the features that this schema has.
