@@ -24,7 +24,7 @@ mod tests;
 
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FoundTable, LedgerState, LockKey,
-    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Target, Work,
+    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -123,7 +123,14 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
-    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    fn unknown_settings<'a>(
+        &'a mut self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(self.without_settings(names))
+    }
+
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
     }
 

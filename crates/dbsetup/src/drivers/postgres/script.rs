@@ -105,7 +105,7 @@ async fn run(
     }
 }
 
-fn texts(row: &PgRow) -> Row {
+pub(super) fn texts(row: &PgRow) -> Row {
     (0..row.len())
         .map(|index| row.try_get_raw(index).ok().and_then(|value| value.as_str().ok().map(str::to_owned)))
         .collect()

@@ -6,9 +6,9 @@ use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
 use super::object::{
-    access_method, aggregate, cast, collation, column, comment, composite, conversion, data_type, domain,
-    enumeration, extension, function, language, operator, operator_class, operator_family, range, relation,
-    schema, text_search, transform,
+    access_method, aggregate, cast, collation, column, comment, composite, constraint, conversion, data_type,
+    default, domain, enumeration, extension, foreign_table, function, index, inherit, language, operator,
+    operator_class, operator_family, range, relation, schema, sequence, table, text_search, transform,
 };
 use super::query::{Facts, Query};
 
@@ -36,6 +36,13 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub tables: table::Tables,
+    pub foreign_tables: foreign_table::ForeignTables,
+    pub inherits: inherit::Inherits,
+    pub defaults: default::Defaults,
+    pub constraints: constraint::Constraints,
+    pub indexes: index::Indexes,
+    pub sequences: sequence::Sequences,
     pub types: data_type::DataTypes,
     pub labels: enumeration::Labels,
     pub ranges: range::Ranges,

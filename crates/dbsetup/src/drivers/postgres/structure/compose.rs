@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::address::Address;
 use super::catalog::Catalog;
+use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
@@ -109,6 +110,16 @@ fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Wri
 }
 
 impl Composed<'_> {
+    /// Whether the text has a change of an object that the engine makes.
+    pub fn writes(&self, change: &SystemChange) -> bool {
+        if self.excluded.objects.contains(&change.address) {
+            return true;
+        }
+        // Users have one such object, the schema `public`, whose comment is written like any other.
+        let has_node = self.graph.nodes.iter().any(|node| node.address == change.address);
+        change.aspect == Aspect::Comment && has_node
+    }
+
     /// What the text has, of the features that this schema has.
     pub fn features(&self) -> Vec<Feature> {
         self.writer.asked().iter().copied().collect()

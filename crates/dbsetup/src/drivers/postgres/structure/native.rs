@@ -1,12 +1,12 @@
 //! The native dump: read, compose, prove that nothing was forgotten.
 
-use super::catalog::Catalog;
+use super::census::{self, Asked, Census};
 use super::compose::compose;
 use super::guard;
 use super::query::Facts;
-use super::read::read;
+use super::read::{Reading, read};
 use super::writer::Refused;
-use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::session::Session;
@@ -15,26 +15,33 @@ use crate::drivers::postgres::session::Session;
 const TRIES: u32 = 4;
 
 /// Returns the structure as text.
-pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<String, DbError> {
+pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
     let facts = Facts {
         version: session.version,
         owners: request.owners,
         privileges: request.privileges,
         database: session.about.database.clone(),
     };
-    let catalog = steady(session, &facts).await?;
-    let composed = compose(&catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    Ok(composed.text)
+    let catalogs = session.look(census::enumerate()).await?;
+    let asked = Asked { owners: request.owners, privileges: request.privileges };
+    let census = Census::new(session.version / 10_000, &catalogs, asked);
+    let reading = steady(session, &facts, &census.queries()).await?;
+    let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
+    let notes = {
+        let disposition = composed.disposition();
+        census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
+    };
+    Ok(Structure { text: composed.text, notes })
 }
 
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
 /// than two moments; else the state of the catalogs is compared.
-async fn steady(session: &mut Session, facts: &Facts) -> Result<Catalog, DbError> {
+async fn steady(session: &mut Session, facts: &Facts, census: &[String]) -> Result<Reading, DbError> {
     let mut guard = None;
     let mut failure = None;
     for _ in 0..TRIES {
-        match read(session, facts.clone(), guard.as_deref()).await {
-            Ok(reading) if reading.steady => return Ok(reading.catalog),
+        match read(session, facts.clone(), census, guard.as_deref()).await {
+            Ok(reading) if reading.steady => return Ok(reading),
             Ok(_) => failure = None,
             Err(unread) if unread.may_be_a_race => failure = Some(unread.error),
             Err(unread) => return Err(unread.error),

@@ -9,6 +9,7 @@ use super::object;
 use super::query::{Facts, Query};
 use crate::driver::{DbError, DbErrorClass};
 use crate::drivers::postgres::error::own;
+use crate::drivers::postgres::script::{Row, texts};
 use crate::drivers::postgres::session::Session;
 use crate::drivers::postgres::text::literal;
 
@@ -39,6 +40,8 @@ const SETTINGS: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Reading {
     pub catalog: Catalog,
+    /// The answers to the census's queries.
+    pub census: Vec<Vec<Row>>,
     /// Whether it can be proved that no catalog changed meanwhile.
     pub steady: bool,
 }
@@ -62,8 +65,13 @@ impl From<DbError> for Unread {
 }
 
 /// Reads everything. With `guard`, the query of [`guard::state`], other sessions may write meanwhile, as long as they
-/// do not change the catalogs.
-pub async fn read(session: &mut Session, facts: Facts, guard: Option<&str>) -> Result<Reading, Unread> {
+/// do not change the catalogs. `census` are further queries, which are answered row by row.
+pub async fn read(
+    session: &mut Session,
+    facts: Facts,
+    census: &[String],
+    guard: Option<&str>,
+) -> Result<Reading, Unread> {
     let queries: Vec<Query> = [catalog::queries(&facts), object::shared_queries(&facts)]
         .into_iter()
         .chain(object::FAMILIES.iter().map(|family| (family.queries)(&facts)))
@@ -73,18 +81,24 @@ pub async fn read(session: &mut Session, facts: Facts, guard: Option<&str>) -> R
     let moment = guard.unwrap_or(guard::MOMENT);
     let before = opening(moment);
     let mut text = before.join(";\n");
-    for query in &queries {
+    for query in queries.iter().map(|query| &query.sql).chain(census) {
         text.push_str(";\n");
-        text.push_str(&query.sql);
+        text.push_str(query);
     }
     // A new transaction begins behind `COMMIT`, in the same message.
     text.push_str(";\nCOMMIT;\n");
     text.push_str(moment);
 
     let mut catalog = Catalog::new(facts);
+    let mut counted: Vec<Vec<Row>> = vec![Vec::new(); census.len()];
     let (mut first, mut last, mut problem) = (String::new(), String::new(), None);
     let outcome = session
         .stream(text, &mut |statement: usize, row: &PgRow| {
+            let of_census = statement.checked_sub(before.len() + queries.len());
+            if let Some(rows) = of_census.and_then(|index| counted.get_mut(index)) {
+                rows.push(texts(row));
+                return;
+            }
             let mut cells = Cells::new(row);
             match statement.checked_sub(before.len()) {
                 Some(index) if index < queries.len() => (queries[index].take)(&mut catalog, &mut cells),
@@ -106,7 +120,7 @@ pub async fn read(session: &mut Session, facts: Facts, guard: Option<&str>) -> R
         return Err(Unread { error, may_be_a_race: true });
     }
     let steady = if guard.is_some() { first == last } else { guard::is_quiet(&first, &last) };
-    Ok(Reading { catalog, steady })
+    Ok(Reading { catalog, census: counted, steady })
 }
 
 /// The statements before the queries; the last one tells the moment.

@@ -66,6 +66,12 @@ impl Writer {
         self.refused.push(Refused { noun: noun.into(), why: why.into() });
     }
 
+    /// Says that there is nothing to make: every new database has the object that is being written, or the statement
+    /// of another one makes it.
+    pub fn nothing_to_make(&mut self) {
+        self.wrote = true;
+    }
+
     fn raw(&mut self, text: &str) {
         if self.begins && !self.text.is_empty() {
             self.text.push('\n');
@@ -81,7 +87,7 @@ impl Writer {
         self.begins = true;
     }
 
-    /// Runs `write` for an object, which counts as written when it has written anything.
+    /// Runs `write` for an object, which counts as written when it has written anything, or says that it need not.
     pub(super) fn object(&mut self, address: Address, write: impl FnOnce(&mut Self)) {
         self.wrote = false;
         write(self);

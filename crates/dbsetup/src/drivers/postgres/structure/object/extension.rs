@@ -25,17 +25,18 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (oid, extension) in &catalog.extensions {
-        // Every new database has `plpgsql`.
-        if extension.name != "plpgsql" {
-            let key = Key::new(Rank::Extension, [extension.name.as_str()]);
-            let address = Address::new(class::EXTENSION, *oid);
-            graph.add(Node::new(address, key, "EXTENSION", name::quoted(&extension.name), write));
-        }
+        let key = Key::new(Rank::Extension, [extension.name.as_str()]);
+        let address = Address::new(class::EXTENSION, *oid);
+        graph.add(Node::new(address, key, "EXTENSION", name::quoted(&extension.name), write));
     }
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(extension) = catalog.extensions.get(&step.node.address.oid) else { return };
+    // Every new database has `plpgsql`.
+    if extension.name == "plpgsql" {
+        return writer.nothing_to_make();
+    }
     // Without a version: whoever loads the file gets the one that the server offers.
     let schema = name::quoted(catalog.schema_name(extension.schema));
     let statement = format!("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {schema}", step.node.identity);

@@ -44,7 +44,9 @@ fn node(oid: Oid, schema: &Schema) -> Node {
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     // Every new database has `public`.
-    if catalog.schema_name(step.node.address.oid) != "public" {
+    if catalog.schema_name(step.node.address.oid) == "public" {
+        writer.nothing_to_make();
+    } else {
         writer.statement(Feature::Schema, format!("CREATE SCHEMA {}", step.node.identity));
     }
 }

@@ -1,0 +1,383 @@
+//! The census of a native dump, on every server that can be reached.
+//!
+//! `DBSETUP_TEST_POSTGRES_RELEASES` names servers of further releases, by superusers' URLs with blanks between;
+//! `DBSETUP_TEST_REGRESSION_15`, `_17` and `_18` the database `regression` of PostgreSQL's own tests, with `dumptest`,
+//! the objects of pg_dump's own tests, beside it.
+
+use std::collections::BTreeMap;
+
+use super::structure::census::{Address, Asked, Census, Disposition, SystemChange, Table, enumerate};
+use super::*;
+use crate::driver::{DbErrorClass, Via};
+
+const EVERYTHING: Asked = Asked { owners: true, privileges: true };
+
+async fn census_with(session: &mut Session, table: Table, asked: Asked) -> Census {
+    let rows = session.look(enumerate()).await.expect("the query is right");
+    Census::with(table, session.version / 10_000, &rows, asked)
+}
+
+async fn census(session: &mut Session) -> Census {
+    census_with(session, Table::built_in(), EVERYTHING).await
+}
+
+/// Takes the census with somebody who answers for every object and for no change.
+async fn whole(session: &mut Session, census: &Census) -> Result<Vec<String>, DbError> {
+    let answers = session.looks(census.queries()).await.expect("the queries are right");
+    census.close(session, &answers, &|_| Some(Disposition::Written), &|_| false).await
+}
+
+/// The lines of an error but for its advice.
+fn lines(error: &DbError) -> Vec<&str> {
+    assert_eq!(error.class, DbErrorClass::Unsupported, "{error:?}");
+    let notes = error.notes.iter().map(String::as_str).filter(|note| !note.starts_with("help: "));
+    let notes: Vec<&str> = notes.collect();
+    if notes.is_empty() { vec![&error.message] } else { notes }
+}
+
+/// The table of columns without some lines, or with others in their place.
+fn table(edit: impl Fn(&str, &str) -> Option<String>) -> Table {
+    let mut catalog = String::new();
+    let mut text = String::new();
+    for line in structure::census::BUILT_IN.lines() {
+        if !line.starts_with([' ', '#']) {
+            catalog = line.split(' ').next().unwrap_or_default().to_owned();
+        }
+        if let Some(line) = edit(&catalog, line) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+    }
+    Table::parse(&text).expect("what is left can be read")
+}
+
+fn without(catalog: &str, column: &str) -> Table {
+    table(|at, line| {
+        let is_it = at == catalog && line.split_whitespace().next() == Some(column);
+        (!is_it).then(|| line.to_owned())
+    })
+}
+
+/// Sessions on every server there is, in a database that has nothing to be left out.
+async fn releases() -> Vec<Session> {
+    let more = std::env::var("DBSETUP_TEST_POSTGRES_RELEASES").unwrap_or_default();
+    let mut sessions = Vec::new();
+    for url in more.split_whitespace().map(str::to_owned).chain(base().map(|base| format!("{base}/postgres")))
+    {
+        let server = PostgresServer::new(&DatabaseUrl::new(url), None).expect("the URL is right");
+        sessions.push(Session::connect(&server.place, &options()).await.expect("the server answers"));
+    }
+    sessions
+}
+
+#[tokio::test]
+async fn every_column_of_every_release_is_known_and_nothing_built_in_is_taken_for_changed() {
+    for mut session in releases().await {
+        let major = session.version / 10_000;
+        let known = Table::built_in();
+        let mut live: Vec<(String, String)> = Vec::new();
+        let columns = "SELECT c.relname, a.attname, a.atttypid IN ('\"char\"'::regtype, '\"char\"[]'::regtype) \
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+            WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND c.oid < 16384";
+        for row in session.look(columns.into()).await.expect("the query is right") {
+            let cell = |index: usize| row[index].clone().expect("it is never null");
+            let (catalog, column) = (cell(0), cell(1));
+            if major <= 18 && cell(2) == "t" {
+                let known = known.column(major, &catalog, &column);
+                assert!(known.is_some_and(|known| known.has_letters()), "{major}: {catalog}.{column}");
+            }
+            live.push((catalog, column));
+        }
+        live.sort();
+        if major <= 18 {
+            let expected: Vec<(String, String)> = known
+                .expected(major)
+                .map(|(catalog, column)| (catalog.to_owned(), column.to_owned()))
+                .collect();
+            assert_eq!(live, expected, "columns.txt and PostgreSQL {major} differ");
+        }
+        let database = value(&mut session, "SELECT current_database()").await;
+        let census = census(&mut session).await;
+        let result = whole(&mut session, &census).await;
+        assert_eq!(result, Ok(vec![]), "PostgreSQL {major}, database {database}");
+    }
+}
+
+/// The number of objects in each catalog, counted in another way.
+async fn counted(session: &mut Session) -> BTreeMap<u32, usize> {
+    let catalogs = "SELECT c.oid, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a \
+        ON a.attrelid = c.oid AND a.attname = 'oid' WHERE c.relnamespace = 11 AND c.relkind = 'r' \
+        AND c.relname NOT IN ('pg_enum', 'pg_largeobject_metadata') \
+        AND (NOT c.relisshared OR c.relname = 'pg_subscription') AND c.oid < 16384";
+    let mut counts = BTreeMap::new();
+    for row in session.look(catalogs.into()).await.expect("the query is right") {
+        let cell = |index: usize| row[index].clone().expect("it is never null");
+        let condition = match cell(1).as_str() {
+            "pg_class" => "relnamespace::regnamespace::text NOT IN ('pg_toast')",
+            "pg_type" => "typnamespace::regnamespace::text NOT IN ('pg_toast')",
+            "pg_namespace" => "nspname NOT LIKE 'pg\\_t%'",
+            "pg_subscription" => "subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            _ => "true",
+        };
+        let query = format!("SELECT count(*) FROM pg_catalog.{} WHERE oid > 16383 AND {condition}", cell(1));
+        let count: usize = value(session, &query).await.parse().expect("it is a number");
+        if count > 0 {
+            counts.insert(cell(0).parse().expect("it is a number"), count);
+        }
+    }
+    counts
+}
+
+#[tokio::test]
+async fn every_object_of_postgres_own_tests_is_counted_and_each_that_is_forgotten_is_named() {
+    for major in [15, 17, 18] {
+        let Ok(url) = std::env::var(format!("DBSETUP_TEST_REGRESSION_{major}")) else {
+            eprintln!("skipped: DBSETUP_TEST_REGRESSION_{major} is not set");
+            continue;
+        };
+        let end = url.rfind('/').expect("the URL names a database");
+        for database in ["regression", "dumptest"] {
+            let server = server(&url[..end], database);
+            let mut session = Session::connect(&server.place, &options()).await.expect("the server answers");
+            let census = census(&mut session).await;
+            let answers = session.looks(census.queries()).await.expect("the queries are right");
+            let verdict = census.judge(&answers, &|_| None, &|_| true);
+            let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+            for object in &verdict.objects {
+                *counts.entry(object.class).or_default() += 1;
+            }
+            assert_eq!(counts, counted(&mut session).await, "{database} of {major}");
+            assert_eq!(verdict.follow_up(), None, "{database} of {major}");
+
+            // One of each kind is forgotten: each is named.
+            let mut forgotten: Vec<Address> = Vec::new();
+            for object in verdict.objects {
+                if forgotten.last().is_none_or(|last| last.class != object.class) {
+                    forgotten.push(object);
+                }
+            }
+            for address in forgotten {
+                let disposition = |object| (object != address).then_some(Disposition::Written);
+                let error = census.close(&mut session, &answers, &disposition, &|_| true).await;
+                let error = error.expect_err("one is missing");
+                assert!(error.message.ends_with("` cannot be written"), "{error:?}");
+                assert!(!error.message.starts_with("`row "), "{error:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_column_that_is_not_known_stops_as_soon_as_it_says_something() {
+    let Some(scratch) = Scratch::new("census columns").await else { return };
+    let mut session = scratch.session().await;
+    session.transact(script("create table quiet (id int)")).await.expect("right");
+    let unknown = without("pg_class", "relrowsecurity");
+    let row_security = census_with(&mut session, unknown, EVERYTHING).await;
+    let note =
+        "this release does not know the column `pg_class.relrowsecurity`; no object that is written uses it";
+    assert_eq!(whole(&mut session, &row_security).await, Ok(vec![note.to_owned()]));
+    session.transact(script("alter table quiet enable row level security")).await.expect("right");
+    let error = whole(&mut session, &row_security).await.expect_err("it is used");
+    let uses =
+        "`table public.quiet` uses the column `pg_class.relrowsecurity`, which this release does not know";
+    assert_eq!(lines(&error), [uses]);
+
+    // Built-in rows agree on a value that is not the type's own, and a user's differs.
+    session.transact(script("create table counted (id int)")).await.expect("right");
+    let unknown = without("pg_attribute", "attidentity");
+    let identity = census_with(&mut session, unknown, EVERYTHING).await;
+    assert_eq!(whole(&mut session, &identity).await.map(|notes| notes.len()), Ok(1));
+    session.transact(script("alter table counted alter id set not null")).await.expect("right");
+    session
+        .transact(script("alter table counted alter id add generated always as identity"))
+        .await
+        .expect("right");
+    let error = whole(&mut session, &identity).await.expect_err("it is used");
+    assert_eq!(lines(&error).len(), 1, "{error:?}");
+    assert!(error.message.contains("`table public.counted` uses the column `pg_attribute.attidentity`"));
+
+    // What an extension brings, and what was left out, may use what it likes.
+    let answers = session.looks(identity.queries()).await.expect("right");
+    let member = identity.close(&mut session, &answers, &|_| Some(Disposition::Member), &|_| true).await;
+    assert_eq!(member.map(|notes| notes.len()), Ok(1));
+
+    // A catalog without identifiers, and one with.
+    session.transact(script("create table child () inherits (quiet)")).await.expect("right");
+    let inherits = table(|catalog, line| (catalog != "pg_inherits").then(|| line.to_owned()));
+    let inherits = census_with(&mut session, inherits, EVERYTHING).await;
+    let error = whole(&mut session, &inherits).await.expect_err("it is used");
+    assert!(error.message.contains("`table public.child` uses the catalog `pg_inherits`"), "{error:?}");
+    session.transact(script("create policy p on quiet using (true)")).await.expect("right");
+    let policies = table(|catalog, line| (catalog != "pg_policy").then(|| line.to_owned()));
+    let policies = census_with(&mut session, policies, EVERYTHING).await;
+    let answers = session.looks(policies.queries()).await.expect("right");
+    let disposition = |object: Address| (object.class != 3256).then_some(Disposition::Written);
+    let error =
+        policies.close(&mut session, &answers, &disposition, &|_| true).await.expect_err("it is left");
+    assert!(error.message.contains("of pg_policy` cannot be written"), "{error:?}");
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_letter_or_an_option_that_is_not_known_stops_and_names_who_has_it() {
+    let Some(scratch) = Scratch::new("census letters").await else { return };
+    let mut session = scratch.session().await;
+    let objects = "create table t (id int); create view v as select 1; \
+        create function f(out a int, variadic b int[]) language sql as $$ select 1 $$";
+    session.transact(script(objects)).await.expect("right");
+    let fewer = table(|_, line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["relkind", "emitted", "letters", known] => {
+            Some(format!("  relkind emitted letters {}", known.replace('v', "")))
+        }
+        ["proargmodes", "emitted", "letters", known] => {
+            Some(format!("  proargmodes emitted letters {}", known.replace('o', "")))
+        }
+        _ => Some(line.to_owned()),
+    });
+    let letters = census_with(&mut session, fewer, EVERYTHING).await;
+    let error = whole(&mut session, &letters).await.expect_err("a letter is not known");
+    assert_eq!(
+        lines(&error),
+        [
+            "`function public.f(integer[])` uses the letter `o` in `pg_proc.proargmodes`, which this release does not know",
+            "`view public.v` uses the letter `v` in `pg_class.relkind`, which this release does not know",
+        ]
+    );
+
+    // Only a superuser can put there what the server did not.
+    let put = "update pg_catalog.pg_attribute set attoptions = '{pg_attver=5,n_distinct=2}' \
+        where attrelid = 't'::regclass and attname = 'id'";
+    session.transact(script(put)).await.expect("right");
+    let all = census(&mut session).await;
+    assert_eq!(whole(&mut session, &all).await, Ok(vec![]));
+    let put = "update pg_catalog.pg_attribute set attoptions = '{pg_attnew=5}' \
+        where attrelid = 't'::regclass and attname = 'id'; \
+        update pg_catalog.pg_class set reloptions = '{fillfactor=5}' where oid = 'v'::regclass";
+    session.transact(script(put)).await.expect("right");
+    let error = whole(&mut session, &all).await.expect_err("two options are not known");
+    assert_eq!(
+        lines(&error),
+        [
+            "`view public.v` uses the storage option `fillfactor`, which this release does not know",
+            "`table public.t` uses the column option `pg_attnew`, which this release does not know",
+        ]
+    );
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn what_was_changed_on_objects_of_the_server_is_seen() {
+    let Some(scratch) = Scratch::new("census system").await else { return };
+    let mut session = scratch.session().await;
+    // What restoring an old file does, and what leaves everything as it was.
+    let nothing = "comment on schema public is 'standard public schema'; \
+        comment on extension plpgsql is 'PL/pgSQL procedural language'; \
+        grant execute on function pg_catalog.now() to pg_monitor; \
+        revoke execute on function pg_catalog.now() from pg_monitor; \
+        grant select on pg_catalog.pg_class to pg_monitor; revoke select on pg_catalog.pg_class from pg_monitor";
+    session.transact(script(nothing)).await.expect("right");
+    let census = census(&mut session).await;
+    assert_eq!(whole(&mut session, &census).await, Ok(vec![]));
+
+    let changes = "comment on function pg_catalog.now() is 'ours'; \
+        comment on column pg_catalog.pg_class.relname is 'ours'; \
+        comment on schema public is 'ours'; alter schema public owner to pg_monitor; \
+        revoke execute on function pg_catalog.now() from public; \
+        grant select (relname) on pg_catalog.pg_class to pg_monitor; revoke usage on language plpgsql from public";
+    session.transact(script(changes)).await.expect("right");
+    let error = whole(&mut session, &census).await.expect_err("things were changed");
+    let changed = |name: &str, what: &str| format!("a change of the {what} of `{name}` cannot be written");
+    let expected = [
+        changed("function pg_catalog.now()", "privileges"),
+        changed("function pg_catalog.now()", "comment"),
+        changed("table column pg_catalog.pg_class.relname", "privileges"),
+        changed("table column pg_catalog.pg_class.relname", "comment"),
+        changed("language plpgsql", "privileges"),
+        changed("schema public", "owner"),
+        changed("schema public", "privileges"),
+        changed("schema public", "comment"),
+    ];
+    assert_eq!(lines(&error), expected);
+
+    // Whoever writes what concerns `public` answers for it; who does not write owners need not.
+    let plain = census_with(&mut session, Table::built_in(), Asked::default()).await;
+    let answers = session.looks(plain.queries()).await.expect("right");
+    let writes = |change: &SystemChange| change.address.class == 2615;
+    let error = plain.close(&mut session, &answers, &|_| Some(Disposition::Written), &writes).await;
+    assert_eq!(lines(&error.expect_err("comments are left")), [&*expected[1], &*expected[3]]);
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_role_without_rights_counts_the_same_and_temporary_objects_do_not_count() {
+    let Some(scratch) = Scratch::new("census roles").await else { return };
+    let mut session = scratch.session().await;
+    let objects = "create table t (id int primary key, note text); create foreign data wrapper w; \
+        create server s foreign data wrapper w; create user mapping for public server s; \
+        create subscription dbsetup_census connection 'dbname=nowhere' publication p with (connect = false, slot_name = none)";
+    session.transact(script(objects)).await.expect("right");
+    let answers = {
+        let census = census(&mut session).await;
+        session.looks(census.queries()).await.expect("right")
+    };
+    let temporary = "create temp table hidden (id int generated always as identity primary key check (id > 0), a text default 'x', b text);
+        create temp view v as select 1; create rule r as on delete to hidden do nothing;
+        alter table hidden enable row level security; create policy p on hidden using (true);
+        create statistics pg_temp.s on a, b from hidden; create trigger g before update on hidden execute function suppress_redundant_updates_trigger();
+        create type pg_temp.e as enum ('a'); create domain pg_temp.d as int check (value > 0)";
+    session.begin(false).await.expect("right");
+    session.execute(&temporary).await.expect("right");
+    let census_of_all = census(&mut session).await;
+    let with_temporary = session.looks(census_of_all.queries()).await.expect("right");
+    assert_eq!(with_temporary[0], answers[0]);
+    // Nor do they stand for anything that is not known.
+    let fewer = table(|_, line| {
+        let is_it = line.starts_with("  relpersistence ") || line.starts_with("  attidentity ");
+        let line = if is_it { line.split(" letters ").next() } else { Some(line) };
+        Some(format!("{}{}", line.unwrap_or_default(), if is_it { " letters pu" } else { "" }))
+    });
+    let fewer = census_with(&mut session, fewer, EVERYTHING).await;
+    assert_eq!(whole(&mut session, &fewer).await, Ok(vec![]));
+    session.rollback().await.expect("right");
+
+    let ordinary = SessionOptions { role: Some("pg_signal_backend".into()), ..options() };
+    let mut ordinary = scratch.session_with(&ordinary).await;
+    let census_of_role = census(&mut ordinary).await;
+    let as_role = ordinary.looks(census_of_role.queries()).await.expect("an ordinary role may");
+    // The letters of a subscription are closed to it before release 14.
+    assert_eq!(as_role[0], answers[0]);
+    assert_eq!(whole(&mut ordinary, &census_of_role).await, Ok(vec![]));
+    session.transact(script("drop subscription dbsetup_census")).await.expect("right");
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_database_has() {
+    let Some(scratch) = Scratch::new("census native").await else { return };
+    let mut session = scratch.session().await;
+    let request = DumpRequest { via: Some(Via::Native), ledger: Some(ledger()), ..DumpRequest::default() };
+    // Made anew, they have identifiers of users.
+    let objects = "drop extension plpgsql; create extension plpgsql; drop schema public; create schema public; \
+        comment on schema public is 'ours'; create schema app";
+    session.transact(script(objects)).await.expect("right");
+    session.look("create temp table hidden (id int primary key)".into()).await.expect("right");
+    let dump = session.dump(&request).await.expect("everything is written");
+    assert!(
+        dump.text.contains("COMMENT ON SCHEMA public IS 'ours'") && !dump.text.contains("plpgsql"),
+        "{}",
+        dump.text
+    );
+
+    let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
+    session.transact(script(objects)).await.expect("a superuser may");
+    let error = session.dump(&request).await.expect_err("it is in nobody's schema");
+    assert_eq!(lines(&error), ["`function pg_catalog.dbsetup_test()` cannot be written"]);
+    session.transact(script("drop function pg_catalog.dbsetup_test()")).await.expect("right");
+
+    let objects = "comment on function pg_catalog.now() is 'ours'";
+    session.transact(script(objects)).await.expect("right");
+    let error = session.dump(&request).await.expect_err("it is not written");
+    assert_eq!(lines(&error), ["a change of the comment of `function pg_catalog.now()` cannot be written"]);
+    scratch.done().await;
+}
