@@ -120,6 +120,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             && after.state.progress.is_empty()
             && after.state.meta(meta_key::LOADING).is_none()
         {
+            session.tell_notices();
             if !options.allow_missing {
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }

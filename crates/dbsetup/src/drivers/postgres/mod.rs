@@ -211,9 +211,9 @@ impl Driver for Session {
         Box::pin(self.flush())
     }
 
-    /// sqlx hands notices to `tracing` and keeps none: there is nothing to return.
+    /// sqlx hands the server's notices to `tracing` and keeps none: these are what a dump noted.
     fn take_notices(&mut self) -> Vec<String> {
-        Vec::new()
+        std::mem::take(&mut self.notes)
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -29,7 +29,9 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
     {
         let disposition = composed.disposition();
-        census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?;
+        let notes =
+            census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?;
+        session.notes = notes;
     }
     Ok(composed.text)
 }

@@ -1,12 +1,12 @@
 //! The census of a native dump, on every server that can be reached.
 //!
-//! `DBSETUP_TEST_POSTGRES_RELEASES` names servers of further releases, by superusers' URLs with blanks between;
+//! `DBSETUP_TEST_RELEASE_12` and so on name servers of further releases, by superusers' URLs;
 //! `DBSETUP_TEST_REGRESSION_15`, `_17` and `_18` the database `regression` of PostgreSQL's own tests, with `dumptest`,
 //! the objects of pg_dump's own tests, beside it.
 
 use std::collections::BTreeMap;
 
-use super::structure::census::{Address, Asked, Census, Disposition, SystemChange, Table, enumerate};
+use super::structure::census::{Address, Asked, Census, Disposition, Known, SystemChange, Table, enumerate};
 use super::*;
 use crate::driver::{DbErrorClass, Via};
 
@@ -60,10 +60,9 @@ fn without(catalog: &str, column: &str) -> Table {
 
 /// Sessions on every server there is, in a database that has nothing to be left out.
 async fn releases() -> Vec<Session> {
-    let more = std::env::var("DBSETUP_TEST_POSTGRES_RELEASES").unwrap_or_default();
+    let more = (12..100).filter_map(|major| std::env::var(format!("DBSETUP_TEST_RELEASE_{major}")).ok());
     let mut sessions = Vec::new();
-    for url in more.split_whitespace().map(str::to_owned).chain(base().map(|base| format!("{base}/postgres")))
-    {
+    for url in more.chain(base().map(|base| format!("{base}/postgres"))) {
         let server = PostgresServer::new(&DatabaseUrl::new(url), None).expect("the URL is right");
         sessions.push(Session::connect(&server.place, &options()).await.expect("the server answers"));
     }
@@ -84,7 +83,7 @@ async fn every_column_of_every_release_is_known_and_nothing_built_in_is_taken_fo
             let (catalog, column) = (cell(0), cell(1));
             if major <= 18 && cell(2) == "t" {
                 let known = known.column(major, &catalog, &column);
-                assert!(known.is_some_and(|known| known.has_letters()), "{major}: {catalog}.{column}");
+                assert!(known.is_some_and(Known::has_letters), "{major}: {catalog}.{column}");
             }
             live.push((catalog, column));
         }
@@ -327,7 +326,7 @@ async fn a_role_without_rights_counts_the_same_and_temporary_objects_do_not_coun
         create statistics pg_temp.s on a, b from hidden; create trigger g before update on hidden execute function suppress_redundant_updates_trigger();
         create type pg_temp.e as enum ('a'); create domain pg_temp.d as int check (value > 0)";
     session.begin(false).await.expect("right");
-    session.execute(&temporary).await.expect("right");
+    session.execute(temporary).await.expect("right");
     let census_of_all = census(&mut session).await;
     let with_temporary = session.looks(census_of_all.queries()).await.expect("right");
     assert_eq!(with_temporary[0], answers[0]);
@@ -367,6 +366,7 @@ async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_databas
 
     let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
     session.transact(script(objects)).await.expect("a superuser may");
+    assert_eq!(session.take_notices(), [""; 0]);
     let error = session.dump(&request).await.expect_err("it is in nobody's schema");
     assert_eq!(lines(&error), ["`function pg_catalog.dbsetup_test()` cannot be written"]);
     session.transact(script("drop function pg_catalog.dbsetup_test()")).await.expect("right");

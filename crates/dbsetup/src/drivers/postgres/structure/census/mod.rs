@@ -19,9 +19,9 @@ mod system;
 mod verdict;
 
 pub use catalogs::enumerate;
-#[cfg(test)]
-pub use columns::BUILT_IN;
 pub use columns::Table;
+#[cfg(test)]
+pub use columns::{BUILT_IN, Known};
 pub use system::{Aspect, SystemChange};
 pub use verdict::Verdict;
 
