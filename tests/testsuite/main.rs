@@ -25,4 +25,5 @@ mod safety;
 mod secrets;
 mod setup;
 mod streams;
+mod structures;
 mod usage;

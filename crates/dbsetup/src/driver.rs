@@ -316,6 +316,22 @@ pub struct DumpRequest {
     pub ledger: Option<LedgerTable>,
 }
 
+/// A structure as a driver writes it: the statements of a file, without its frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Structure {
+    /// The statements, each with its `;`.
+    pub text: String,
+    /// What somebody who relies on the text should know: what could not be looked at, what is left out by rule. A
+    /// sentence each.
+    pub notes: Vec<String>,
+}
+
+impl From<String> for Structure {
+    fn from(text: String) -> Self {
+        Self { text, notes: Vec::new() }
+    }
+}
+
 /// What a URL names, before anything is connected.
 pub trait Server: Send + Sync {
     /// The place, for messages.
@@ -358,8 +374,11 @@ pub trait Driver: Send {
         ledger: &'a LedgerTable,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<String>, DbError>>;
+    /// Returns those of `names`, in any case of letters, that the server has no setting of: a newer release may.
+    fn unknown_settings<'a>(&'a mut self, names: &'a [String])
+    -> BoxFuture<'a, Result<Vec<String>, DbError>>;
     /// Returns the structure without ledger rows: statements that end in `;`, a blank line between.
-    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>>;
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>>;
 
     // -- Locking.
 

@@ -39,6 +39,10 @@ pub(crate) struct State {
     pub capacity: Option<u64>,
     /// What begins to run while the structure is read.
     pub begins_during_dump: Option<Progress>,
+    /// What the server has no setting of.
+    pub unknown_settings: Vec<String>,
+    /// What a dump says besides its text.
+    pub notes: Vec<String>,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
 }
@@ -309,10 +313,19 @@ impl Driver for FakeSession {
         ready(self.database.call(|state| Ok(state.effects.iter().take(limit).cloned().collect())))
     }
 
-    fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    fn unknown_settings<'a>(
+        &'a mut self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        ready(self.database.call(|state| {
+            Ok(names.iter().filter(|name| state.unknown_settings.contains(name)).cloned().collect())
+        }))
+    }
+
+    fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         ready(self.database.call(|state| {
             state.ledger.progress.extend(state.begins_during_dump.take());
-            Ok(state.effects.join("\n\n"))
+            Ok(Structure { text: state.effects.join("\n\n"), notes: state.notes.clone() })
         }))
     }
 

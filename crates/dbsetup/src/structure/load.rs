@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::format::{self, Author};
-use super::scan;
+use super::scan::{self, Scan};
 use crate::driver::{LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
@@ -188,7 +188,8 @@ async fn fill(
         refuse_objects(session, &ledger).await?;
     }
     let stamp = scan::stamp(&path, &shown)?;
-    let found = scan::scan(&path, &shown, dialect, author)?;
+    let mut found = scan::scan(&path, &shown, dialect, author)?;
+    pass_over_unknown(session, &shown, &mut found).await?;
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes: stamp.0 });
     let empties = force || reload;
     // Emptying takes our own tables along, and with them what they say.
@@ -258,6 +259,24 @@ async fn fill(
     session.tell_notices();
     session.teller().tell(What::Loaded { path: shown, statements, took: start.elapsed() });
     Ok(statements)
+}
+
+/// Passes over what another program set for servers newer than this one, and says so.
+async fn pass_over_unknown(session: &mut Session<'_>, shown: &Path, found: &mut Scan) -> Result<()> {
+    let mut names: Vec<String> = found.newer_settings.iter().map(|setting| setting.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let unknown = session.driver().await?.unknown_settings(&names).await?;
+    for setting in found.pass_over(&unknown) {
+        let (path, line) = (shown.display(), setting.line);
+        let text =
+            format!("`SET {}` in {path}:{line} is passed over: this server does not know it", setting.name);
+        session.teller().warn(text, None);
+    }
+    Ok(())
 }
 
 /// What was scanned is what was sent, or nothing of it stays.

@@ -2,6 +2,7 @@
 
 mod dump;
 mod format;
+mod header;
 mod load;
 mod scan;
 

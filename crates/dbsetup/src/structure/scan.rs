@@ -17,6 +17,29 @@ const CLIENT_SETTINGS: [&str; 5] = [
     "CLIENT_MIN_MESSAGES",
 ];
 
+/// Settings that files of other programs make, and that not every supported server knows. No other is ever passed over.
+/// <https://www.postgresql.org/docs/release/>
+const NEWER_SETTINGS: [&str; 4] = [
+    // Since 14.
+    "DEFAULT_TOAST_COMPRESSION",
+    "IDLE_SESSION_TIMEOUT",
+    // Since 17.
+    "EVENT_TRIGGERS",
+    // Since 17, and late minor releases of older ones.
+    "RESTRICT_NONSYSTEM_RELATION_KIND",
+];
+
+/// A setting that an older server may not know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewerSetting {
+    /// In lower case.
+    pub name: String,
+    /// The line of its statement.
+    pub line: u64,
+    /// The statement, counted as [`Scan::skipped`] does.
+    number: u64,
+}
+
 /// What a file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
@@ -26,12 +49,25 @@ pub(super) struct Scan {
     pub relations: u64,
     /// Statements that are passed over, counted from 0 over all of the file, in order.
     skipped: Vec<u64>,
+    /// Settings that the server must be asked about before the file is sent.
+    pub newer_settings: Vec<NewerSetting>,
 }
 
 impl Scan {
     /// What is done with the statement of that number: decided once, when the file was scanned.
     pub fn verdict(&self, number: u64) -> Use {
         if self.skipped.binary_search(&number).is_ok() { Use::Skip } else { Use::Run }
+    }
+
+    /// Passes over the settings that the server does not know, and returns them.
+    pub fn pass_over(&mut self, unknown: &[String]) -> Vec<NewerSetting> {
+        let (passed, known): (Vec<_>, Vec<_>) =
+            self.newer_settings.drain(..).partition(|setting| unknown.contains(&setting.name));
+        self.newer_settings = known;
+        self.skipped.extend(passed.iter().map(|setting| setting.number));
+        self.skipped.sort_unstable();
+        self.statements -= passed.len() as u64;
+        passed
     }
 }
 
@@ -57,6 +93,12 @@ pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) 
                     Use::Run => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
+                        if author == Author::Foreign
+                            && let Some(name) = newer_setting(dialect, &statement.text)
+                        {
+                            let line = statement.start.line;
+                            found.newer_settings.push(NewerSetting { name, line, number });
+                        }
                     }
                     Use::Skip => found.skipped.push(number),
                 }
@@ -118,6 +160,14 @@ fn classify(
         );
     }
     Ok(Use::Run)
+}
+
+/// Returns the setting that a statement makes, where an older server may not know it.
+fn newer_setting(dialect: Dialect, statement: &str) -> Option<String> {
+    let words = sql::statement_words(dialect, statement, 2);
+    let [set, name] = &words[..] else { return None };
+    let is_newer = dialect == Dialect::Postgres && set == "SET" && NEWER_SETTINGS.contains(&name.as_str());
+    is_newer.then(|| name.to_lowercase())
 }
 
 fn creates_relation(dialect: Dialect, statement: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Kind;
-use crate::event::{Observer, Silent};
+use crate::event::{Event, Observer, Silent, What};
 use crate::fake::{FakeDatabase, Fault};
 use crate::ledger::{Progress, meta_key};
 use crate::migration::testing::{repo, state};
@@ -102,4 +102,69 @@ async fn a_dump_to_another_file_knows_the_versions_that_were_squashed() {
     });
     let other = directory.path().join("other.sql");
     dump(&mut session(&repo, &Silent, &database), &DumpOptions::default(), Some(&other)).await.unwrap();
+}
+
+/// Keeps what it hears.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<What>>);
+
+impl Observer for Heard {
+    fn on(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.what.clone());
+    }
+}
+
+#[tokio::test]
+async fn what_a_dump_says_of_itself_is_a_warning() {
+    let (_directory, repo, database) = fixture(0);
+    database.with(|state| state.notes = vec!["large objects are not counted".into()]);
+    let heard = Heard::default();
+    dump(&mut session(&repo, &heard, &database), &DumpOptions::default(), None).await.unwrap();
+    let events = heard.0.into_inner().unwrap();
+    let warning = What::Warning { text: "large objects are not counted".into(), help: None };
+    assert_eq!(events, [warning]);
+}
+
+#[tokio::test]
+async fn a_dump_keeps_the_filters_of_its_file_and_says_so() {
+    let (_directory, repo, database) = fixture(0);
+    let options = DumpOptions { exclude_tables: vec!["tmp_*".into()], ..DumpOptions::default() };
+    let first = dump(&mut session(&repo, &Silent, &database), &options, None).await.unwrap();
+    assert_eq!(first.text.lines().nth(1), Some("-- excluded: table tmp_*"), "{}", first.text);
+    std::fs::write(&repo.structure, &first.text).unwrap();
+    let heard = Heard::default();
+    let again = dump(&mut session(&repo, &heard, &database), &DumpOptions::default(), None).await.unwrap();
+    assert!(again.is_current());
+    let told = heard.0.into_inner().unwrap();
+    assert!(
+        matches!(&told[..], [What::FiltersKept { filters, .. }] if filters[..] == ["excluded: table tmp_*"]),
+        "{told:?}"
+    );
+    let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
+    let whole = dump(&mut session(&repo, &Silent, &database), &options, None).await.unwrap();
+    assert!(!whole.text.contains("-- excluded"), "{}", whole.text);
+}
+
+#[tokio::test]
+async fn a_setting_of_a_newer_server_is_passed_over_and_no_other_is() {
+    let (_directory, repo, database) = fixture(0);
+    let text = "SET event_triggers = false;\nSET idle_session_timeout = 0;\nSET work_memm = 1;\n\
+                create table t (i int);\n";
+    std::fs::write(&repo.structure, text).unwrap();
+    database.with(|state| state.unknown_settings = vec!["event_triggers".into(), "work_memm".into()]);
+    let heard = Heard::default();
+    let outcome = load(&mut session(&repo, &heard, &database), &LoadRequest::default()).await.unwrap();
+    assert_eq!(outcome, LoadOutcome::Loaded { statements: 3 });
+    let sent = database.effects().join("\n");
+    assert!(!sent.contains("event_triggers"), "{sent}");
+    assert!(sent.contains("idle_session_timeout") && sent.contains("work_memm"), "{sent}");
+    let warned = heard.0.into_inner().unwrap().into_iter().find_map(|what| match what {
+        What::Warning { text, .. } => Some(text),
+        _ => None,
+    });
+    let warned = warned.expect("it is said");
+    assert!(
+        warned.starts_with("`SET event_triggers` in ") && warned.contains("structure.sql:1 "),
+        "{warned}"
+    );
 }

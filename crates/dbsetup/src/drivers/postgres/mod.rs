@@ -24,7 +24,7 @@ mod tests;
 
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FoundTable, LedgerState, LockKey,
-    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Target, Work,
+    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -123,7 +123,14 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
-    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    fn unknown_settings<'a>(
+        &'a mut self,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(self.without_settings(names))
+    }
+
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
     }
 
@@ -211,9 +218,9 @@ impl Driver for Session {
         Box::pin(self.flush())
     }
 
-    /// sqlx hands the server's notices to `tracing` and keeps none: these are what a dump noted.
+    /// sqlx hands notices to `tracing` and keeps none: there is nothing to return.
     fn take_notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
+        Vec::new()
     }
 
     fn close(self: Box<Self>) -> BoxFuture<'static, ()> {

@@ -47,8 +47,6 @@ pub(super) struct Session {
     pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
     /// Whether the server takes no changes.
     standby: bool,
-    /// What a dump could not look at, or found that is not known, until somebody asks.
-    pub(super) notes: Vec<String>,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -183,7 +181,6 @@ impl Session {
             watches_client: false,
             found: None,
             standby: false,
-            notes: Vec::new(),
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {

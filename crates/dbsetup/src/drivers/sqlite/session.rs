@@ -12,7 +12,7 @@ use super::lock::Locks;
 use crate::driver::{
     About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FoundTable, LedgerState, LockKey,
 };
-use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Work};
+use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Structure, Work};
 use crate::ledger::{Change, LedgerTable};
 
 /// Rows of text.
@@ -205,7 +205,12 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
-    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    /// Files for other engines are refused before anybody asks.
+    fn unknown_settings<'a>(&'a mut self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
     }
 

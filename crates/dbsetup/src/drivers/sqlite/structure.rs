@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Either, SqliteConnection};
 use super::catalog::{SHADOWS, quoted};
 use super::error::{self, failure};
 use super::session::{Open, Rows, Session, texts};
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Via};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure, Via};
 use crate::ledger::{self, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::sql::{self, Dialect, TokenKind};
 
@@ -165,12 +165,18 @@ impl Object {
 
 /// Refuses what SQLite has not.
 fn refuse(request: &DumpRequest) -> Result<(), DbError> {
-    let unsupported = |what: &str| Err(failure(DbErrorClass::Unsupported, what));
+    let asked_for = |what: &str| Err(failure(DbErrorClass::Configuration, what));
     if request.via == Some(Via::PgDump) {
-        return unsupported("`pg_dump` does not read SQLite databases");
+        return asked_for("`pg_dump` does not read SQLite databases");
     }
     if request.schemas.iter().chain(&request.exclude_schemas).any(|schema| schema != "main") {
-        return unsupported("SQLite databases have no schemas to choose from");
+        return asked_for("SQLite databases have no schemas to choose from");
+    }
+    if !request.exclude_extensions.is_empty() {
+        return asked_for("SQLite databases have no extensions to leave out");
+    }
+    if request.owners || request.privileges {
+        return asked_for("SQLite databases have neither owners nor privileges");
     }
     Ok(())
 }
@@ -287,7 +293,7 @@ async fn load(copy: &mut SqliteConnection, text: &str) -> Result<Vec<Rows>, (usi
 
 impl Session {
     /// Returns the structure, proved.
-    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<String, DbError> {
+    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         refuse(request)?;
         // One transaction: the structure is that of one moment.
         let alone = self.open == Open::Nothing;
@@ -305,7 +311,7 @@ impl Session {
         choose(&mut snapshot, request)?;
         let text = write(&snapshot, request.ledger.as_ref());
         self.prove(&snapshot, request, &text).await?;
-        Ok(text)
+        Ok(text.into())
     }
 
     /// Names the virtual table whose module is missing, if that is why the catalog could not be read.

@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
-use super::object::{column, comment, extension, relation, schema};
+use super::object::{
+    access_method, aggregate, cast, collation, column, comment, composite, conversion, data_type, domain,
+    enumeration, extension, function, language, operator, operator_class, operator_family, range, relation,
+    schema, text_search, transform,
+};
 use super::query::{Facts, Query};
 
 /// One dependency: `from` needs `to`.
@@ -26,10 +30,32 @@ pub struct Catalog {
     pub members: HashMap<Address, Oid>,
     /// What is a part of something else: row types, array types, indexes of constraints, rules of views, toast tables.
     pub internal: HashMap<Address, Address>,
+    /// The relation of each composite type.
+    pub rows: HashMap<Oid, Oid>,
     pub schemas: HashMap<Oid, schema::Schema>,
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub types: data_type::DataTypes,
+    pub labels: enumeration::Labels,
+    pub ranges: range::Ranges,
+    pub domain_constraints: domain::DomainConstraints,
+    pub composite_collations: composite::Collations,
+    pub functions: function::Functions,
+    pub aggregates: aggregate::Aggregates,
+    pub operators: operator::Operators,
+    pub operator_families: operator_family::OperatorFamilies,
+    pub family_members: operator_family::Members,
+    /// The class or family that each member of a family belongs to.
+    pub member_owners: HashMap<Address, Address>,
+    pub operator_classes: operator_class::OperatorClasses,
+    pub casts: cast::Casts,
+    pub transforms: transform::Transforms,
+    pub conversions: conversion::Conversions,
+    pub languages: language::Languages,
+    pub access_methods: access_method::AccessMethods,
+    pub collations: collation::Collations,
+    pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
 }
 
@@ -50,11 +76,8 @@ impl Catalog {
 
     /// The relation that has an object's columns: its own, or that of a composite type.
     pub fn row_of(&self, address: Address) -> Oid {
-        let part = |(part, of): (&Address, &Address)| {
-            (*of == address && part.class == class::RELATION).then_some(part.oid)
-        };
         match address.class {
-            class::TYPE => self.internal.iter().find_map(part).unwrap_or_default(),
+            class::TYPE => self.rows.get(&address.oid).copied().unwrap_or_default(),
             _ => address.oid,
         }
     }
@@ -78,11 +101,15 @@ pub fn queries(_: &Facts) -> Vec<Query> {
 
 fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let depend = Depend { from: row.address(), to: row.address(), kind: row.letter() };
+    operator_family::depend(catalog, &depend);
     match depend.kind {
         'e' if depend.to.class == class::EXTENSION => {
             catalog.members.insert(depend.from, depend.to.oid);
         }
         'i' => {
+            if (depend.from.class, depend.to.class) == (class::RELATION, class::TYPE) {
+                catalog.rows.insert(depend.to.oid, depend.from.oid);
+            }
             catalog.internal.insert(depend.from, depend.to);
             catalog.depends.push(depend);
         }

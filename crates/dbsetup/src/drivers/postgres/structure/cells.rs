@@ -93,6 +93,12 @@ impl<'r> Cells<'r> {
         self.raw().and_then(|text| text.chars().next()).unwrap_or(' ')
     }
 
+    /// The schema and the name of an object; nothing where the name is NULL.
+    pub fn named(&mut self) -> Option<(Oid, String)> {
+        let schema = self.oid();
+        self.maybe().map(|name| (schema, name))
+    }
+
     /// The elements of an array of one dimension; NULL reads as an empty one, and so do NULLs inside, which no
     /// catalog has.
     pub fn list(&mut self) -> Vec<String> {

@@ -19,14 +19,17 @@ mod read;
 mod writer;
 
 use super::session::Session;
-use crate::driver::{DbError, DumpRequest, Via};
+use crate::driver::{DbError, DumpRequest, Structure, Via};
 
 impl Session {
-    /// Returns the structure as text.
-    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<String, DbError> {
+    /// Returns the structure, and what is to be said about it.
+    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         match request.via {
             Some(Via::Native) => native::dump(self, request).await,
-            _ => pg_dump::dump(&self.place, self.options.role.as_deref(), self.version, request).await,
+            _ => {
+                let role = self.options.role.as_deref();
+                Ok(pg_dump::dump(&self.place, role, self.version, request).await?.into())
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::guard;
 use super::query::Facts;
 use super::read::{Reading, read};
 use super::writer::Refused;
-use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::session::Session;
@@ -15,7 +15,7 @@ use crate::drivers::postgres::session::Session;
 const TRIES: u32 = 4;
 
 /// Returns the structure as text.
-pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<String, DbError> {
+pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
     let facts = Facts {
         version: session.version,
         owners: request.owners,
@@ -27,13 +27,11 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     let census = Census::new(session.version / 10_000, &catalogs, asked);
     let reading = steady(session, &facts, &census.queries()).await?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    {
+    let notes = {
         let disposition = composed.disposition();
-        let notes =
-            census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?;
-        session.notes = notes;
-    }
-    Ok(composed.text)
+        census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
+    };
+    Ok(Structure { text: composed.text, notes })
 }
 
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more

@@ -22,6 +22,8 @@ pub enum Rank {
     OperatorClass,
     Cast,
     Transform,
+    /// Functions whose body the server parsed.
+    ParsedFunction,
     Conversion,
     TextSearch,
     ForeignDataWrapper,

@@ -1,18 +1,37 @@
 //! The families of objects, a file each: what they read, and what they write.
 
+pub mod access_method;
+pub mod aggregate;
+pub mod base;
+pub mod cast;
+pub mod collation;
 pub mod column;
 pub mod comment;
+pub mod composite;
+pub mod conversion;
+pub mod data_type;
+mod definition;
+pub mod domain;
+pub mod enumeration;
 pub mod extension;
+pub mod function;
+pub mod language;
+pub mod operator;
+pub mod operator_class;
+pub mod operator_family;
+pub mod range;
 pub mod relation;
 pub mod schema;
+pub mod text_search;
+pub mod transform;
 
 // What every family needs.
-pub use super::address::{Address, Oid, class};
-pub use super::catalog::Catalog;
+pub use super::address::{Address, FIRST_USER_OID, Oid, class};
+pub use super::catalog::{Catalog, Depend};
 pub use super::cells::Cells;
 pub use super::feature::Feature;
 pub(super) use super::name;
-pub use super::node::{Graph, Key, Node, Rank, Step};
+pub use super::node::{Graph, Key, Node, Rank, Step, Write};
 pub use super::query::{Facts, Query, in_user_schema};
 pub use super::writer::Writer;
 
@@ -25,7 +44,27 @@ pub struct Family {
 }
 
 /// Every family that has objects of its own. A new kind of object is a file, and a line here.
-pub const FAMILIES: &[Family] = &[schema::FAMILY, extension::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    schema::FAMILY,
+    extension::FAMILY,
+    access_method::FAMILY,
+    language::FAMILY,
+    collation::FAMILY,
+    data_type::FAMILY,
+    enumeration::FAMILY,
+    domain::FAMILY,
+    composite::FAMILY,
+    range::FAMILY,
+    function::FAMILY,
+    aggregate::FAMILY,
+    operator::FAMILY,
+    operator_family::FAMILY,
+    operator_class::FAMILY,
+    cast::FAMILY,
+    transform::FAMILY,
+    conversion::FAMILY,
+    text_search::FAMILY,
+];
 
 /// The queries that several families share.
 pub fn shared_queries(facts: &Facts) -> Vec<Query> {
