@@ -31,10 +31,14 @@ pub enum Rank {
     UserMapping,
     Sequence,
     Table,
+    /// What stands in the block of a table, in this order, unless a loop of dependencies takes it out.
+    Default,
+    Attachment,
+    Constraint,
+    Index,
+    IndexAttachment,
     View,
     MaterializedView,
-    /// Indexes of partitioned tables that have to wait for the partitions, and their attachment.
-    PartitionIndex,
     ForeignKey,
     Trigger,
     Rule,

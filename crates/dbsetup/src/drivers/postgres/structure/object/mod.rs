@@ -6,22 +6,33 @@ pub mod base;
 pub mod cast;
 pub mod collation;
 pub mod column;
+pub mod column_definition;
+pub mod column_property;
 pub mod comment;
 pub mod composite;
+pub mod constraint;
 pub mod conversion;
 pub mod data_type;
+pub mod default;
 mod definition;
 pub mod domain;
 pub mod enumeration;
 pub mod extension;
+pub mod foreign_table;
 pub mod function;
+pub mod index;
+pub mod inherit;
 pub mod language;
+pub mod not_null;
 pub mod operator;
 pub mod operator_class;
 pub mod operator_family;
+pub mod options;
 pub mod range;
 pub mod relation;
 pub mod schema;
+pub mod sequence;
+pub mod table;
 pub mod text_search;
 pub mod transform;
 
@@ -47,6 +58,13 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     schema::FAMILY,
     extension::FAMILY,
+    table::FAMILY,
+    foreign_table::FAMILY,
+    inherit::FAMILY,
+    default::FAMILY,
+    constraint::FAMILY,
+    index::FAMILY,
+    sequence::FAMILY,
     access_method::FAMILY,
     language::FAMILY,
     collation::FAMILY,
