@@ -414,11 +414,38 @@ async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_databas
         dump.text
     );
 
+    // What belongs to a member is the extension's: keys, row types, triggers, rules.
+    let objects = "create table of_extension (id serial primary key, other int default 5 check (other > 0)); \
+        create trigger t before update on of_extension execute function suppress_redundant_updates_trigger(); \
+        create view view_of_extension as select 1 as a; create policy p on of_extension; \
+        create statistics s on id, other from of_extension; create type kind_of_extension as enum ('a'); \
+        alter extension plpgsql add table of_extension; alter extension plpgsql add view view_of_extension; \
+        alter extension plpgsql add type kind_of_extension; \
+        alter default privileges revoke execute on functions from public";
+    session.transact(script(objects)).await.expect("right");
+    assert_eq!(session.dump(&request).await.expect("everything is the extension's").text, dump.text);
+
     let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
     session.transact(script(objects)).await.expect("a superuser may");
     let error = session.dump(&request).await.expect_err("it is in nobody's schema");
     assert_eq!(lines(&error), ["`function pg_catalog.dbsetup_test()` cannot be written"]);
     session.transact(script("drop function pg_catalog.dbsetup_test()")).await.expect("right");
+
+    // A view is named, and its rule and row type are not.
+    let objects = "create view pg_catalog.dbsetup_test as select 1 as a";
+    let objects =
+        format!("set allow_system_table_mods = on; {objects}; create view public.other as select 1 as a");
+    session.transact(script(&objects)).await.expect("a superuser may");
+    let census = census(&mut session).await;
+    let answers = session.looks(census.queries()).await.expect("right");
+    let nothing =
+        census.close(&mut session, &answers, &|_| None, &|_| true).await.expect_err("nothing is written");
+    let named =
+        lines(&nothing).into_iter().filter(|line| line.contains("dbsetup_test") || line.contains("other"));
+    let expected =
+        ["`view pg_catalog.dbsetup_test` cannot be written", "`view public.other` cannot be written"];
+    assert_eq!(named.collect::<Vec<_>>(), expected);
+    session.transact(script("drop view pg_catalog.dbsetup_test, public.other")).await.expect("right");
 
     let objects = "comment on function pg_catalog.now() is 'ours'";
     session.transact(script(objects)).await.expect("right");

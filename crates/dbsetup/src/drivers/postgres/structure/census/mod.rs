@@ -112,6 +112,9 @@ impl Census {
             let rows = session.look(query).await?;
             verdict.settle(&rows, disposition);
         }
+        if let Some(query) = verdict.parts() {
+            verdict.leave_parts_out(&session.look(query).await?);
+        }
         let Some(query) = verdict.naming(&self.object_classes()) else { return Ok(verdict.into_notes()) };
         // A name is a help, and no reason to hide what was found: an object may be gone by now.
         let rows = session.look(query).await.unwrap_or_default();
