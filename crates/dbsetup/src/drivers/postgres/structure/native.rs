@@ -27,10 +27,11 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     let census = Census::new(session.version / 10_000, &catalogs, asked);
     let reading = steady(session, &facts, &census.queries()).await?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    let notes = {
+    let mut notes = composed.notes();
+    notes.extend({
         let disposition = composed.disposition();
         census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
-    };
+    });
     Ok(Structure { text: composed.text, notes })
 }
 

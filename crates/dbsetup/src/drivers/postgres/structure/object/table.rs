@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::default::Handed;
 use super::relation::Relation;
 use super::{
-    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
+    Address, Catalog, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
     column_definition, column_property, constraint, name, not_null, options, relation, sequence,
 };
 
