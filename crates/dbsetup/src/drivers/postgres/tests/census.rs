@@ -362,7 +362,7 @@ async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_databas
         comment on schema public is 'ours'; create schema app";
     session.transact(script(objects)).await.expect("right");
     session.look("create temp table hidden (id int primary key)".into()).await.expect("right");
-    let dump = session.dump(&request).await.expect("everything is written");
+    let dump = session.dump(&request).await.expect("everything is written").text;
     assert!(dump.contains("COMMENT ON SCHEMA public IS 'ours'") && !dump.contains("plpgsql"), "{dump}");
 
     let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
