@@ -71,4 +71,8 @@ pub mod class {
     pub const PUBLICATION_NAMESPACE: Oid = 6237;
     pub const DEFAULT_ACL: Oid = 826;
     pub const ENUM: Oid = 3501;
+    /// Its rows have no identifiers: the child's stands for the attachment of a partition or of its index.
+    pub const INHERITS: Oid = 2611;
+    /// Likewise: the sequence's stands for its being owned by a column.
+    pub const SEQUENCE: Oid = 2224;
 }

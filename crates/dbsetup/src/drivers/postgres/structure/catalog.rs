@@ -6,9 +6,11 @@ use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
 use super::object::{
-    access_method, aggregate, cast, collation, column, comment, composite, conversion, data_type, domain,
-    enumeration, extension, function, language, operator, operator_class, operator_family, range, relation,
-    schema, text_search, transform,
+    access_method, aggregate, cast, collation, column, comment, composite, constraint, conversion, data_type,
+    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
+    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
+    text_search, transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -36,6 +38,13 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
+    pub tables: table::Tables,
+    pub foreign_tables: foreign_table::ForeignTables,
+    pub inherits: inherit::Inherits,
+    pub defaults: default::Defaults,
+    pub constraints: constraint::Constraints,
+    pub indexes: index::Indexes,
+    pub sequences: sequence::Sequences,
     pub types: data_type::DataTypes,
     pub labels: enumeration::Labels,
     pub ranges: range::Ranges,
@@ -57,6 +66,21 @@ pub struct Catalog {
     pub collations: collation::Collations,
     pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
+    pub views: view::Views,
+    pub rules: rule::Rules,
+    pub triggers: trigger::Triggers,
+    pub policies: policy::Policies,
+    pub statistics: statistics::AllStatistics,
+    pub publications: publication::Publications,
+    pub subscriptions: subscription::Subscriptions,
+    pub event_triggers: event_trigger::EventTriggers,
+    pub foreign: foreign::ForeignObjects,
+    pub security_labels: label::Labels,
+    pub owners: owner::Owners,
+    pub privileges: privilege::AllPrivileges,
+    pub default_privileges: default_privileges::AllDefaults,
+    /// Extensions that objects are to be dropped with.
+    pub extension_needs: HashMap<Address, Vec<Oid>>,
 }
 
 impl Catalog {
@@ -74,11 +98,12 @@ impl Catalog {
         self.schemas.get(&schema).map_or("pg_catalog", |schema| &schema.name)
     }
 
-    /// The relation that has an object's columns: its own, or that of a composite type.
-    pub fn row_of(&self, address: Address) -> Oid {
+    /// The relation that has an object's columns: the object itself, or the row of a composite type.
+    pub fn row_of(&self, address: Address) -> Option<Address> {
         match address.class {
-            class::TYPE => self.rows.get(&address.oid).copied().unwrap_or_default(),
-            _ => address.oid,
+            class::RELATION => Some(address),
+            class::TYPE => self.rows.get(&address.oid).map(|row| Address::new(class::RELATION, *row)),
+            _ => None,
         }
     }
 
@@ -106,8 +131,12 @@ fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
         'e' if depend.to.class == class::EXTENSION => {
             catalog.members.insert(depend.from, depend.to.oid);
         }
+        'x' if depend.to.class == class::EXTENSION => {
+            catalog.extension_needs.entry(depend.from).or_default().push(depend.to.oid);
+            catalog.depends.push(depend);
+        }
         'i' => {
-            if (depend.from.class, depend.to.class) == (class::RELATION, class::TYPE) {
+            if depend.from.class == class::RELATION && depend.to.class == class::TYPE {
                 catalog.rows.insert(depend.to.oid, depend.from.oid);
             }
             catalog.internal.insert(depend.from, depend.to);

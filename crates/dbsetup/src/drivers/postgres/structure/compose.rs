@@ -9,6 +9,7 @@ use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
 use super::object;
+use super::object::part::Parts;
 use super::order::{self, Block, Part, Resolver};
 use super::writer::{Refused, Writer};
 use crate::driver::DumpRequest;
@@ -62,8 +63,9 @@ pub fn compose<'a>(
         vec![Refused { noun: circle.0.first().cloned().unwrap_or_default(), why }]
     })?;
     let mut writer = Writer::without(off);
+    let parts = object::part::all(catalog, &graph);
     for block in &blocks {
-        write_block(catalog, &graph, block, &mut writer);
+        write_block(catalog, &graph, &parts, block, &mut writer);
     }
     object::finish(catalog, &graph, &mut writer);
     if !writer.refused().is_empty() {
@@ -85,7 +87,7 @@ fn ambiguous(graph: &Graph) -> Vec<Refused> {
         .collect()
 }
 
-fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Writer) {
+fn write_block(catalog: &Catalog, graph: &Graph, parts: &Parts, block: &Block, writer: &mut Writer) {
     writer.begin_block();
     let nodes: Vec<&Node> = block.nodes.iter().map(|node| &graph.nodes[*node]).collect();
     let Some((leader, rest)) = nodes.split_first() else { return };
@@ -99,13 +101,13 @@ fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Wri
         return;
     }
     writer.object(leader.address, |writer| (leader.write)(catalog, &step, writer));
-    object::decorate(catalog, leader, writer);
+    object::decorate(catalog, leader, parts, writer);
     for node in rest {
         if !writer.has_written(node.address) && node.clause.is_none() {
             let step = Step { node, clauses: &[], in_block: true, replaces: false };
             writer.object(node.address, |writer| (node.write)(catalog, &step, writer));
         }
-        object::decorate(catalog, node, writer);
+        object::decorate(catalog, node, parts, writer);
     }
 }
 
@@ -123,6 +125,18 @@ impl Composed<'_> {
     /// What the text has, of the features that this schema has.
     pub fn features(&self) -> Vec<Feature> {
         self.writer.asked().iter().copied().collect()
+    }
+
+    /// What is not in the text by decision, and why, in words.
+    pub fn notes(&self) -> Vec<String> {
+        let mut left_out: Vec<String> = self
+            .graph
+            .left_out
+            .iter()
+            .map(|left| format!("{} is left out: {}", left.noun, left.why))
+            .collect();
+        left_out.sort();
+        left_out
     }
 
     /// Returns a function that tells what became of an object.

@@ -43,6 +43,8 @@ pub fn exclude(catalog: &Catalog, request: &DumpRequest, graph: &mut Graph) -> E
     }
     spread(catalog, request, graph, &mut excluded);
     let missed = missed(catalog, graph, &excluded);
+    graph.left_out.retain(|left| !catalog.is_member(left.address));
+    excluded.extend(graph.left_out.iter().map(|left| left.address));
     graph.nodes.retain(|node| !excluded.contains(&node.address));
     Excluded { objects: excluded, missed }
 }

@@ -29,11 +29,12 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     let reading = steady(session, &facts, &census.queries()).await?;
     let idle = filter::idle(&reading.catalog, request).map_err(|schema| no_schema(&schema))?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    let mut notes = {
+    let mut notes = idle;
+    notes.extend(composed.notes());
+    notes.extend({
         let disposition = composed.disposition();
         census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
-    };
-    notes.extend(idle);
+    });
     Ok(Structure { text: composed.text, notes })
 }
 

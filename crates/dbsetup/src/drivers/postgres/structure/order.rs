@@ -47,7 +47,7 @@ struct Unit {
 pub fn order(catalog: &Catalog, graph: &Graph) -> Result<Vec<Block>, Loop> {
     let mut plan = Plan::new(catalog, graph);
     loop {
-        let groups = plan.groups();
+        let mut groups = plan.groups();
         let loops = plan.loops(&groups);
         if loops.is_empty() {
             return Ok(plan.sorted(&groups));
@@ -59,6 +59,8 @@ pub fn order(catalog: &Catalog, graph: &Graph) -> Result<Vec<Block>, Loop> {
                 names.dedup();
                 return Err(Loop(names));
             }
+            // What stands in for an object leads itself.
+            groups.extend(groups.len()..plan.units.len());
         }
     }
 }
@@ -165,7 +167,8 @@ impl<'a> Plan<'a> {
     /// Takes out of their blocks what needs another block of the loop.
     fn detach(&mut self, groups: &[usize], component: &[usize]) -> bool {
         let component: HashSet<usize> = component.iter().copied().collect();
-        let leaving: Vec<usize> = (0..self.units.len())
+        // What was split for another loop of this round stands at the end, and has no block to leave.
+        let leaving: Vec<usize> = (0..groups.len())
             .filter(|&unit| groups[unit] != unit && component.contains(&groups[unit]))
             .filter(|&unit| {
                 let mut needs = self.units[unit].needs.iter().map(|need| groups[*need]);
@@ -192,7 +195,7 @@ impl<'a> Plan<'a> {
         self.units.push(Unit { node: self.units[unit].node, part: Part::Early, needs });
         self.owner.push(None);
         // The loop needs what stands in; everything else needs the whole.
-        for other in 0..early {
+        for other in 0..groups.len() {
             if other != unit && inside.contains(&groups[other]) {
                 for need in &mut self.units[other].needs {
                     if *need == unit {

@@ -66,7 +66,8 @@ impl Writer {
         self.refused.push(Refused { noun: noun.into(), why: why.into() });
     }
 
-    /// Says that every new database has the object that is being written: there is nothing to make.
+    /// Says that there is nothing to make: every new database has the object that is being written, or the statement
+    /// of another one makes it.
     pub fn nothing_to_make(&mut self) {
         self.wrote = true;
     }

@@ -362,8 +362,12 @@ async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_databas
         comment on schema public is 'ours'; create schema app";
     session.transact(script(objects)).await.expect("right");
     session.look("create temp table hidden (id int primary key)".into()).await.expect("right");
-    let dump = session.dump(&request).await.expect("everything is written").text;
-    assert!(dump.contains("COMMENT ON SCHEMA public IS 'ours'") && !dump.contains("plpgsql"), "{dump}");
+    let dump = session.dump(&request).await.expect("everything is written");
+    assert!(
+        dump.text.contains("COMMENT ON SCHEMA public IS 'ours'") && !dump.text.contains("plpgsql"),
+        "{}",
+        dump.text
+    );
 
     let objects = "create function pg_catalog.dbsetup_test() returns int language sql as 'select 1'";
     session.transact(script(objects)).await.expect("a superuser may");

@@ -27,16 +27,35 @@ pub struct Relation {
     pub access_method: Oid,
     /// 0 is the database's default.
     pub tablespace: Oid,
+    /// The name of the access method, where it is not the one that every server has.
+    pub method: Option<String>,
+    /// The TOAST table, 0 for none.
+    pub toast: Oid,
+    /// The name of the type that a typed table is of, qualified.
+    pub of_type_name: Option<String>,
+    /// What a partitioned table is partitioned by: `RANGE (a, b)`.
+    pub partition_key: Option<String>,
+    /// What a partition holds: `FOR VALUES IN (1)`, `DEFAULT`.
+    pub partition_bound: Option<String>,
 }
 
 /// All of them.
 pub type Relations = HashMap<Oid, Relation>;
 
+/// The access method of tables that every server has.
+const HEAP: Oid = 2;
+
 pub fn queries(_: &Facts) -> Vec<Query> {
     vec![Query::new(
         format!(
             "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relpersistence, c.reloptions, c.reloftype, \
-             c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relam, c.reltablespace \
+             c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relam, c.reltablespace, \
+             CASE WHEN c.relkind IN ('r', 'm', 'p') AND c.relam NOT IN (0, {HEAP}) THEN \
+             (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam) END, \
+             c.reltoastrelid, \
+             CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END, \
+             CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, \
+             CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END \
              FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind <> 't' AND {}",
             in_user_schema("c.relnamespace")
         ),
@@ -59,6 +78,11 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         replica_identity: row.letter(),
         access_method: row.oid(),
         tablespace: row.oid(),
+        method: row.maybe(),
+        toast: row.oid(),
+        of_type_name: row.maybe(),
+        partition_key: row.maybe(),
+        partition_bound: row.maybe(),
     };
     catalog.relations.insert(oid, relation);
 }

@@ -112,6 +112,21 @@ fn something_stands_in_early_where_nothing_can_leave() {
 }
 
 #[test]
+fn two_loops_are_broken_each_in_its_way() {
+    let nodes = vec![
+        Node { early: Some(nothing as _), ..node(1, Rank::View, "v") },
+        Node { early: Some(nothing as _), ..node(2, Rank::View, "w") },
+        node(3, Rank::Table, "t"),
+        Node { block: Some(at(3)), ..node(4, Rank::Table, "t_check") },
+        node(5, Rank::Function, "f"),
+        Node { early: Some(nothing as _), ..node(6, Rank::View, "x") },
+        Node { early: Some(nothing as _), ..node(7, Rank::View, "y") },
+    ];
+    let catalog = catalog(&[(1, 2), (2, 1), (4, 5), (5, 3), (6, 7), (7, 6)]);
+    assert_eq!(shown(&catalog, nodes), "t, f, t_check, v(early), w, v(late), x(early), y, x(late)");
+}
+
+#[test]
 fn a_loop_that_nothing_breaks_is_named() {
     let nodes = vec![node(1, Rank::Table, "a"), node(2, Rank::Table, "b"), node(3, Rank::Table, "c")];
     assert_eq!(shown(&catalog(&[(1, 2), (2, 1)]), nodes), "loop: OBJECT a, OBJECT b");
