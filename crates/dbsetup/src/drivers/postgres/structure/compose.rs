@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::address::Address;
+use super::address::{Address, class};
 use super::catalog::Catalog;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
@@ -148,7 +148,9 @@ impl Composed<'_> {
             if self.catalog.is_member(address) {
                 return Some(Disposition::Member);
             }
-            if self.excluded.objects.contains(&address) {
+            // Default privileges are asked for together with privileges.
+            let unasked = address.class == class::DEFAULT_ACL && !self.catalog.facts.privileges;
+            if unasked || self.excluded.objects.contains(&address) {
                 return Some(Disposition::Excluded);
             }
             if own.contains(&address) {
