@@ -212,7 +212,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             _ if is_implied => node.write = |_, _, writer| writer.nothing_to_make(),
             Place::Inline => node.clause = Some(clause),
             Place::Own if relation.kind == 'p' && rank == Rank::Constraint => {
-                node.after = inherit::attachments(catalog, constraint.relation);
+                node.after.extend(inherit::attached(catalog, constraint.relation));
             }
             Place::Own | Place::Copy | Place::Inherited => {}
         }
