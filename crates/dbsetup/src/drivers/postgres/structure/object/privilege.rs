@@ -182,7 +182,8 @@ fn write_all(
     writer: &mut Writer,
 ) {
     let mut sorted: Vec<&Grants> = catalog.privileges.0.get(&address).into_iter().flatten().collect();
-    sorted.sort_by_key(|grants| grants.column);
+    // What is taken away of a whole table is taken away of its columns.
+    sorted.sort_by_key(|grants| (grants.column != 0, grants.column));
     // Who may grant on a whole table may do so on its columns.
     let mut of_whole = Vec::new();
     for grants in sorted {
