@@ -148,8 +148,9 @@ impl Composed<'_> {
             if self.catalog.is_member(address) {
                 return Some(Disposition::Member);
             }
-            let unwanted = address.class == class::DEFAULT_ACL && !self.catalog.facts.privileges;
-            if unwanted || self.excluded.objects.contains(&address) {
+            // Default privileges are asked for together with privileges.
+            let unasked = address.class == class::DEFAULT_ACL && !self.catalog.facts.privileges;
+            if unasked || self.excluded.objects.contains(&address) {
                 return Some(Disposition::Excluded);
             }
             if own.contains(&address) {
