@@ -1,4 +1,4 @@
-# One private PostgreSQL server for one test run. Sourced by scripts/test.
+# One private PostgreSQL server for one test run. Sourced by scripts/test, after server.bash.
 #
 # postgres_find      sets postgres_bin to the directory of initdb, pg_ctl and postgres, or returns 1
 # postgres_install   installs the distribution's server when that needs no question, or returns 1
@@ -9,7 +9,6 @@
 
 postgres_bin=""
 postgres_dir=""
-postgres_user=""
 
 postgres_find() {
   local candidate
@@ -72,96 +71,39 @@ postgres_install() {
   return "$status"
 }
 
-# Runs a command as the server's owner. The server refuses to run as root.
+# Runs a command in the server's directory as its owner.
 as_postgres() {
-  if [ -z "$postgres_user" ]; then
-    (cd "$postgres_dir" && "$@")
-  elif command -v runuser >/dev/null; then
-    (cd "$postgres_dir" && runuser -u "$postgres_user" -- "$@")
-  else
-    (cd "$postgres_dir" && setpriv --reuid "$postgres_user" --regid "$(id -g "$postgres_user")" --clear-groups "$@")
-  fi
-}
-
-# Prints the directory to work under: memory when there is room (steady times), else the temporary directory.
-postgres_parent() {
-  local free parent=${TMPDIR:-/tmp}
-  parent=${parent%/}
-  if [ -d /dev/shm ] && [ -w /dev/shm ]; then
-    free=$(df -Pk /dev/shm | awk 'NR == 2 { print $4 }')
-    if [ "${free:-0}" -gt $((2 * 1024 * 1024)) ]; then
-      parent=/dev/shm
-    fi
-  fi
-  # A socket's path holds some 100 bytes; ours adds 50 at most.
-  if [ "${#parent}" -gt 50 ]; then
-    parent=/tmp
-  fi
-  echo "$parent"
+  as_owner "$postgres_dir" "$@"
 }
 
 postgres_start() {
-  local password port attempt started=""
-  postgres_dir=$(mktemp -d "$(postgres_parent)/dbsetup-test.XXXXXX")
-  if [ "$(id -u)" -eq 0 ]; then
-    postgres_user=nobody
-    if id postgres >/dev/null 2>&1; then
-      postgres_user=postgres
-    fi
-    chown "$postgres_user" "$postgres_dir"
-  fi
-
-  # A password that a test can look for in everything that the product prints.
-  password="secret-$(od -An -N12 -tx1 /dev/urandom | tr -d ' \n')"
-  printf '%s\n' "$password" | as_postgres sh -c "umask 077 && cat > password"
-  # The socket's directory is closed to others (mktemp), so it may do without a password.
-  if ! as_postgres "$postgres_bin/initdb" --pgdata=data --username=postgres --pwfile=password \
-    --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --no-locale >"$postgres_dir/initdb.log" 2>&1; then
-    cat "$postgres_dir/initdb.log" >&2
-    return 1
-  fi
-  as_postgres sh -c 'cat >> data/postgresql.conf' <<CONF
-listen_addresses = '127.0.0.1'
+  postgres_dir=$(mktemp -d "$(server_parent)/dbsetup-test.XXXXXX")
+  server_own "$postgres_dir"
+  server_init "$postgres_bin" "$postgres_dir" || return 1
+  # mktemp closed the directory to others, and with it the socket.
+  as_owner "$postgres_dir" sh -c 'cat >> data/postgresql.conf' <<CONF
 unix_socket_directories = '$postgres_dir'
 log_lock_waits = on
 log_line_prefix = '%m [%p] %d '
 CONF
+  server_start "$postgres_bin" "$postgres_dir" || return 1
 
-  # A port can be taken between a look and the start, so the start itself is the look.
-  for attempt in 1 2 3 4 5 6 7 8; do
-    port=$((20000 + (RANDOM % 12000)))
-    if as_postgres "$postgres_bin/pg_ctl" start --wait --timeout=60 --silent --pgdata=data --log=server.log \
-      --options="-p $port" </dev/null >/dev/null 2>&1; then
-      started=yes
-      break
-    fi
-    grep -q "Address already in use" "$postgres_dir/server.log" || break
-    echo "port $port is taken (attempt $attempt)" >&2
-  done
-  if [ -z "$started" ]; then
-    postgres_log_tail
-    return 1
-  fi
-
-  export DBSETUP_TEST_POSTGRES="postgres://postgres:$password@127.0.0.1:$port/postgres"
+  DBSETUP_TEST_POSTGRES=$(server_url "$postgres_dir")
+  export DBSETUP_TEST_POSTGRES
   export DBSETUP_TEST_POSTGRES_SOCKET="$postgres_dir"
   export DBSETUP_TEST_POSTGRES_BIN="$postgres_bin"
-  echo "$("$postgres_bin/postgres" --version), port $port, in $postgres_dir"
+  echo "$("$postgres_bin/postgres" --version), port $server_port, in $postgres_dir"
 }
 
 postgres_log_tail() {
-  if [ -n "$postgres_dir" ] && [ -f "$postgres_dir/server.log" ]; then
-    echo "--- last lines of the server's log" >&2
-    tail -n 40 "$postgres_dir/server.log" >&2
+  if [ -n "$postgres_dir" ]; then
+    server_log_tail "$postgres_dir"
   fi
 }
 
 postgres_stop() {
   [ -n "$postgres_dir" ] || return 0
-  if [ -f "$postgres_dir/data/postmaster.pid" ]; then
-    as_postgres "$postgres_bin/pg_ctl" stop --wait --timeout=20 --silent --mode=fast --pgdata=data >/dev/null 2>&1 ||
-      as_postgres "$postgres_bin/pg_ctl" stop --wait --timeout=20 --silent --mode=immediate --pgdata=data >&2 || true
-  fi
+  server_stop "$postgres_bin" "$postgres_dir"
   rm -rf "$postgres_dir"
   postgres_dir=""
 }

@@ -1,8 +1,11 @@
 //! A SQL file of any length, sent in batches inside an open transaction; failures point into the file.
 
+mod rows;
+
 use std::fs::File;
 use std::path::Path;
 
+use self::rows::{Row, Rows};
 use crate::driver::{Driver, ScriptError};
 use crate::error::{Error, Kind, Result, Site};
 use crate::failure::failing_range;
@@ -14,10 +17,13 @@ const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
 /// what is left of a message for every statement in it (`sqlite3_prepare_v3`).
 fn batch(dialect: Dialect) -> usize {
     match dialect {
-        Dialect::Sqlite => 8 * 1024,
+        Dialect::Sqlite => 16 * 1024,
         _ => 256 * 1024,
     }
 }
+
+/// What ends a statement of a batch.
+const ENDING: &str = ";\n";
 
 /// What is done with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +43,9 @@ pub(crate) struct SqlFile<'p> {
     pub shown: &'p Path,
     /// Its dialect.
     pub dialect: Dialect,
+    /// Whether rows that follow each other may be sent as one statement: nothing but tables that the file makes hears of
+    /// them.
+    pub joins_rows: bool,
 }
 
 impl SqlFile<'_> {
@@ -54,6 +63,7 @@ impl SqlFile<'_> {
             file: self,
             batch: String::new(),
             starts: Vec::new(),
+            rows: Rows::default(),
             sent: 0,
             chunk,
             in_chunk: 0,
@@ -73,8 +83,9 @@ pub(crate) fn open(path: &Path, shown: &Path, dialect: Dialect) -> Result<Splitt
 struct Sender<'p> {
     file: SqlFile<'p>,
     batch: String,
-    /// Where each statement of the batch starts: in the batch, and in the file.
+    /// Where each statement, or row of a statement, of the batch starts: in the batch, and in the file.
     starts: Vec<(usize, Location)>,
+    rows: Rows,
     sent: u64,
     /// How many statements make a transaction.
     chunk: u64,
@@ -90,7 +101,7 @@ impl Sender<'_> {
         classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
-        let SqlFile { path, shown, dialect } = self.file;
+        let SqlFile { path, shown, dialect, .. } = self.file;
         let mut splitter = open(path, shown, dialect)?;
         let mut data = Vec::new();
         while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
@@ -135,11 +146,31 @@ impl Sender<'_> {
     fn push(&mut self, statement: Statement) {
         if self.chunk != u64::MAX && is_setting(self.file.dialect, &statement.text) {
             self.settings.push_str(&statement.text);
-            self.settings.push_str(";\n");
+            self.settings.push_str(ENDING);
         }
-        self.starts.push((self.batch.len(), statement.start));
-        self.batch.push_str(&statement.text);
-        self.batch.push_str(";\n");
+        let row = Some(self.file.dialect)
+            .filter(|_| self.file.joins_rows)
+            .and_then(|dialect| Row::of(dialect, &statement.text));
+        match row {
+            Some(row) if self.rows.take(row) => {
+                self.batch.truncate(self.batch.len() - ENDING.len());
+                self.batch.push_str(",\n");
+                // What is before the values is on the same line.
+                let mut start = statement.start;
+                start.offset += row.head.len() as u64;
+                start.column += row.head.chars().count() as u64;
+                self.starts.push((self.batch.len(), start));
+                self.batch.push_str(row.values);
+            }
+            row => {
+                if row.is_none() {
+                    self.rows.end();
+                }
+                self.starts.push((self.batch.len(), statement.start));
+                self.batch.push_str(&statement.text);
+            }
+        }
+        self.batch.push_str(ENDING);
     }
 
     async fn flush(&mut self, driver: &mut dyn Driver) -> Result<()> {
@@ -151,6 +182,7 @@ impl Sender<'_> {
         self.in_chunk += self.starts.len() as u64;
         self.batch.clear();
         self.starts.clear();
+        self.rows.end();
         // One very long statement does not keep its memory for the rest of the file.
         self.batch.shrink_to(batch(self.file.dialect) * 2);
         Ok(())
@@ -173,8 +205,14 @@ impl Sender<'_> {
                 None => location.column + before.chars().count() as u64,
             },
         };
+        let rows = self.starts.iter().filter(|(start, _)| range.contains(start)).count();
         let width = self.batch[range].lines().next().unwrap_or_default().chars().count();
-        error.at(site(self.file.path, self.file.shown, at, width))
+        let error = error.at(site(self.file.path, self.file.shown, at, width));
+        if rows > 1 {
+            return error
+                .note(format!("it is one of the {rows} rows that begin there, which were sent together"));
+        }
+        error
     }
 
     fn copy_failed(&self, at: Location, failure: &ScriptError) -> Error {

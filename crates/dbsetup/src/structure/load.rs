@@ -237,7 +237,7 @@ async fn fill(
     let teller = session.teller();
     let progress = |bytes| teller.tell(What::LoadProgress { bytes });
     let chunk = if in_one { u64::MAX } else { CHUNK };
-    let sent = SqlFile { path: &path, shown: &shown, dialect }
+    let sent = SqlFile { path: &path, shown: &shown, dialect, joins_rows: author == Author::Ours }
         .send(session.driver().await?, &verdict, &progress, chunk)
         .await
         .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));

@@ -16,6 +16,7 @@ use super::error::{self, advised, failure};
 use super::file::{Found, exclusive, look, remove};
 use super::hooks::Hooks;
 use super::lock::{self, Locks};
+use super::quick::Alone;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
@@ -26,6 +27,8 @@ use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
+/// How many answers may wait to be fetched before the connection's thread does.
+const ANSWERS: usize = 1024;
 /// How long a statement waits for another writer. Set before anything else is sent.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -102,6 +105,7 @@ impl SqliteServer {
             .busy_timeout(self.busy)
             .read_only(self.location.read_only)
             .immutable(self.location.immutable)
+            .row_buffer_size(ANSWERS)
             .disable_statement_logging();
         if let Place::File(path) = &self.location.place {
             options = options.filename(path);
@@ -291,17 +295,20 @@ impl SqliteServer {
         let busy_ms = self.busy.as_millis();
         let fresh = options.fresh && !options.read_only;
         let opening = format!(
-            "{}PRAGMA journal_mode;SELECT sqlite_version();SELECT count(*) FROM sqlite_schema",
+            "{}PRAGMA journal_mode;SELECT sqlite_version();\
+             SELECT CAST(count(*) AS text) FROM sqlite_schema WHERE sql LIKE '%references%'",
             settings(options, fresh, busy_ms)
         );
-        let mut facts = [const { String::new() }; 2];
+        let mut facts = [const { String::new() }; 3];
         // The last query shows whether the file is a database.
         let rows = sqlx::raw_sql(AssertSqlSafe(opening)).fetch_all(&mut connection).await;
         let rows = rows.map_err(|error| error::database(&error))?;
-        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev().skip(1)) {
+        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev()) {
             *fact = row.try_get_unchecked(0).map_err(|error| error::database(&error))?;
         }
-        let [journal, version] = facts;
+        let [journal, version, references] = facts;
+        // Whoever made the database just now knows every script that ran in it.
+        let refers = !fresh || references != "0";
         // In WAL mode the log does what this is for, and the mode is the file's own setting.
         if fresh && journal == "delete" {
             let sent = sqlx::raw_sql(FRESH_JOURNAL).execute(&mut connection).await;
@@ -334,6 +341,8 @@ impl SqliteServer {
             open: Open::Nothing,
             touched: false,
             fresh,
+            alone: Alone::default(),
+            refers,
             busy: false,
         }))
     }

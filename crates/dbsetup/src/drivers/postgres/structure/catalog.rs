@@ -7,8 +7,10 @@ use super::cells::Cells;
 use super::name;
 use super::object::{
     access_method, aggregate, cast, collation, column, comment, composite, constraint, conversion, data_type,
-    default, domain, enumeration, extension, foreign_table, function, index, inherit, language, operator,
-    operator_class, operator_family, range, relation, schema, sequence, table, text_search, transform,
+    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
+    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
+    text_search, transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -64,11 +66,65 @@ pub struct Catalog {
     pub collations: collation::Collations,
     pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
+    pub view_definitions: view::Definitions,
+    pub rules: rule::Rules,
+    pub triggers: trigger::Triggers,
+    pub policies: policy::Policies,
+    pub statistics: statistics::AllStatistics,
+    pub publications: publication::Publications,
+    pub subscriptions: subscription::Subscriptions,
+    pub event_triggers: event_trigger::EventTriggers,
+    pub foreign: foreign::ForeignObjects,
+    pub security_labels: label::Labels,
+    pub owners: owner::Owners,
+    pub privileges: privilege::AllPrivileges,
+    pub default_privileges: default_privileges::AllDefaults,
+    /// The names of types that have a comment, a label or privileges.
+    pub type_names: HashMap<Oid, String>,
+    /// Extensions that objects are to be dropped with.
+    pub extension_needs: HashMap<Address, Vec<Oid>>,
 }
 
 impl Catalog {
     pub fn new(facts: Facts) -> Self {
         Self { facts, ..Self::default() }
+    }
+
+    /// Makes the parts of members members: an extension that makes a table makes its row type, its keys and its
+    /// triggers, and `pg_depend` says so of the table alone. What users hang on such a table cannot be told from
+    /// that, and is left to the extension as well.
+    pub fn adopt_parts(&mut self) {
+        let mut parts: HashMap<Address, Vec<Address>> = HashMap::new();
+        for depend in self.depends.iter().filter(|depend| self.makes_part(depend)) {
+            parts.entry(depend.to).or_default().push(depend.from);
+        }
+        let mut next: Vec<(Address, Oid)> = self.members.iter().map(|(whole, of)| (*whole, *of)).collect();
+        while let Some((whole, of)) = next.pop() {
+            for part in parts.remove(&whole).unwrap_or_default() {
+                if self.members.insert(part, of).is_none() {
+                    next.push((part, of));
+                }
+            }
+        }
+    }
+
+    fn makes_part(&self, depend: &Depend) -> bool {
+        let kind = || self.relations.get(&depend.from.oid).map(|relation| relation.kind);
+        match (depend.kind, depend.from.class) {
+            ('i', _) => true,
+            (
+                'a',
+                class::CONSTRAINT
+                | class::DEFAULT
+                | class::POLICY
+                | class::REWRITE
+                | class::STATISTICS
+                | class::TRIGGER,
+            ) => true,
+            // A partition depends on its table in the same way, and is nobody's part.
+            ('a', class::RELATION) => matches!(kind(), Some('i' | 'I' | 'S')),
+            _ => false,
+        }
     }
 
     /// Whether an extension makes the object.
@@ -81,11 +137,12 @@ impl Catalog {
         self.schemas.get(&schema).map_or("pg_catalog", |schema| &schema.name)
     }
 
-    /// The relation that has an object's columns: its own, or that of a composite type.
-    pub fn row_of(&self, address: Address) -> Oid {
+    /// The relation that has an object's columns: the object itself, or the row of a composite type.
+    pub fn row_of(&self, address: Address) -> Option<Address> {
         match address.class {
-            class::TYPE => self.rows.get(&address.oid).copied().unwrap_or_default(),
-            _ => address.oid,
+            class::RELATION => Some(address),
+            class::TYPE => self.rows.get(&address.oid).map(|row| Address::new(class::RELATION, *row)),
+            _ => None,
         }
     }
 
@@ -113,8 +170,12 @@ fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
         'e' if depend.to.class == class::EXTENSION => {
             catalog.members.insert(depend.from, depend.to.oid);
         }
+        'x' if depend.to.class == class::EXTENSION => {
+            catalog.extension_needs.entry(depend.from).or_default().push(depend.to.oid);
+            catalog.depends.push(depend);
+        }
         'i' => {
-            if (depend.from.class, depend.to.class) == (class::RELATION, class::TYPE) {
+            if depend.from.class == class::RELATION && depend.to.class == class::TYPE {
                 catalog.rows.insert(depend.to.oid, depend.from.oid);
             }
             catalog.internal.insert(depend.from, depend.to);

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::address::Address;
+use super::address::{Address, class};
 use super::catalog::Catalog;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
 use super::object;
+use super::object::part::Parts;
 use super::order::{self, Block, Part, Resolver};
 use super::writer::{Refused, Writer};
 use crate::driver::DumpRequest;
@@ -62,8 +63,9 @@ pub fn compose<'a>(
         vec![Refused { noun: circle.0.first().cloned().unwrap_or_default(), why }]
     })?;
     let mut writer = Writer::without(off);
+    let parts = object::part::all(catalog, &graph);
     for block in &blocks {
-        write_block(catalog, &graph, block, &mut writer);
+        write_block(catalog, &graph, &parts, block, &mut writer);
     }
     object::finish(catalog, &graph, &mut writer);
     if !writer.refused().is_empty() {
@@ -85,7 +87,7 @@ fn ambiguous(graph: &Graph) -> Vec<Refused> {
         .collect()
 }
 
-fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Writer) {
+fn write_block(catalog: &Catalog, graph: &Graph, parts: &Parts, block: &Block, writer: &mut Writer) {
     writer.begin_block();
     let nodes: Vec<&Node> = block.nodes.iter().map(|node| &graph.nodes[*node]).collect();
     let Some((leader, rest)) = nodes.split_first() else { return };
@@ -99,13 +101,13 @@ fn write_block(catalog: &Catalog, graph: &Graph, block: &Block, writer: &mut Wri
         return;
     }
     writer.object(leader.address, |writer| (leader.write)(catalog, &step, writer));
-    object::decorate(catalog, leader, writer);
+    object::decorate(catalog, leader, parts, writer);
     for node in rest {
         if !writer.has_written(node.address) && node.clause.is_none() {
             let step = Step { node, clauses: &[], in_block: true, replaces: false };
             writer.object(node.address, |writer| (node.write)(catalog, &step, writer));
         }
-        object::decorate(catalog, node, writer);
+        object::decorate(catalog, node, parts, writer);
     }
 }
 
@@ -115,14 +117,27 @@ impl Composed<'_> {
         if self.excluded.objects.contains(&change.address) {
             return true;
         }
-        // Users have one such object, the schema `public`, whose comment is written like any other.
-        let has_node = self.graph.nodes.iter().any(|node| node.address == change.address);
-        change.aspect == Aspect::Comment && has_node
+        // Users have one such object, the schema `public`, of which all is written that is of any other.
+        let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
+        let of_others = object::privilege::of_others(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(of_others)
     }
 
     /// What the text has, of the features that this schema has.
     pub fn features(&self) -> Vec<Feature> {
         self.writer.asked().iter().copied().collect()
+    }
+
+    /// What is not in the text by decision, and why, in words.
+    pub fn notes(&self) -> Vec<String> {
+        let mut left_out: Vec<String> = self
+            .graph
+            .left_out
+            .iter()
+            .map(|left| format!("{} is left out: {}", left.noun, left.why))
+            .collect();
+        left_out.sort();
+        left_out
     }
 
     /// Returns a function that tells what became of an object.
@@ -133,7 +148,9 @@ impl Composed<'_> {
             if self.catalog.is_member(address) {
                 return Some(Disposition::Member);
             }
-            if self.excluded.objects.contains(&address) {
+            // Default privileges are asked for together with privileges.
+            let unasked = address.class == class::DEFAULT_ACL && !self.catalog.facts.privileges;
+            if unasked || self.excluded.objects.contains(&address) {
                 return Some(Disposition::Excluded);
             }
             if own.contains(&address) {

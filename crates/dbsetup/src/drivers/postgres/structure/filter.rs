@@ -43,8 +43,47 @@ pub fn exclude(catalog: &Catalog, request: &DumpRequest, graph: &mut Graph) -> E
     }
     spread(catalog, request, graph, &mut excluded);
     let missed = missed(catalog, graph, &excluded);
+    graph.left_out.retain(|left| !catalog.is_member(left.address));
+    excluded.extend(graph.left_out.iter().map(|left| left.address));
     graph.nodes.retain(|node| !excluded.contains(&node.address));
     Excluded { objects: excluded, missed }
+}
+
+/// Looks for filters that mean nothing in the database: a file is not to lose everything because of a slip of the pen.
+/// Returns a sentence for each exclusion without an object; one with wildcards may have none.
+///
+/// # Errors
+/// The first of the wanted schemas that is not there.
+pub fn idle(catalog: &Catalog, request: &DumpRequest) -> Result<Vec<String>, String> {
+    let any_schema = |pattern: &str| catalog.schemas.values().any(|schema| matches(pattern, &schema.name));
+    if let Some(missing) = request.schemas.iter().find(|pattern| !any_schema(pattern)) {
+        return Err(missing.clone());
+    }
+    let any_table = |pattern: &str| {
+        catalog
+            .relations
+            .values()
+            .any(|relation| is_table(pattern, catalog.schema_name(relation.schema), &relation.name))
+    };
+    let any_extension =
+        |pattern: &str| catalog.extensions.values().any(|extension| matches(pattern, &extension.name));
+    let mut idle = Vec::new();
+    let mut look = |noun: &str, patterns: &[String], any: &dyn Fn(&str) -> bool| {
+        for pattern in patterns.iter().filter(|pattern| !pattern.contains(['*', '?']) && !any(pattern)) {
+            idle.push(format!("there is no {noun} `{pattern}` to leave out"));
+        }
+    };
+    look("schema", &request.exclude_schemas, &any_schema);
+    look("table", &request.exclude_tables, &any_table);
+    look("extension", &request.exclude_extensions, &any_extension);
+    Ok(idle)
+}
+
+fn is_table(pattern: &str, schema: &str, table: &str) -> bool {
+    match pattern.split_once('.') {
+        Some((in_schema, pattern)) => matches(in_schema, schema) && matches(pattern, table),
+        None => matches(pattern, table),
+    }
 }
 
 fn leaves_schema_out(request: &DumpRequest, schema: &str) -> bool {
@@ -62,10 +101,7 @@ fn leaves_table_out(catalog: &Catalog, request: &DumpRequest, address: Address) 
     {
         return true;
     }
-    request.exclude_tables.iter().any(|pattern| match pattern.split_once('.') {
-        Some((in_schema, table)) => matches(in_schema, schema) && matches(table, &relation.name),
-        None => matches(pattern, &relation.name),
-    })
+    request.exclude_tables.iter().any(|pattern| is_table(pattern, schema, &relation.name))
 }
 
 /// Adds what goes with what is left out: its parts and properties, and where only some schemas are wanted, what is

@@ -1,5 +1,6 @@
 //! Writing the structure of a database: natively from the catalogs, or through pg_dump.
 
+mod acl;
 mod address;
 mod catalog;
 mod cells;

@@ -2,6 +2,7 @@
 
 use super::census::{self, Asked, Census};
 use super::compose::compose;
+use super::filter;
 use super::guard;
 use super::query::Facts;
 use super::read::{Reading, read};
@@ -26,11 +27,14 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
     let asked = Asked { owners: request.owners, privileges: request.privileges };
     let census = Census::new(session.version / 10_000, &catalogs, asked);
     let reading = steady(session, &facts, &census.queries()).await?;
+    let idle = filter::idle(&reading.catalog, request).map_err(|schema| no_schema(&schema))?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    let notes = {
+    let mut notes = idle;
+    notes.extend(composed.notes());
+    notes.extend({
         let disposition = composed.disposition();
         census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
-    };
+    });
     Ok(Structure { text: composed.text, notes })
 }
 
@@ -59,6 +63,11 @@ async fn steady(session: &mut Session, facts: &Facts, census: &[String]) -> Resu
             "wait for their data definition to end, then dump again",
         )
     }))
+}
+
+fn no_schema(pattern: &str) -> DbError {
+    let error = own(DbErrorClass::Configuration, format!("there is no schema `{pattern}` to write"));
+    advised(error, "see `--schema`, or the lines `-- only:` at the head of the file")
 }
 
 /// How many objects a message names.

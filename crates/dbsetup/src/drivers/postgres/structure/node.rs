@@ -28,7 +28,6 @@ pub enum Rank {
     TextSearch,
     ForeignDataWrapper,
     ForeignServer,
-    UserMapping,
     Sequence,
     Table,
     /// What stands in the block of a table, in this order, unless a loop of dependencies takes it out.
@@ -43,8 +42,10 @@ pub enum Rank {
     Trigger,
     Rule,
     Policy,
+    Statistics,
     Publication,
-    Subscription,
+    /// On what the engine and the extensions make.
+    Privileges,
     DefaultPrivileges,
     EventTrigger,
 }
@@ -155,11 +156,27 @@ pub struct Graph {
     pub parts: HashMap<Address, Address>,
     /// Dependencies that the text does not have: `from` does not need `to`.
     pub cut: HashSet<(Address, Address)>,
+    /// What is not written by decision.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// What no dump writes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// `SUBSCRIPTION s`.
+    pub noun: String,
+    pub why: &'static str,
+    pub address: Address,
 }
 
 impl Graph {
     pub fn add(&mut self, node: Node) {
         self.nodes.push(node);
+    }
+
+    /// Says that an object is not written, by decision.
+    pub fn leave_out(&mut self, address: Address, noun: String, why: &'static str) {
+        self.left_out.push(LeftOut { noun, why, address });
     }
 
     /// Says that `part` is written together with `of`: dependencies on it are dependencies on `of`.

@@ -46,7 +46,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
-    let relation = catalog.row_of(step.node.address);
+    let Some(relation) = catalog.row_of(step.node.address).map(|row| row.oid) else { return };
     let mut items = Vec::new();
     for column in catalog.columns.get(&relation).into_iter().flatten() {
         let mut item = format!("{} {}", name::quoted(&column.name), column.type_name);

@@ -14,27 +14,43 @@ pub mod constraint;
 pub mod conversion;
 pub mod data_type;
 pub mod default;
+pub mod default_privileges;
 mod definition;
 pub mod domain;
 pub mod enumeration;
+pub mod event_trigger;
 pub mod extension;
+pub mod extension_need;
+pub mod foreign;
 pub mod foreign_table;
 pub mod function;
 pub mod index;
 pub mod inherit;
+pub mod label;
 pub mod language;
+pub mod materialized_view;
 pub mod not_null;
 pub mod operator;
 pub mod operator_class;
 pub mod operator_family;
 pub mod options;
+pub mod owner;
+pub mod part;
+pub mod policy;
+pub mod privilege;
+pub mod publication;
 pub mod range;
 pub mod relation;
+pub mod rule;
 pub mod schema;
 pub mod sequence;
+pub mod statistics;
+pub mod subscription;
 pub mod table;
 pub mod text_search;
 pub mod transform;
+pub mod trigger;
+pub mod view;
 
 // What every family needs.
 pub use super::address::{Address, FIRST_USER_OID, Oid, class};
@@ -45,6 +61,7 @@ pub(super) use super::name;
 pub use super::node::{Graph, Key, Node, Rank, Step, Write};
 pub use super::query::{Facts, Query, in_user_schema};
 pub use super::writer::Writer;
+use part::Parts;
 
 /// A family of objects.
 pub struct Family {
@@ -82,6 +99,18 @@ pub const FAMILIES: &[Family] = &[
     transform::FAMILY,
     conversion::FAMILY,
     text_search::FAMILY,
+    foreign::FAMILY,
+    view::FAMILY,
+    materialized_view::FAMILY,
+    trigger::FAMILY,
+    rule::FAMILY,
+    policy::FAMILY,
+    statistics::FAMILY,
+    publication::FAMILY,
+    subscription::FAMILY,
+    privilege::FAMILY,
+    default_privileges::FAMILY,
+    event_trigger::FAMILY,
 ];
 
 /// The queries that several families share.
@@ -91,12 +120,27 @@ pub fn shared_queries(facts: &Facts) -> Vec<Query> {
 
 /// The queries of what objects of every kind can have: comments, labels, owners, privileges.
 pub fn decoration_queries(facts: &Facts) -> Vec<Query> {
-    [comment::queries].iter().flat_map(|queries| queries(facts)).collect()
+    [comment::queries, label::queries, owner::queries, privilege::queries]
+        .iter()
+        .flat_map(|queries| queries(facts))
+        .collect()
 }
 
-/// Writes what hangs on an object of any kind, after the object itself.
-pub fn decorate(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+/// Writes what hangs on an object of any kind and on its parts, after the object itself.
+pub fn decorate(catalog: &Catalog, node: &Node, parts: &Parts, writer: &mut Writer) {
+    extension_need::write(catalog, node, writer);
+    owner::write(catalog, node, writer);
     comment::write(catalog, node, writer);
+    label::write(catalog, node, writer);
+    privilege::write(catalog, node, writer);
+    for part in parts.get(&node.address).into_iter().flatten() {
+        if !part::refuse_nameless(part, writer) {
+            extension_need::write(catalog, part, writer);
+            comment::write(catalog, part, writer);
+            label::write(catalog, part, writer);
+            privilege::write(catalog, part, writer);
+        }
+    }
 }
 
 /// Writes what belongs to the database as a whole, at the very end.
