@@ -11,6 +11,7 @@ mod pooler;
 mod scripts;
 mod structures;
 mod trips;
+mod types;
 
 use std::time::Duration;
 
