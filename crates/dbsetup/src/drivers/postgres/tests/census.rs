@@ -421,6 +421,9 @@ async fn a_native_dump_stops_at_what_nobody_writes_and_not_at_what_every_databas
         create statistics s on id, other from of_extension; create type kind_of_extension as enum ('a'); \
         alter extension plpgsql add table of_extension; alter extension plpgsql add view view_of_extension; \
         alter extension plpgsql add type kind_of_extension; \
+        create operator family family_of_extension using btree; \
+        alter operator family family_of_extension using btree add operator 1 < (int4, int4); \
+        alter extension plpgsql add operator family family_of_extension using btree; \
         alter default privileges revoke execute on functions from public";
     session.transact(script(objects)).await.expect("right");
     assert_eq!(session.dump(&request).await.expect("everything is the extension's").text, dump.text);
