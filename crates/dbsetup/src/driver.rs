@@ -3,6 +3,7 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
@@ -305,9 +306,39 @@ pub struct DumpRequest {
     pub exclude_schemas: Vec<String>,
     /// Not these tables.
     pub exclude_tables: Vec<String>,
+    /// Not these extensions.
+    pub exclude_extensions: Vec<String>,
+    /// Who owns what, too.
+    pub owners: bool,
+    /// Who may do what, too.
+    pub privileges: bool,
     /// The ledger: its table is part of the structure, [`crate::ledger::META_TABLE`] and
     /// [`crate::ledger::PROGRESS_TABLE`] never are.
     pub ledger: Option<LedgerTable>,
+}
+
+/// What a database says of one property of one object, in words that another database of the same structure says, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// Where it stands: a catalog of the engine's.
+    pub catalog: Arc<str>,
+    /// The object: `public.users.name`.
+    pub object: Arc<str>,
+    /// The property, as the engine calls it: `attnotnull`.
+    pub property: Arc<str>,
+    /// Its value. What is not there has no fact.
+    pub value: Arc<str>,
+}
+
+/// Everything that a database says of its structure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The facts, sorted. Two may be equal.
+    pub facts: Vec<Fact>,
+    /// Catalogs and columns (`pg_subscription.subconninfo`) that this role may not read.
+    pub unread: Vec<String>,
+    /// The engine's major version: facts of two say different things.
+    pub server: String,
 }
 
 /// What a URL names, before anything is connected.
@@ -354,6 +385,13 @@ pub trait Driver: Send {
     ) -> BoxFuture<'a, Result<Vec<String>, DbError>>;
     /// Returns the structure without ledger rows: statements that end in `;`, a blank line between.
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>>;
+
+    /// Returns what the engine's own catalogs say of everything that `request` dumps. Nothing of what writes a dump is
+    /// used for it.
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>>;
 
     // -- Locking.
 

@@ -316,6 +316,20 @@ impl Driver for FakeSession {
         }))
     }
 
+    fn fingerprint<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        ready(self.database.call(|state| {
+            let fact = |effect: &String| Fact {
+                catalog: "effects".into(),
+                object: effect.as_str().into(),
+                property: "is there".into(),
+                value: "t".into(),
+            };
+            let mut facts: Vec<Fact> = state.effects.iter().map(fact).collect();
+            facts.sort();
+            Ok(Fingerprint { facts, unread: Vec::new(), server: "1".into() })
+        }))
+    }
+
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {
         let session = self.session;
         ready(self.database.call(|state| Ok(*state.locks.entry(key.clone()).or_insert(session) == session)))

@@ -102,6 +102,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             exclude_schemas: options.exclude_schemas.clone(),
             exclude_tables: options.exclude_tables.clone(),
             ledger: before.choice.present.ledger.then(|| ledger.clone()),
+            ..DumpRequest::default()
         };
         let body = session.driver().await?.dump(&request).await?;
         // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.

@@ -23,7 +23,7 @@ mod work;
 mod tests;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FoundTable, LedgerState, LockKey,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState, LockKey,
     Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Target, Work,
 };
 use crate::error::Result;
@@ -125,6 +125,13 @@ impl Driver for Session {
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
         Box::pin(structure::dump(&self.place, self.options.role.as_deref(), self.version, request))
+    }
+
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        Box::pin(self.fingerprint_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

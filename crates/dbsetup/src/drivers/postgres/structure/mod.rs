@@ -1,6 +1,7 @@
 //! Writing the structure of a database.
 
 mod clean;
+mod fingerprint;
 mod pg_dump;
 
 use super::error::{advised, own};

@@ -3,6 +3,7 @@
 //! Without the variable the tests say that they are skipped; where `CI` is `true` that is a failure, unless it says `off`.
 
 mod databases;
+mod fingerprints;
 mod indexes;
 mod loads;
 mod locks;

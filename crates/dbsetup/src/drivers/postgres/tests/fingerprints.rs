@@ -1,0 +1,3 @@
+//! Catalog fingerprints.
+
+mod regression;
