@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
-use crate::repo::{CreateOptions, Lane};
+use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
 pub use futures_core::future::BoxFuture;
@@ -359,6 +359,24 @@ pub trait Server: Send + Sync {
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
     /// Ends one of our own sessions ([`About::session`]) whose work was interrupted, and returns when it is gone.
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>>;
+    /// Makes an empty database like this one, to be thrown away: on the server that `elsewhere` names, else on this
+    /// one, owned by `owner`, else by who connects. What dead runs left of theirs is removed.
+    fn scratch<'a>(
+        &'a self,
+        elsewhere: Option<&'a DatabaseUrl>,
+        owner: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>>;
+}
+
+/// A database to be thrown away. Whoever drops the value without [`Scratch::discard`] leaves the database to the next
+/// run, which recognises and removes it.
+pub trait Scratch: Send + Sync {
+    /// The place, for messages.
+    fn target(&self) -> &Target;
+    /// Opens a session. A database in memory lives as long as its session.
+    fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
+    /// Removes it, whatever is in it and whoever is connected.
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>>;
 }
 
 /// One session. Everything it does it does in order; dropping it mid-work leaves the server to roll back.

@@ -290,7 +290,7 @@ async fn run_in_transaction(
     };
     driver.begin(false).await?;
     let sent =
-        SqlFile { path, shown: &shown, dialect }.send(driver, &refuse_control, &|_| {}, u64::MAX).await;
+        SqlFile { content: path.into(), shown: &shown, dialect }.send(driver, &refuse_control, &|_| {}, u64::MAX).await;
     match sent {
         Ok(statements) => {
             driver.commit(changes).await.map_err(|failure| {

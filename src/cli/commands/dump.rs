@@ -43,6 +43,10 @@ pub struct Dump {
     #[arg(long)]
     allow_missing: bool,
 
+    /// Prove the structure before it is written: load it into a scratch database and compare the catalogs.
+    #[arg(long)]
+    verify: bool,
+
     /// Write nothing; exit with 3 when the file is not what would be written.
     #[arg(long)]
     check: bool,
@@ -77,6 +81,9 @@ impl Dump {
             exclude_schemas: self.exclude_schema.clone(),
             exclude_tables: self.exclude_table.clone(),
             allow_missing: self.allow_missing,
+            // A rehearsal makes no databases.
+            verify: self.verify && !task.options.dry_run,
+            ..DumpOptions::default()
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();

@@ -9,7 +9,7 @@ use super::format;
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::meta_key;
+use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
 use crate::record;
 use crate::repo::Repo;
@@ -29,8 +29,32 @@ pub struct DumpOptions {
     pub exclude_schemas: Vec<String>,
     /// Not these tables.
     pub exclude_tables: Vec<String>,
+    /// Not these extensions.
+    pub exclude_extensions: Vec<String>,
+    /// Who owns what, too.
+    pub owners: bool,
+    /// Who may do what, too.
+    pub privileges: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
+    /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
+    pub verify: bool,
+}
+
+impl DumpOptions {
+    /// Returns what the driver is asked for; `ledger` is the one that is there.
+    pub(super) fn request(&self, ledger: Option<LedgerTable>) -> DumpRequest {
+        DumpRequest {
+            via: self.via,
+            schemas: self.schemas.clone(),
+            exclude_schemas: self.exclude_schemas.clone(),
+            exclude_tables: self.exclude_tables.clone(),
+            exclude_extensions: self.exclude_extensions.clone(),
+            owners: self.owners,
+            privileges: self.privileges,
+            ledger,
+        }
+    }
 }
 
 /// A structure, beside the file that it belongs in.
@@ -64,12 +88,17 @@ fn refuse_kept_rows(repo: &Repo) -> Result<()> {
         .help("put them into seeds, and remove the key"))
 }
 
-/// Reads the structure of the database. Writes nothing.
+/// Reads the structure of the database, and proves it where that is asked for. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver and of [`super::verify`]; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
-    let result = read(session, options, path).await;
+    let mut result = read(session, options, path).await;
+    if let (Ok(dump), true) = (&result, options.verify)
+        && let Err(error) = super::verify::verify(session, dump, options).await
+    {
+        result = Err(error);
+    }
     if result.is_err() {
         session.close().await;
     }
@@ -96,14 +125,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             .help(format!("finish it: {}", repo.command("migrate --lane all"))));
         }
         let ledger = before.choice.table.clone();
-        let request = DumpRequest {
-            via: options.via,
-            schemas: options.schemas.clone(),
-            exclude_schemas: options.exclude_schemas.clone(),
-            exclude_tables: options.exclude_tables.clone(),
-            ledger: before.choice.present.ledger.then(|| ledger.clone()),
-            ..DumpRequest::default()
-        };
+        let request = options.request(before.choice.present.ledger.then(|| ledger.clone()));
         let body = session.driver().await?.dump(&request).await?;
         // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.
         let after = session.inspect().await?;

@@ -5,6 +5,7 @@ mod dump;
 mod format;
 mod load;
 mod scan;
+pub mod verify;
 
 pub use difference::{Difference, differences};
 pub use dump::{Dump, DumpOptions, dump, write};

@@ -11,6 +11,7 @@ mod os_user;
 mod percent;
 mod place;
 mod plain;
+mod scratch;
 mod script;
 mod server;
 mod session;
@@ -24,7 +25,7 @@ mod tests;
 
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState, LockKey,
-    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Target, Work,
+    Present, Recovery, Scratch, ScriptError, Server, SessionOptions, Sessions, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -95,6 +96,14 @@ impl Server for PostgresServer {
 
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {
         Box::pin(server::end_session(&self.place, session))
+    }
+
+    fn scratch<'a>(
+        &'a self,
+        elsewhere: Option<&'a DatabaseUrl>,
+        owner: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>> {
+        Box::pin(scratch::make(&self.place, self.maintenance.as_ref(), elsewhere, owner))
     }
 }
 

@@ -10,7 +10,8 @@ use super::error::{self, failure};
 use super::hooks::Hooks;
 use super::lock::Locks;
 use crate::driver::{
-    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FoundTable, LedgerState, LockKey,
+    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, Fingerprint, FoundTable, LedgerState,
+    LockKey,
 };
 use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Work};
 use crate::ledger::{Change, LedgerTable};
@@ -207,6 +208,13 @@ impl Driver for Session {
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
         Box::pin(self.structure(request))
+    }
+
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        Box::pin(self.fingerprint_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

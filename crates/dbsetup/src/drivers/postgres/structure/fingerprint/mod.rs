@@ -21,7 +21,7 @@ use self::scope::Scope;
 use self::shape::Shape;
 use super::super::error::own;
 use super::super::session::Session;
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Fingerprint};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Fingerprint, Via};
 
 /// The first identifier that is not the engine's own.
 /// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
@@ -64,7 +64,12 @@ impl Session {
             names.learn(query, rows);
         }
         names.index();
-        let scope = Scope::new(&names, request, &path);
+        // pg_dump looks for a table without a schema on the search path, and we look everywhere.
+        let by_pg_dump = match request.via {
+            Some(via) => via == Via::PgDump,
+            None => !self.about.capabilities.native_dump,
+        };
+        let scope = Scope::new(&names, request, by_pg_dump.then_some(&path));
         let mut facts = facts::facts(&names, &scope);
         facts.sort_unstable();
         Ok(Fingerprint { facts, unread: shape.unread, server: (self.version / 10_000).to_string() })

@@ -54,7 +54,7 @@ impl<'s> Names<'s> {
     /// Takes the answer to a query.
     pub fn learn(&mut self, query: &Query, rows: Vec<Row>) {
         let width = self.shape.catalogs[query.catalog].columns.len();
-        if query.columns.len() == width {
+        if !query.named {
             self.rows[query.catalog] = rows;
             return;
         }

@@ -26,11 +26,11 @@ impl Pattern {
         Self { schema: schema.map(part), name: part(name) }
     }
 
-    /// Whether it names a table; without a schema it means those on the search path.
-    pub fn matches(&self, schema: &str, name: &str, path: &[String]) -> bool {
+    /// Whether it names a table; without a schema it means those on the search path, or without that those everywhere.
+    pub fn matches(&self, schema: &str, name: &str, path: Option<&[String]>) -> bool {
         let in_schema = match &self.schema {
             Some(part) => part.matches(schema),
-            None => path.iter().any(|on_path| on_path == schema),
+            None => path.is_none_or(|path| path.iter().any(|on_path| on_path == schema)),
         };
         in_schema && self.name.matches(name)
     }
@@ -97,11 +97,13 @@ mod tests {
     #[test]
     fn names_are_exact_and_patterns_are_not() {
         let path = ["public".to_owned()];
-        assert!(Pattern::new("Users").matches("public", "Users", &path));
-        assert!(!Pattern::new("users").matches("app", "users", &path));
-        assert!(Pattern::new("app.tmp_*").matches("app", "tmp_1", &path));
-        assert!(!Pattern::new("app.tmp_*").matches("app", "tmp", &path));
-        assert!(Pattern::new("*.\"Odd.Name\"").matches("app", "Odd.Name", &path));
+        let path = Some(&path[..]);
+        assert!(Pattern::new("Users").matches("public", "Users", path));
+        assert!(!Pattern::new("users").matches("app", "users", path));
+        assert!(Pattern::new("users").matches("app", "users", None));
+        assert!(Pattern::new("app.tmp_*").matches("app", "tmp_1", path));
+        assert!(!Pattern::new("app.tmp_*").matches("app", "tmp", path));
+        assert!(Pattern::new("*.\"Odd.Name\"").matches("app", "Odd.Name", path));
         assert!(Pattern::new("a?c*").names("abc") && !Pattern::new("a?c").names("ac"));
     }
 }

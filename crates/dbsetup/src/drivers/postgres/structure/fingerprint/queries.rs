@@ -13,6 +13,8 @@ pub(super) struct Query {
     pub text: String,
     /// The columns that it returns.
     pub columns: Vec<usize>,
+    /// Whether its rows are only what others are called by, and not compared.
+    pub named: bool,
 }
 
 /// What decides the text of a value that the server prints; without it two sessions print one default in two ways.
@@ -85,7 +87,7 @@ pub(super) fn rows(shape: &Shape, request: &DumpRequest) -> Vec<Query> {
             let values = values(catalog, &columns, request);
             let text =
                 format!("SELECT {values} FROM pg_catalog.{} x WHERE {}", catalog.name, of_users(catalog));
-            queries.push(Query { catalog: at, text, columns });
+            queries.push(Query { catalog: at, text, columns, named: false });
         }
         queries.extend(called(shape, at, request));
     }
@@ -116,13 +118,14 @@ fn called(shape: &Shape, at: usize, request: &DumpRequest) -> Option<Query> {
         catalog: at,
         text: format!("SELECT {values} FROM pg_catalog.{from} x WHERE {condition}"),
         columns,
+        named: true,
     })
 }
 
 /// A query for an identifier and a name.
 fn pair(at: usize, catalog: &Catalog, text: &str, name: &str) -> Query {
     let columns = catalog.identifier.into_iter().chain(catalog.column(name)).collect();
-    Query { catalog: at, text: text.to_owned(), columns }
+    Query { catalog: at, text: text.to_owned(), columns, named: true }
 }
 
 /// Whether a column of any catalog names rows of this one.

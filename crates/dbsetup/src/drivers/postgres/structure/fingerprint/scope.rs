@@ -27,6 +27,8 @@ struct Dependencies {
     parts: HashMap<Object, Vec<Object>>,
     /// Whether something is a part of anything.
     is_part: HashSet<Object>,
+    /// What needs each object, and is not a part of it.
+    needed_by: HashMap<Object, Vec<Object>>,
     /// Members of extensions.
     members: Vec<Object>,
 }
@@ -48,6 +50,9 @@ impl Dependencies {
                     found.parts.entry((*on_class, on_object)).or_default().push((*class, object));
                     found.is_part.insert((*class, object));
                 }
+                Some("n") => {
+                    found.needed_by.entry((*on_class, on_object)).or_default().push((*class, object));
+                }
                 _ => {}
             }
         }
@@ -56,7 +61,10 @@ impl Dependencies {
 }
 
 impl Scope {
-    pub fn new(names: &Names<'_>, request: &DumpRequest, path: &[String]) -> Self {
+    /// Follows the filters as who writes the dump understands them; `path` is the search path.
+    pub fn new(names: &Names<'_>, request: &DumpRequest, path: Option<&[String]>) -> Self {
+        let by_pg_dump = path.is_some();
+        let only_schemas = !request.schemas.is_empty();
         let dependencies = Dependencies::read(names);
         let schemas = Schemas::new(names, request);
         let mut out: Vec<Object> = dependencies.members.clone();
@@ -69,9 +77,13 @@ impl Scope {
                 let hidden = match namespace {
                     Some(namespace) => schemas.hides(oid(row[namespace].as_deref())),
                     None if catalog.name == "pg_namespace" => schemas.hides(object.1),
-                    // What stands in no schema, and is not a part of anything, is not in the schemas asked for.
-                    None => !request.schemas.is_empty() && !dependencies.is_part.contains(&object)
-                        && !PARTS.contains(&&*catalog.name),
+                    // To pg_dump, what stands in no schema is in none of those asked for.
+                    None => {
+                        by_pg_dump
+                            && only_schemas
+                            && !dependencies.is_part.contains(&object)
+                            && !PARTS.contains(&&*catalog.name)
+                    }
                 };
                 if hidden {
                     out.push(object);
@@ -79,11 +91,20 @@ impl Scope {
             }
         }
         out.extend(tables(names, request, path));
-        out.extend(extensions(names, request));
+        out.extend(extensions(names, request, by_pg_dump));
+        // To us, it goes where it needs something of another schema.
+        let is_free = |(catalog, object): &Object| {
+            let about = &names.shape.catalogs[*catalog];
+            about.namespace().is_none() && !dependencies.is_part.contains(&(*catalog, *object))
+        };
         let mut scope = Self::default();
         while let Some(object) = out.pop() {
             if scope.out.insert(object) {
                 out.extend(dependencies.parts.get(&object).into_iter().flatten());
+                if only_schemas && !by_pg_dump {
+                    let needing = dependencies.needed_by.get(&object).into_iter().flatten();
+                    out.extend(needing.filter(|object| is_free(object)));
+                }
             }
         }
         scope
@@ -150,7 +171,7 @@ impl Schemas {
 }
 
 /// Our own tables beside the ledger, and those that are excluded by name.
-fn tables(names: &Names<'_>, request: &DumpRequest, path: &[String]) -> Vec<Object> {
+fn tables(names: &Names<'_>, request: &DumpRequest, path: Option<&[String]>) -> Vec<Object> {
     let mut out = Vec::new();
     let Some(([identifier, name, namespace], at)) =
         names.columns_of("pg_class", ["oid", "relname", "relnamespace"])
@@ -175,8 +196,8 @@ fn tables(names: &Names<'_>, request: &DumpRequest, path: &[String]) -> Vec<Obje
     out
 }
 
-/// Extensions that are left out by name; where schemas are chosen, all.
-fn extensions(names: &Names<'_>, request: &DumpRequest) -> Vec<Object> {
+/// Extensions that are left out by name; where schemas are chosen pg_dump leaves out all.
+fn extensions(names: &Names<'_>, request: &DumpRequest, by_pg_dump: bool) -> Vec<Object> {
     let mut out = Vec::new();
     let excluded: Vec<Pattern> = request.exclude_extensions.iter().map(|text| Pattern::new(text)).collect();
     if let Some(([identifier, name], at)) = names.columns_of("pg_extension", ["oid", "extname"]) {
@@ -185,7 +206,7 @@ fn extensions(names: &Names<'_>, request: &DumpRequest) -> Vec<Object> {
             // Every database has it; one that was dropped and made again is the user's by its OID alone.
             let is_everywhere = text == "plpgsql";
             if is_everywhere
-                || !request.schemas.is_empty()
+                || by_pg_dump && !request.schemas.is_empty()
                 || excluded.iter().any(|pattern| pattern.names(text))
             {
                 out.push((at, oid(row[identifier].as_deref())));

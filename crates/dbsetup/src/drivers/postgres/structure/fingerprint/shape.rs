@@ -136,7 +136,9 @@ impl Shape {
             });
         }
         let Some(catalog) = self.catalogs.last_mut() else { return };
-        if cell(row, 6) != "t" {
+        // A view shows what everyone may know of roles.
+        let is_shown = name == "pg_authid" && ["oid", "rolname"].contains(&&*column);
+        if cell(row, 6) != "t" && !is_shown {
             self.unread.push(format!("{name}.{column}"));
             return;
         }
