@@ -64,6 +64,10 @@ pub struct Dump {
     #[arg(long)]
     allow_missing: bool,
 
+    /// Prove the structure before it is written: load it into a scratch database and compare the catalogs.
+    #[arg(long)]
+    verify: bool,
+
     /// Write nothing; exit with 3 when the file is not what would be written, and show the difference.
     #[arg(long)]
     check: bool,
@@ -102,6 +106,8 @@ impl Dump {
             privileges: self.privileges,
             no_filters: self.no_filters,
             allow_missing: self.allow_missing,
+            // A rehearsal makes no databases.
+            verify: self.verify && !task.options.dry_run,
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();
@@ -197,6 +203,7 @@ mod tests {
             present: present.map(str::to_owned),
             path: "/x/s.sql".into(),
             shown: "s.sql".into(),
+            request: dbsetup::driver::DumpRequest::default(),
         };
         let stale = first_difference;
         let error = stale(&dump(Some("a;\nB;\nc;\n")), "core");
