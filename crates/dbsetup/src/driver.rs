@@ -129,6 +129,8 @@ pub struct Capabilities {
     pub templates: bool,
     /// The structure can be written without another program.
     pub native_dump: bool,
+    /// The server prints definitions in words of its release: another one may word the same object differently.
+    pub words_definitions: bool,
     /// Why work needs another connection: set behind a transaction pooler.
     pub pooled: Option<String>,
 }

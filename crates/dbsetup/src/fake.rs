@@ -295,6 +295,7 @@ fn about(session: u64) -> About {
             session_foreign_keys: false,
             templates: false,
             native_dump: true,
+            words_definitions: true,
             pooled: None,
         },
         schema: Some("public".into()),

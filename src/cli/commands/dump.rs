@@ -8,7 +8,7 @@ use dbsetup::driver::Via;
 use dbsetup::error::Site;
 use dbsetup::event::What;
 use dbsetup::session::Session;
-use dbsetup::structure::DumpOptions;
+use dbsetup::structure::{DumpOptions, Verdict};
 use dbsetup::{Error, Kind, Result, structure};
 
 use super::shared::Several;
@@ -69,6 +69,9 @@ pub struct Dump {
     verify: bool,
 
     /// Write nothing; exit with 3 when the file is not what would be written, and show the difference.
+    ///
+    /// What another release of the server words differently is compared by catalogs, for which a scratch database is
+    /// made of the file.
     #[arg(long)]
     check: bool,
 
@@ -121,13 +124,14 @@ impl Dump {
         let start = Instant::now();
         let dump = structure::dump(task.session, &options, file.as_deref()).await?;
         if self.check {
-            return if dump.is_current() {
-                let (path, took) = (dump.shown.clone(), start.elapsed());
-                task.session.teller().tell(What::Dumped { path, changed: false, took });
-                Ok(Output::Done)
-            } else {
-                Ok(stale(&dump, task.repo.name.as_str()))
-            };
+            return Ok(match structure::check(task.session, &dump).await? {
+                Verdict::Current => {
+                    let (path, took) = (dump.shown.clone(), start.elapsed());
+                    task.session.teller().tell(What::Dumped { path, changed: false, took });
+                    Output::Done
+                }
+                Verdict::Stale(notes) => stale(&dump, task.repo.name.as_str(), notes),
+            });
         }
         if task.options.dry_run {
             let line = if stdout {
@@ -150,7 +154,7 @@ pub async fn to_file(session: &mut Session<'_>, options: &DumpOptions, file: Opt
 }
 
 /// Returns what a check says of a file that is not what would be written.
-fn stale(dump: &structure::Dump, repo: &str) -> Output {
+fn stale(dump: &structure::Dump, repo: &str, notes: Vec<String>) -> Output {
     let path = dump.shown.clone();
     let diff = dump.present.as_deref().map(|present| {
         diff::unified(
@@ -158,7 +162,8 @@ fn stale(dump: &structure::Dump, repo: &str) -> Output {
             (&format!("the database of {repo}"), &dump.text),
         )
     });
-    Output::Stale { path, diff: diff.unwrap_or_default(), error: first_difference(dump, repo) }
+    let error = notes.into_iter().fold(first_difference(dump, repo), Error::note);
+    Output::Stale { path, diff: diff.unwrap_or_default(), error }
 }
 
 /// Returns the error of a file that is not what would be written, pointing at the first line that differs.

@@ -1,5 +1,6 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
+mod check;
 mod difference;
 mod dump;
 mod format;
@@ -7,7 +8,9 @@ mod header;
 mod load;
 mod scan;
 pub mod verify;
+mod wording;
 
+pub use check::{Verdict, check};
 pub use difference::{Difference, differences};
 pub use dump::{Dump, DumpOptions, dump, write};
 pub use format::{as_rows, recorded_versions};

@@ -323,6 +323,7 @@ impl SqliteServer {
                 session_foreign_keys: true,
                 templates: database.is_some(),
                 native_dump: true,
+                words_definitions: false,
                 pooled: None,
             },
             schema: None,
