@@ -19,6 +19,7 @@ mod generate;
 mod interop;
 mod interruption;
 mod layouts;
+mod native;
 mod output;
 mod plans;
 mod safety;

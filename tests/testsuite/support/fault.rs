@@ -19,6 +19,12 @@ pub fn tries(usual: usize, full: usize) -> usize {
 pub struct Random(u64);
 
 impl Random {
+    /// Returns the chance of a seed.
+    pub fn seeded(seed: u64) -> Self {
+        // A seed of zero would stay zero.
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
     /// Returns a number from 0 to `below` exclusively (xorshift64*).
     pub fn below(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 >> 12;
@@ -52,8 +58,7 @@ pub fn fault_loop(
         std::env::var("DBSETUP_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| u64::from(time.subsec_nanos()))
         });
-    // A seed of zero would stay zero.
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::seeded(seed);
     let (mut counted, mut wrong, mut made) = (0, Vec::new(), 0);
     while counted < wanted && made < wanted * 4 {
         if let Some(verdict) = attempt(made, &mut random) {

@@ -18,7 +18,7 @@
 //! with `let Some(server) = postgres::server() else { return };` and hands the server on with `Project::on`.
 
 mod backend;
-mod command;
+pub mod command;
 pub mod fault;
 mod manifest;
 pub mod postgres;

@@ -157,6 +157,7 @@ impl Names {
         for row in session.try_query(&names)? {
             let name = row[0].replace('"', "\"\"");
             let literal = row[0].replace('\'', "''");
+            self.drop_subscriptions(&mut session, &row[0], &literal)?;
             // A template cannot be dropped, and a new session could come between the two statements.
             session
                 .try_query(&format!("alter database \"{name}\" is_template false allow_connections false"))?;
@@ -168,6 +169,37 @@ impl Names {
         let roles = format!("select rolname from pg_roles where starts_with(rolname, '{prefix}')");
         for row in session.try_query(&roles)? {
             session.try_query(&format!("drop role if exists \"{}\"", row[0].replace('"', "\"\"")))?;
+        }
+        Ok(())
+    }
+}
+
+impl Names {
+    /// A database with a subscription cannot be dropped, and one that is tied to a slot of another server cannot be
+    /// dropped either.
+    fn drop_subscriptions(
+        &self,
+        session: &mut Session,
+        database: &str,
+        literal: &str,
+    ) -> sqlx::Result<()> {
+        let subscriptions = session.try_query(&format!(
+            "select quote_ident(subname) from pg_subscription s join pg_database d on d.oid = s.subdbid \
+             where d.datname = '{literal}'"
+        ))?;
+        if subscriptions.is_empty() {
+            return Ok(());
+        }
+        let mut inside = Session::try_open(&self.url_of(database))?;
+        for row in subscriptions {
+            let name = &row[0];
+            for statement in [
+                format!("alter subscription {name} disable"),
+                format!("alter subscription {name} set (slot_name = none)"),
+                format!("drop subscription {name}"),
+            ] {
+                inside.try_query(&statement)?;
+            }
         }
         Ok(())
     }

@@ -73,6 +73,8 @@ pub mod class {
     pub const ENUM: Oid = 3501;
     /// Its rows have no identifiers: the child's stands for the attachment of a partition or of its index.
     pub const INHERITS: Oid = 2611;
+    /// Likewise: the table's stands for the block of what has to wait for its partitions.
+    pub const PARTITIONED_TABLE: Oid = 3350;
     /// Likewise: the sequence's stands for its being owned by a column.
     pub const SEQUENCE: Oid = 2224;
 }

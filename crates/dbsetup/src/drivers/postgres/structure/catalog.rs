@@ -66,7 +66,7 @@ pub struct Catalog {
     pub collations: collation::Collations,
     pub text_search: text_search::TextSearch,
     pub comments: comment::Comments,
-    pub views: view::Views,
+    pub view_definitions: view::Definitions,
     pub rules: rule::Rules,
     pub triggers: trigger::Triggers,
     pub policies: policy::Policies,
@@ -79,6 +79,8 @@ pub struct Catalog {
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
     pub default_privileges: default_privileges::AllDefaults,
+    /// The names of types that have a comment, a label or privileges.
+    pub type_names: HashMap<Oid, String>,
     /// Extensions that objects are to be dropped with.
     pub extension_needs: HashMap<Address, Vec<Oid>>,
 }
@@ -86,6 +88,43 @@ pub struct Catalog {
 impl Catalog {
     pub fn new(facts: Facts) -> Self {
         Self { facts, ..Self::default() }
+    }
+
+    /// Makes the parts of members members: an extension that makes a table makes its row type, its keys and its
+    /// triggers, and `pg_depend` says so of the table alone. What users hang on such a table cannot be told from
+    /// that, and is left to the extension as well.
+    pub fn adopt_parts(&mut self) {
+        let mut parts: HashMap<Address, Vec<Address>> = HashMap::new();
+        for depend in self.depends.iter().filter(|depend| self.makes_part(depend)) {
+            parts.entry(depend.to).or_default().push(depend.from);
+        }
+        let mut next: Vec<(Address, Oid)> = self.members.iter().map(|(whole, of)| (*whole, *of)).collect();
+        while let Some((whole, of)) = next.pop() {
+            for part in parts.remove(&whole).unwrap_or_default() {
+                if self.members.insert(part, of).is_none() {
+                    next.push((part, of));
+                }
+            }
+        }
+    }
+
+    fn makes_part(&self, depend: &Depend) -> bool {
+        let kind = || self.relations.get(&depend.from.oid).map(|relation| relation.kind);
+        match (depend.kind, depend.from.class) {
+            ('i', _) => true,
+            (
+                'a',
+                class::CONSTRAINT
+                | class::DEFAULT
+                | class::POLICY
+                | class::REWRITE
+                | class::STATISTICS
+                | class::TRIGGER,
+            ) => true,
+            // A partition depends on its table in the same way, and is nobody's part.
+            ('a', class::RELATION) => matches!(kind(), Some('i' | 'I' | 'S')),
+            _ => false,
+        }
     }
 
     /// Whether an extension makes the object.

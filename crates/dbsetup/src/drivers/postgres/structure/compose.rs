@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::address::Address;
+use super::address::{Address, class};
 use super::catalog::Catalog;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
@@ -117,9 +117,10 @@ impl Composed<'_> {
         if self.excluded.objects.contains(&change.address) {
             return true;
         }
-        // Users have one such object, the schema `public`, whose comment is written like any other.
-        let has_node = self.graph.nodes.iter().any(|node| node.address == change.address);
-        change.aspect == Aspect::Comment && has_node
+        // Users have one such object, the schema `public`, of which all is written that is of any other.
+        let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
+        let of_others = object::privilege::of_others(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(of_others)
     }
 
     /// What the text has, of the features that this schema has.
@@ -147,7 +148,9 @@ impl Composed<'_> {
             if self.catalog.is_member(address) {
                 return Some(Disposition::Member);
             }
-            if self.excluded.objects.contains(&address) {
+            // Default privileges are asked for together with privileges.
+            let unasked = address.class == class::DEFAULT_ACL && !self.catalog.facts.privileges;
+            if unasked || self.excluded.objects.contains(&address) {
                 return Some(Disposition::Excluded);
             }
             if own.contains(&address) {

@@ -173,7 +173,6 @@ features! {
     ViewOptions = "options of a view",
     ViewDefault = "default of a view's column",
     MaterializedView = "materialized view",
-    MaterializedViewOptions = "storage parameters of a materialized view",
     MaterializedViewMethod = "access method of a materialized view",
     Rule = "rule",
     RuleState = "state of a rule",

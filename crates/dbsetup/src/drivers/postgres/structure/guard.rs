@@ -4,7 +4,7 @@
 //! that calls them: a rename in another session would go into half of a dump. So the state of the catalogs is taken
 //! inside the transaction, and again after it has ended.
 
-use crate::drivers::postgres::text::name;
+use crate::drivers::postgres::text::{literal, name};
 
 /// Catalogs that say nothing about the structure, or that an ordinary role may not read.
 const NOT_STRUCTURE: [&str; 8] = [
@@ -44,14 +44,16 @@ pub fn state<'a>(catalogs: impl IntoIterator<Item = &'a str>) -> String {
         .filter(|catalog| !NOT_STRUCTURE.contains(catalog))
         .map(|catalog| {
             format!(
-                "SELECT count(*) AS rows, COALESCE(sum(pg_catalog.hashtext(x.ctid::text || x.xmin::text)::int8), 0) \
+                "SELECT {} AS name, count(*) AS rows, COALESCE(sum(pg_catalog.hashtext(x.ctid::text || x.xmin::text)::int8), 0) \
                  AS versions FROM pg_catalog.{} x",
+                literal(catalog),
                 name(catalog)
             )
         })
         .collect();
     format!(
-        "SELECT pg_catalog.string_agg(state.rows::text || ':' || state.versions::text, ' ') FROM ({}) AS state",
+        "SELECT pg_catalog.string_agg(state.name || ' ' || state.rows || ' ' || state.versions, ', ' \
+         ORDER BY state.name) FROM ({}) AS state",
         parts.join(" UNION ALL ")
     )
 }

@@ -119,6 +119,7 @@ pub async fn read(
         let error = own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}"));
         return Err(Unread { error, may_be_a_race: true });
     }
+    catalog.adopt_parts();
     let steady = if guard.is_some() { first == last } else { guard::is_quiet(&first, &last) };
     Ok(Reading { catalog, census: counted, steady })
 }

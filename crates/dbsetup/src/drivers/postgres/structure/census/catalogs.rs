@@ -86,6 +86,7 @@ impl Catalogs {
     }
 
     /// Returns the catalog of that name.
+    #[cfg(test)]
     pub fn get(&self, name: &str) -> Option<&Catalog> {
         self.list.iter().find(|catalog| catalog.name == name)
     }

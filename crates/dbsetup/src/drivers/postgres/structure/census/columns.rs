@@ -262,7 +262,7 @@ mod tests {
         let names: Vec<&str> = BUILT_IN
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(|line| line.trim_end())
+            .map(str::trim_end)
             .collect();
         let catalogs: Vec<&&str> = names.iter().filter(|line| !line.starts_with(' ')).collect();
         assert!(catalogs.is_sorted(), "{catalogs:?}");

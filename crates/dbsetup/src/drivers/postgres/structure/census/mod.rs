@@ -19,9 +19,9 @@ mod system;
 mod verdict;
 
 pub use catalogs::enumerate;
-#[cfg(test)]
-pub use columns::BUILT_IN;
 pub use columns::Table;
+#[cfg(test)]
+pub use columns::{BUILT_IN, Known};
 pub use system::{Aspect, SystemChange};
 pub use verdict::Verdict;
 
@@ -111,6 +111,9 @@ impl Census {
         if let Some(query) = verdict.follow_up() {
             let rows = session.look(query).await?;
             verdict.settle(&rows, disposition);
+        }
+        if let Some(query) = verdict.parts() {
+            verdict.leave_parts_out(&session.look(query).await?);
         }
         let Some(query) = verdict.naming(&self.object_classes()) else { return Ok(verdict.into_notes()) };
         // A name is a help, and no reason to hide what was found: an object may be gone by now.

@@ -1,5 +1,7 @@
 //! What was found, and how it is said.
 
+use std::collections::HashSet;
+
 use super::doubt::{self, Doubt};
 use super::system::SystemChange;
 use super::{Account, Address};
@@ -49,6 +51,39 @@ impl Verdict {
                     doubt.what
                 ));
             }
+        }
+    }
+
+    /// Returns the query for those of the objects that are parts of others of them: (class, identifier). Who hears
+    /// of a view need not hear of its rule and its row type.
+    pub fn parts(&self) -> Option<String> {
+        let list = |number: &dyn Fn(&Address) -> u32| {
+            self.objects.iter().map(|object| number(object).to_string()).collect::<Vec<_>>().join(",")
+        };
+        let (classes, oids) = (list(&|object| object.class), list(&|object| object.oid));
+        (self.objects.len() > 1).then(|| {
+            format!(
+                "WITH o AS MATERIALIZED (SELECT * FROM ROWS FROM (pg_catalog.unnest('{{{classes}}}'::pg_catalog.oid[]), \
+                 pg_catalog.unnest('{{{oids}}}'::pg_catalog.oid[])) u (class, oid)) \
+                 SELECT DISTINCT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype IN ('a', 'i') \
+                 AND (d.classid, d.objid) IN (SELECT o.class, o.oid FROM o) \
+                 AND (d.refclassid, d.refobjid) IN (SELECT o.class, o.oid FROM o) \
+                 AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)"
+            )
+        })
+    }
+
+    /// Takes the rows of [`Verdict::parts`].
+    pub fn leave_parts_out(&mut self, rows: &[Row]) {
+        let parts: HashSet<Address> = rows
+            .iter()
+            .filter_map(|row| {
+                Some(Address { class: cell(row, 0).parse().ok()?, oid: cell(row, 1).parse().ok()? })
+            })
+            .collect();
+        // Two that are parts of each other would both be lost.
+        if self.objects.iter().any(|object| !parts.contains(object)) {
+            self.objects.retain(|object| !parts.contains(object));
         }
     }
 
@@ -184,6 +219,18 @@ mod tests {
         assert_eq!(verdict.naming(&[1259]), None);
         let note = "this release does not know the column `pg_a.b`; no object that is written uses it";
         assert_eq!(verdict.into_notes(), ["one", note]);
+    }
+
+    #[test]
+    fn parts_of_what_is_left_over_are_not_named_beside_it() {
+        let mut verdict = Verdict::new((1..=3).map(object).collect(), vec![], vec![], vec![]);
+        assert!(verdict.parts().is_some_and(|query| query.contains("'{1,2,3}'")));
+        let part = |oid: &str| -> Row { vec![Some("1259".into()), Some(oid.into())] };
+        verdict.leave_parts_out(&[part("1"), part("2"), part("3")]);
+        assert_eq!(verdict.objects.len(), 3);
+        verdict.leave_parts_out(&[part("2"), part("3")]);
+        assert_eq!(verdict.objects, [object(1)]);
+        assert_eq!(verdict.parts(), None);
     }
 
     #[test]

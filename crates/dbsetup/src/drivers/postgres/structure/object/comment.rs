@@ -13,7 +13,8 @@ pub type Comments = HashMap<Address, Vec<(i32, String)>>;
 pub fn queries(_: &Facts) -> Vec<Query> {
     // `public` is the one object of the engine that users own. Large objects are data.
     vec![Query::new(
-        "SELECT d.classoid, d.objoid, d.objsubid, d.description FROM pg_catalog.pg_description d \
+        "SELECT d.classoid, d.objoid, d.objsubid, d.description, \
+         CASE d.classoid WHEN 1247 THEN pg_catalog.format_type(d.objoid, NULL) END FROM pg_catalog.pg_description d \
          WHERE d.objoid >= 16384 AND d.classoid <> 2613 OR d.classoid = 2615 AND d.objoid = \
          (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public')",
         take,
@@ -24,6 +25,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let address = row.address();
     let comment = (row.number(), row.text());
     catalog.comments.entry(address).or_default().push(comment);
+    catalog.type_names.extend(row.maybe().map(|name| (address.oid, name)));
 }
 
 /// Writes the comments of an object.

@@ -42,6 +42,8 @@ pub struct Constraints {
     by_name: HashMap<(Oid, String), Oid>,
     /// Check and not-null constraints that do not hold for what is there already, by relation.
     unproved: HashMap<Oid, Vec<Oid>>,
+    /// Keys and unique constraints by table and columns.
+    keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
     /// How many constraints of a schema that the file names have that name.
     names: HashMap<(Oid, String), usize>,
 }
@@ -56,6 +58,15 @@ impl Constraints {
     /// Whether several constraints of a schema have the same name.
     pub fn is_shared(&self, schema: Oid, name: &str) -> bool {
         self.names.get(&(schema, name.to_owned())).is_some_and(|count| *count > 1)
+    }
+
+    /// Whether another key of the same columns goes first: of such ones the server makes one alone if they stand in
+    /// the statement of the table.
+    fn has_twin(&self, oid: Oid, constraint: &Constraint) -> bool {
+        let place = |constraint: &Constraint| (constraint.kind, constraint.name.clone());
+        let twins = self.keys.get(&(constraint.relation, constraint.columns.clone()));
+        let first = twins.into_iter().flatten().min_by_key(|oid| self.by_oid.get(oid).map(place));
+        first.is_some_and(|first| *first != oid)
     }
 }
 
@@ -119,6 +130,10 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     if matches!(constraint.kind, 'c' | 'n') && !constraint.is_valid && constraint.is_enforced {
         constraints.unproved.entry(constraint.relation).or_default().push(oid);
     }
+    if matches!(constraint.kind, 'p' | 'u') {
+        let columns = (constraint.relation, constraint.columns.clone());
+        constraints.keys.entry(columns).or_default().push(oid);
+    }
     constraints.by_name.insert((constraint.relation, constraint.name.clone()), oid);
     constraints.by_oid.insert(oid, constraint);
 }
@@ -136,7 +151,7 @@ enum Place {
     Copy,
 }
 
-fn place(catalog: &Catalog, constraint: &Constraint) -> Place {
+fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
     let relation = catalog.relations.get(&constraint.relation);
     let is_partition = relation.is_some_and(|relation| relation.is_partition);
     let holds = constraint.is_valid || !constraint.is_enforced;
@@ -146,7 +161,9 @@ fn place(catalog: &Catalog, constraint: &Constraint) -> Place {
         // A partition is a table of its own before it is attached. What does not hold yet comes from the parent.
         'c' | 'n' if !constraint.is_local && !(is_partition && holds) => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
-        'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => Place::Inline,
+        'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
+            if catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
+        }
         _ => Place::Own,
     }
 }
@@ -160,7 +177,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             graph.part(address, table);
             continue;
         }
-        let place = place(catalog, constraint);
+        let place = place(catalog, *oid, constraint);
         if place == Place::Copy {
             graph.part(address, Address::new(class::CONSTRAINT, original(catalog, *oid)));
             continue;
@@ -186,9 +203,11 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             catalog.qualified(relation.schema, &relation.name)
         );
         let mut node = Node::new(address, key, "CONSTRAINT", identity, write).in_schema(relation.schema);
-        if constraint.kind != 'f' {
-            node.block = Some(table);
-        }
+        node.block = match place {
+            _ if constraint.kind == 'f' => None,
+            Place::Own => Some(inherit::block(catalog, constraint.relation)),
+            _ => Some(table),
+        };
         match place {
             _ if is_implied => node.write = |_, _, writer| writer.nothing_to_make(),
             Place::Inline => node.clause = Some(clause),

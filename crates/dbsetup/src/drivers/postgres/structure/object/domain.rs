@@ -12,6 +12,9 @@ use super::{
 
 pub const FAMILY: Family = Family { queries, nodes };
 
+/// The constraint without a name of its own.
+const NOT_NULL: &str = "NOT NULL";
+
 /// What `pg_type` knows of a domain.
 #[derive(Debug, Default)]
 pub struct Domain {
@@ -63,11 +66,16 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (oid, constraint) in &catalog.domain_constraints {
+        let address = Address::new(class::CONSTRAINT, *oid);
+        // Extensions have their domains as members, and not the constraints of these.
+        if catalog.is_member(data_type::address(constraint.domain)) {
+            graph.part(address, data_type::address(constraint.domain));
+            continue;
+        }
         let Some(domain) = catalog.types.get(&constraint.domain) else { continue };
         let path = [catalog.schema_name(domain.schema), &domain.name, &constraint.name];
         let identity =
             format!("{} ON DOMAIN {}", name::quoted(&constraint.name), domain_name(catalog, domain));
-        let address = Address::new(class::CONSTRAINT, *oid);
         let mut node =
             Node::new(address, Key::new(Rank::Type, path), "CONSTRAINT", identity, write_constraint)
                 .in_schema(domain.schema)
@@ -93,7 +101,7 @@ fn clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Option<String>
             if own_name && writer.on(Feature::DomainNotNullName) {
                 format!("{named} NOT NULL")
             } else {
-                "NOT NULL".to_owned()
+                NOT_NULL.to_owned()
             }
         }),
         'c' => writer.on(Feature::DomainCheck).then(|| format!("{named} {}", constraint.definition)),
@@ -140,7 +148,7 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         catalog.domain_constraints.get(&node.address.oid).is_some_and(|constraint| constraint.kind == 'n')
     });
     if domain.not_null && !has_row && writer.on(Feature::DomainNotNull) {
-        clauses.push((false, "NOT NULL".to_owned()));
+        clauses.push((false, NOT_NULL.to_owned()));
     }
     // `false` comes first, and checks are in the order of their names already.
     clauses.sort_by_key(|(is_check, _)| *is_check);
@@ -151,7 +159,9 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
             writer.statement(Feature::DomainDefault, format!("{alter} SET DEFAULT {default}"));
         }
         for (_, clause) in clauses {
-            writer.statement(Feature::Domain, format!("{alter} ADD {clause}"));
+            // A constraint without a name can be set only, before release 17.
+            let verb = if clause == NOT_NULL { "SET" } else { "ADD" };
+            writer.statement(Feature::Domain, format!("{alter} {verb} {clause}"));
         }
         return;
     }

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::option::foreign;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name,
+    name, options,
 };
 
 pub const FAMILY: Family = Family { queries, nodes };
@@ -43,13 +42,6 @@ pub struct ForeignObjects {
     wrappers: HashMap<Oid, Wrapper>,
     servers: HashMap<Oid, Server>,
     mappings: HashMap<Oid, Mapping>,
-}
-
-impl ForeignObjects {
-    /// The name of a server, as it is.
-    pub fn server_name(&self, server: Oid) -> Option<&str> {
-        self.servers.get(&server).map(|server| server.name.as_str())
-    }
 }
 
 fn queries(_: &Facts) -> Vec<Query> {
@@ -131,7 +123,9 @@ fn write_wrapper(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     {
         text.push_str(&format!(" VALIDATOR {validator}"));
     }
-    text.push_str(&foreign(&wrapper.options, Feature::ForeignDataWrapperOptions, writer));
+    if !wrapper.options.is_empty() && writer.on(Feature::ForeignDataWrapperOptions) {
+        text.push_str(&format!(" OPTIONS ({})", options::foreign(&wrapper.options)));
+    }
     writer.statement(Feature::ForeignDataWrapper, text);
 }
 
@@ -149,6 +143,8 @@ fn write_server(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         text.push_str(&format!(" VERSION {}", name::literal(version)));
     }
     text.push_str(&format!(" FOREIGN DATA WRAPPER {}", name::quoted(&server.wrapper)));
-    text.push_str(&foreign(&server.options, Feature::ForeignServerOptions, writer));
+    if !server.options.is_empty() && writer.on(Feature::ForeignServerOptions) {
+        text.push_str(&format!(" OPTIONS ({})", options::foreign(&server.options)));
+    }
     writer.statement(Feature::ForeignServer, text);
 }

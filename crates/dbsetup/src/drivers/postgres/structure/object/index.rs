@@ -71,10 +71,11 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         {
             continue;
         }
+        let block = inherit::block(catalog, index.table);
         let key = Key::new(Rank::Index, [catalog.schema_name(relation.schema), relation.name.as_str()]);
         let identity = catalog.qualified(relation.schema, &relation.name);
         let mut node =
-            Node::new(address, key, "INDEX", identity, write).in_schema(relation.schema).in_block(table);
+            Node::new(address, key, "INDEX", identity, write).in_schema(relation.schema).in_block(block);
         if index.definition.is_some() {
             node.after = inherit::attachments(catalog, index.table);
         }

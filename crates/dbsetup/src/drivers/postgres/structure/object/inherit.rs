@@ -1,8 +1,9 @@
 //! Who inherits from whom, and the attachment of partitions.
 //!
-//! A partition is made as a table of its own, with all its columns, before the partitioned table, which attaches it
-//! in its block. Only then come the indexes and keys of the partitioned table: made earlier, each attachment would
-//! make an index of a name of its own choice. The index of the partition is attached to them by name.
+//! A partition is made as a table of its own, with all its columns, keys and indexes. Behind the last partition stands
+//! a second block of the partitioned table: it attaches the partitions, and only then come the keys and indexes of the
+//! partitioned table: made earlier, each attachment would make an index with a name of the server's choice. Last, the
+//! indexes of the partitions are attached to them by name.
 
 use std::collections::HashMap;
 
@@ -66,6 +67,14 @@ fn attachment(child: Oid) -> Address {
     Address::new(class::INHERITS, child)
 }
 
+/// The block in which the keys and indexes of a table stand: its own, or that behind its partitions.
+pub fn block(catalog: &Catalog, table: Oid) -> Address {
+    match catalog.relations.get(&table) {
+        Some(relation) if relation.kind == 'p' => Address::new(class::PARTITIONED_TABLE, table),
+        _ => relation::address(table),
+    }
+}
+
 /// The attachments of a partitioned table's partitions: what must stand before its indexes.
 pub fn attachments(catalog: &Catalog, table: Oid) -> Vec<Address> {
     match catalog.relations.get(&table) {
@@ -77,10 +86,23 @@ pub fn attachments(catalog: &Catalog, table: Oid) -> Vec<Address> {
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
-    // A partition, and what it has of the partitioned table, is made before that.
+    for (oid, relation) in catalog.relations.iter().filter(|(_, relation)| relation.kind == 'p') {
+        let (address, table) = (block(catalog, *oid), relation::address(*oid));
+        graph.part(address, table);
+        if catalog.is_member(table) {
+            continue;
+        }
+        let schema = catalog.schema_name(relation.schema);
+        let key = Key::new(Rank::Table, [schema, relation.name.as_str(), "partitions"]);
+        let identity = catalog.qualified(relation.schema, &relation.name);
+        let mut node =
+            Node::new(address, key, "PARTITIONS OF", identity, |_, _, _| {}).in_schema(relation.schema);
+        node.after = vec![table];
+        graph.add(node);
+    }
+    // The keys and indexes of a partition are made before those of the partitioned table.
     for depend in &catalog.depends {
-        let is_part = depend.kind == 'P' && matches!(depend.from.class, class::RELATION | class::CONSTRAINT);
-        if is_part || (catalog.is_partition(depend.from) && catalog.is_parent(depend.from, depend.to)) {
+        if depend.kind == 'P' && matches!(depend.from.class, class::RELATION | class::CONSTRAINT) {
             graph.cut(depend.from, depend.to);
         }
     }
@@ -94,7 +116,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         if catalog.is_member(relation::address(*child)) {
             continue;
         }
-        let (rank, block, write): (_, _, Write) = match of.kind {
+        let (rank, table, write): (_, _, Write) = match of.kind {
             'p' => (Rank::Attachment, *parent, write_partition),
             'I' => {
                 let Some(index) = catalog.indexes.get(parent) else { continue };
@@ -114,20 +136,9 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let identity = catalog.qualified(relation.schema, &relation.name);
         let mut node = Node::new(attachment(*child), key, "PARTITION", identity, write)
             .in_schema(relation.schema)
-            .in_block(relation::address(block));
+            .in_block(block(catalog, table));
         node.after = vec![relation::address(*parent), relation::address(*child)];
         graph.add(node);
-    }
-}
-
-impl Catalog {
-    fn is_partition(&self, address: Address) -> bool {
-        address.class == class::RELATION
-            && self.relations.get(&address.oid).is_some_and(|relation| relation.is_partition)
-    }
-
-    fn is_parent(&self, child: Address, parent: Address) -> bool {
-        parent.class == class::RELATION && self.inherits.parents(child.oid).contains(&parent.oid)
     }
 }
 

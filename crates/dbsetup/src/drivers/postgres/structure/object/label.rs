@@ -17,7 +17,8 @@ pub type Labels = HashMap<Address, Vec<Label>>;
 
 pub fn queries(_: &Facts) -> Vec<Query> {
     vec![Query::new(
-        "SELECT l.classoid, l.objoid, l.objsubid, l.provider, l.label FROM pg_catalog.pg_seclabel l",
+        "SELECT l.classoid, l.objoid, l.objsubid, l.provider, l.label, \
+         CASE l.classoid WHEN 1247 THEN pg_catalog.format_type(l.objoid, NULL) END FROM pg_catalog.pg_seclabel l",
         take,
     )]
 }
@@ -26,6 +27,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let address = row.address();
     let label = Label { column: row.number(), provider: row.text(), label: row.text() };
     catalog.security_labels.entry(address).or_default().push(label);
+    catalog.type_names.extend(row.maybe().map(|name| (address.oid, name)));
 }
 
 /// Writes the labels of an object.

@@ -1,7 +1,9 @@
 //! Materialized views, without their rows. Their indexes are indexes like others.
 
-use super::option::parameters;
-use super::{Catalog, Facts, Family, Feature, Graph, Key, Node, Query, Rank, Step, Writer, relation};
+use super::{
+    Catalog, Facts, Family, Feature, Graph, Key, Node, Query, Rank, Step, Writer, column_property, name,
+    relation, table,
+};
 
 pub const FAMILY: Family = Family { queries, nodes };
 
@@ -23,13 +25,21 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let oid = step.node.address.oid;
-    let (Some(view), Some(definition)) = (catalog.relations.get(&oid), catalog.views.definitions.get(&oid))
+    let (Some(view), Some(definition)) = (catalog.relations.get(&oid), catalog.view_definitions.get(&oid))
     else {
         return writer.refuse(step.node.noun(), "the server does not print it");
     };
-    let with = parameters(&view.options, Feature::MaterializedViewOptions, writer);
-    writer.statement(
-        Feature::MaterializedView,
-        format!("CREATE MATERIALIZED VIEW {}{with} AS\n{definition}\n WITH NO DATA", step.node.identity),
-    );
+    let mut text = format!("CREATE MATERIALIZED VIEW {}", step.node.identity);
+    if let Some(method) = &view.method
+        && writer.on(Feature::MaterializedViewMethod)
+    {
+        text.push_str(&format!("\nUSING {}", name::quoted(method)));
+    }
+    if let Some(parameters) = table::parameters(catalog, view, writer) {
+        text.push_str(&format!("\nWITH ({parameters})"));
+    }
+    text.push_str(&format!(" AS\n{definition}\n WITH NO DATA"));
+    writer.statement(Feature::MaterializedView, text);
+    column_property::write(catalog, step, "MATERIALIZED VIEW", writer);
+    table::write_replica_identity(step, view, writer);
 }

@@ -33,7 +33,6 @@ pub mod not_null;
 pub mod operator;
 pub mod operator_class;
 pub mod operator_family;
-pub mod option;
 pub mod options;
 pub mod owner;
 pub mod part;

@@ -79,6 +79,12 @@ fn named(catalog: &Catalog, address: Address) -> Option<(&'static str, String)> 
             };
             Some((kind, catalog.qualified(relation.schema, &relation.name)))
         }
+        class::TYPE => Some(("TYPE", catalog.type_names.get(&address.oid)?.clone())),
+        class::CONSTRAINT => {
+            let constraint = catalog.constraints.by_oid.get(&address.oid)?;
+            let relation = catalog.relation_name(constraint.relation)?;
+            Some(("CONSTRAINT", format!("{} ON {relation}", name::quoted(&constraint.name))))
+        }
         class::TRIGGER => {
             let trigger = catalog.triggers.rows.get(&address.oid)?;
             let relation = catalog.relation_name(trigger.relation)?;

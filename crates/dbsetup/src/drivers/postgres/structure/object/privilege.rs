@@ -72,8 +72,9 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
     ];
     parts.extend(CATALOGS.map(|(of, catalog, owner, list, letter)| {
         let name = if of == class::NAMESPACE { "o.nspname" } else { "''" };
+        let signature = if of == class::TYPE { "ARRAY['type', pg_catalog.format_type(o.oid, NULL)]" } else { "NULL" };
         format!(
-            "SELECT {of}, o.oid, 0, {name}, o.{owner}, o.{list}, pg_catalog.acldefault('{letter}', o.{owner}), NULL \
+            "SELECT {of}, o.oid, 0, {name}, o.{owner}, o.{list}, pg_catalog.acldefault('{letter}', o.{owner}), {signature} \
              FROM pg_catalog.{catalog} o"
         )
     }));
@@ -104,11 +105,19 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         new: row.list(),
         identity: row.list(),
     };
+    if address.class == class::TYPE {
+        catalog.type_names.extend(grants.identity.get(1).map(|name| (address.oid, name.clone())));
+    }
     catalog.privileges.0.entry(address).or_default().push(grants);
 }
 
 /// Marks the catalog of a node that is nothing but the privileges of an object that something else makes.
 const OF_OTHERS: u32 = 1 << 31;
+
+/// Returns the address of the node for the privileges on an object that something else makes.
+pub fn of_others(address: Address) -> Address {
+    Address::new(address.class | OF_OTHERS, address.oid)
+}
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (address, grants) in &catalog.privileges.0 {
@@ -120,7 +129,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let Some([kind, identity]) = grants.first().map(|grants| &grants.identity[..]) else { continue };
         let kind = kind_of(address.class, kind);
         let key = Key::new(Rank::Privileges, [kind, identity]);
-        let marked = Address::new(address.class | OF_OTHERS, address.oid);
+        let marked = of_others(*address);
         let node = Node::new(marked, key, kind, identity, write_of_others);
         if let Some(extension) = extension {
             let extension = Address::new(class::EXTENSION, *extension);
@@ -164,7 +173,10 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
     let Some(grants) = catalog.privileges.0.get(&node.address) else { return };
     let is_public = is_public(catalog, node.address);
     // An aggregate is named by its arguments alone.
-    let signature = grants.first().and_then(|grants| grants.identity.get(1)).filter(|_| !is_public);
+    let signature = grants
+        .first()
+        .and_then(|grants| grants.identity.get(1))
+        .filter(|_| node.address.class == class::FUNCTION);
     let target = Target {
         kind: kind_of(node.address.class, node.kind),
         identity: signature.unwrap_or(&node.identity),

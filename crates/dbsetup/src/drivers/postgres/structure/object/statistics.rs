@@ -50,8 +50,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (oid, statistics) in &catalog.statistics {
         let schema = catalog.schema_name(statistics.schema);
-        // Behind the columns and the indexes of the table.
-        let key = Key::new(Rank::Statistics, ["STATISTICS", schema, &statistics.name]);
+        let key = Key::new(Rank::Statistics, [schema, &statistics.name]);
         let identity = catalog.qualified(statistics.schema, &statistics.name);
         let node = Node::new(Address::new(class::STATISTICS, *oid), key, "STATISTICS", identity, write);
         graph.add(node.in_schema(statistics.schema).in_block(relation::address(statistics.relation)));

@@ -144,8 +144,8 @@ fn kind(step: &Step<'_>, relation: &Relation, writer: &mut Writer) -> Option<Str
     Some(format!("{unlogged}{}", step.node.kind))
 }
 
-/// Returns the storage parameters of a table, and those of its TOAST table.
-fn parameters(catalog: &Catalog, relation: &Relation, writer: &mut Writer) -> Option<String> {
+/// Returns the storage parameters of a table or a materialized view, and those of its TOAST table.
+pub fn parameters(catalog: &Catalog, relation: &Relation, writer: &mut Writer) -> Option<String> {
     let mut all = Vec::new();
     if !relation.options.is_empty() && writer.on(Feature::TableOption) {
         all.push(options::storage("", &relation.options));

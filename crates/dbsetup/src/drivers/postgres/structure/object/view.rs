@@ -2,62 +2,32 @@
 
 use std::collections::HashMap;
 
-use super::option::parameters;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    column::Column, in_user_schema, name, relation,
+    column::Column, in_user_schema, name, options, relation,
 };
 
 pub const FAMILY: Family = Family { queries, nodes };
 
-/// What was read of views.
-#[derive(Debug, Default)]
-pub struct Views {
-    /// The query of each view and materialized view, as the server prints it, without its `;`.
-    pub definitions: HashMap<Oid, String>,
-    defaults: HashMap<Oid, Default>,
-}
-
-/// A row of `pg_attrdef` of a view.
-#[derive(Debug)]
-struct Default {
-    view: Oid,
-    column: i32,
-    expression: String,
-}
+/// The query of each view and materialized view, as the server prints it, without its `;`.
+pub type Definitions = HashMap<Oid, String>;
 
 fn queries(_: &Facts) -> Vec<Query> {
-    let schema = in_user_schema("c.relnamespace");
-    vec![
-        Query::new(
-            format!(
-                "SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c \
-                 WHERE c.oid >= 16384 AND c.relkind IN ('v', 'm') AND {schema}"
-            ),
-            take,
+    vec![Query::new(
+        format!(
+            "SELECT c.oid, pg_catalog.pg_get_viewdef(c.oid) FROM pg_catalog.pg_class c \
+             WHERE c.oid >= 16384 AND c.relkind IN ('v', 'm') AND {}",
+            in_user_schema("c.relnamespace")
         ),
-        Query::new(
-            format!(
-                "SELECT d.oid, d.adrelid, d.adnum, pg_catalog.pg_get_expr(d.adbin, d.adrelid) \
-                 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attrdef d ON d.adrelid = c.oid \
-                 WHERE c.oid >= 16384 AND c.relkind = 'v' AND {schema}"
-            ),
-            take_default,
-        ),
-    ]
+        take,
+    )]
 }
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
     let mut definition = row.text();
     definition.truncate(definition.trim_end_matches(';').len());
-    catalog.views.definitions.insert(oid, definition);
-}
-
-fn take_default(catalog: &mut Catalog, row: &mut Cells<'_>) {
-    let oid = row.oid();
-    let default = Default { view: row.oid(), column: row.number(), expression: row.text() };
-    catalog.views.defaults.insert(oid, default);
+    catalog.view_definitions.insert(oid, definition);
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -69,25 +39,31 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             graph.add(Node { early: Some(write_early), ..node.in_schema(view.schema) });
         }
     }
-    for (oid, default) in &catalog.views.defaults {
-        let Some(view) = catalog.relations.get(&default.view) else { continue };
-        let Some(column) = catalog.column_name(default.view, default.column) else { continue };
+    for (oid, default) in &catalog.defaults.by_oid {
+        let Some(view) = catalog.relations.get(&default.relation).filter(|view| view.kind == 'v') else {
+            continue;
+        };
+        let Some(column) = catalog.column_name(default.relation, default.column) else { continue };
         let key = Key::new(Rank::View, [catalog.schema_name(view.schema), &view.name, column, "DEFAULT"]);
         let of = catalog.qualified(view.schema, &view.name);
         let identity = format!("{} ON {of}", name::quoted(column));
         let node = Node::new(Address::new(class::DEFAULT, *oid), key, "DEFAULT", identity, write_default);
-        graph.add(node.in_schema(view.schema).in_block(relation::address(default.view)));
+        graph.add(node.in_schema(view.schema).in_block(relation::address(default.relation)));
     }
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let oid = step.node.address.oid;
-    let (Some(view), Some(definition)) = (catalog.relations.get(&oid), catalog.views.definitions.get(&oid))
+    let (Some(view), Some(definition)) = (catalog.relations.get(&oid), catalog.view_definitions.get(&oid))
     else {
         return writer.refuse(step.node.noun(), "the server does not print it");
     };
     let create = if step.replaces { "CREATE OR REPLACE" } else { "CREATE" };
-    let with = parameters(&view.options, Feature::ViewOptions, writer);
+    let with = if !view.options.is_empty() && writer.on(Feature::ViewOptions) {
+        format!(" WITH ({})", options::storage("", &view.options))
+    } else {
+        String::new()
+    };
     writer.statement(Feature::View, format!("{create} VIEW {}{with} AS\n{definition}", step.node.identity));
 }
 
@@ -106,9 +82,9 @@ fn write_early(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
 }
 
 fn write_default(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
-    let Some(default) = catalog.views.defaults.get(&step.node.address.oid) else { return };
+    let Some(default) = catalog.defaults.by_oid.get(&step.node.address.oid) else { return };
     let (Some(view), Some(column)) =
-        (catalog.relation_name(default.view), catalog.column_name(default.view, default.column))
+        (catalog.relation_name(default.relation), catalog.column_name(default.relation, default.column))
     else {
         return;
     };
@@ -119,8 +95,6 @@ fn write_default(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
 
 /// The columns of what stands in must have the collations of the view's.
 fn collation(column: &Column) -> String {
-    match column.collation {
-        950 => " COLLATE pg_catalog.\"C\"".to_owned(),
-        _ => String::new(),
-    }
+    let Some((schema, collation)) = &column.own_collation else { return String::new() };
+    format!(" COLLATE {}.{}", name::quoted(schema), name::quoted(collation))
 }
