@@ -8,7 +8,7 @@ use super::{
     definition, name, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// Schema and name of the collation of a column of a composite type, where it is not its type's own.
 pub type Collations = HashMap<(Oid, i32), (Oid, String)>;
