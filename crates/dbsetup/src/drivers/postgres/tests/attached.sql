@@ -97,7 +97,6 @@ create foreign data wrapper "Full" validator postgresql_fdw_validator;
 create foreign data wrapper optioned options ("user" 'a=b', host 'it''s', z '');
 create server bare foreign data wrapper bare;
 create server "Far" type 'a type' version '1.2' foreign data wrapper "Full" options (port '5432', host 'far', dbname 'x');
-create user mapping for public server "Far" options (user 'me', password 'secret');
 comment on foreign data wrapper bare is 'bare';
 comment on server "Far" is 'far';
 
