@@ -4,6 +4,7 @@
 
 mod census;
 mod databases;
+mod fingerprints;
 mod indexes;
 mod loads;
 mod locks;
@@ -11,6 +12,7 @@ mod pooler;
 mod scripts;
 mod structures;
 mod trips;
+mod types;
 
 use std::time::Duration;
 

@@ -68,8 +68,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (oid, constraint) in &catalog.domain_constraints {
         let address = Address::new(class::CONSTRAINT, *oid);
         // Extensions have their domains as members, and not the constraints of these.
-        if catalog.is_member(data_type::address(constraint.domain)) {
-            graph.part(address, data_type::address(constraint.domain));
+        if let Some(extension) = catalog.members.get(&data_type::address(constraint.domain)) {
+            graph.part(address, Address::new(class::EXTENSION, *extension));
             continue;
         }
         let Some(domain) = catalog.types.get(&constraint.domain) else { continue };

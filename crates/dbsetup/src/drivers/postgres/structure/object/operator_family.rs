@@ -90,7 +90,7 @@ enum Owner {
     /// A class or family of the database.
     Own(Address),
     /// A class, family or operator of an extension, which makes it.
-    Extension(Address),
+    Extension(Oid),
     /// Nothing that is written: a family of the engine or of an extension.
     Foreign(Oid),
 }
@@ -108,7 +108,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
     let mut foreign = BTreeSet::new();
     for member in catalog.family_members.values() {
         match owner(catalog, member) {
-            Owner::Own(of) | Owner::Extension(of) => graph.part(member.address, of),
+            Owner::Own(of) => graph.part(member.address, of),
+            Owner::Extension(of) => graph.part(member.address, Address::new(class::EXTENSION, of)),
             Owner::Foreign(family) => {
                 foreign.insert(family);
             }
@@ -134,12 +135,12 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
 fn owner(catalog: &Catalog, member: &Member) -> Owner {
     let Some(of) = catalog.member_owners.get(&member.address) else {
         return match catalog.members.get(&member.target) {
-            Some(_) => Owner::Extension(member.target),
+            Some(extension) => Owner::Extension(*extension),
             None => Owner::Foreign(member.family),
         };
     };
     match catalog.members.get(of) {
-        Some(extension) if is_extensions(catalog, member, *extension) => Owner::Extension(*of),
+        Some(extension) if is_extensions(catalog, member, *extension) => Owner::Extension(*extension),
         Some(_) => Owner::Foreign(member.family),
         None => Owner::Own(*of),
     }
