@@ -164,4 +164,4 @@ impl Census {
 }
 
 /// The last release that the table of columns was made from.
-const LAST: u32 = 18;
+pub const LAST: u32 = 18;
