@@ -4,6 +4,7 @@
 
 mod contest;
 mod corpus;
+mod dump;
 mod far;
 mod place;
 mod postgres;
@@ -101,6 +102,7 @@ fn main() {
         postgres::compare(&plan, corpus, &mut table);
     }
     if !plan.is_on_disk() {
+        dump::compare(&plan, &mut table);
         far::compare(&plan, corpora[0], &mut table);
         size::compare(&plan, &mut table);
     }

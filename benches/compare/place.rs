@@ -56,6 +56,13 @@ impl Place {
         command
     }
 
+    /// Returns `pg_dump -s` of a database: it lies beside `psql`.
+    pub fn pg_dump(&self, url: &str) -> Command {
+        let mut command = self.command(&self.psql.with_file_name("pg_dump"), &self.dir);
+        command.args(["--schema-only", "--no-owner", "--no-privileges", "--dbname"]).arg(url);
+        command
+    }
+
     /// Sends statements one after the other, each as a message of its own.
     pub fn sql(&self, database: &str, statements: &[&str]) {
         let mut wire = Wire::connect(&self.socket, database).expect("the server takes connections");

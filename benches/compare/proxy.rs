@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ struct State {
     trips: AtomicU64,
     /// Half a round trip, in microseconds.
     half: AtomicU64,
+    /// What clients have sent, where somebody wants to know.
+    recorded: Mutex<Option<Vec<u8>>>,
 }
 
 impl Proxy {
@@ -49,6 +51,16 @@ impl Proxy {
     pub fn delay(&self, delay: Duration) {
         let half = u64::try_from(delay.as_micros() / 2).unwrap_or(u64::MAX);
         self.state.half.store(half, Ordering::Relaxed);
+    }
+
+    /// Keeps what clients send from now on.
+    pub fn record(&self) {
+        *self.state.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// Returns what clients have sent since [`Proxy::record`], and keeps nothing more.
+    pub fn take_recorded(&self) -> Vec<u8> {
+        self.state.recorded.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     /// Returns the round trips since the last call.
@@ -97,6 +109,11 @@ fn pump(
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             if answered.swap(!of_client, Ordering::Relaxed) && of_client {
                 state.trips.fetch_add(1, Ordering::Relaxed);
+            }
+            if of_client
+                && let Some(recorded) = &mut *state.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+            {
+                recorded.extend_from_slice(&buffer[..count]);
             }
             let due = Instant::now() + Duration::from_micros(state.half.load(Ordering::Relaxed));
             if sender.send((due, buffer[..count].to_vec())).is_err() {

@@ -69,6 +69,22 @@ impl Wire {
     }
 }
 
+/// Returns the longest simple query in what one client has sent to a server that trusts it: a message without a letter
+/// to begin with, then messages with one.
+pub fn longest_query(sent: &[u8]) -> Option<String> {
+    let length = |at: usize| Some(u32::from_be_bytes(sent.get(at..at + 4)?.try_into().ok()?) as usize);
+    let mut at = length(0)?;
+    let mut longest: &[u8] = &[];
+    while let (Some(kind), Some(length)) = (sent.get(at), length(at + 1)) {
+        let body = sent.get(at + 5..at + 1 + length)?;
+        if *kind == b'Q' && body.len() > longest.len() {
+            longest = body;
+        }
+        at += 1 + length;
+    }
+    String::from_utf8(longest.strip_suffix(&[0])?.to_vec()).ok()
+}
+
 /// Returns the message of an `ErrorResponse`: fields of a letter and a text that ends with a zero.
 fn message_of(body: &[u8]) -> String {
     let field = body.split(|byte| *byte == 0).find(|field| field.first() == Some(&b'M'));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dbsetup::Error;
 use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
@@ -50,6 +51,15 @@ pub enum Output {
         status: Box<Status>,
         /// Whether a check is content with it, or there is none.
         current: bool,
+    },
+    /// A check found that a file does not say what it should.
+    Stale {
+        /// The file.
+        path: PathBuf,
+        /// The way from the file to what it should say; empty where there is no file.
+        diff: String,
+        /// Why the check is not content.
+        error: Error,
     },
     /// Data for stdout.
     Data {

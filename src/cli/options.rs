@@ -62,6 +62,12 @@ pub struct Options {
 const DEFAULT_JOBS: u16 = 4;
 
 impl Options {
+    /// Whether the same repos with the same settings are meant.
+    pub fn asks_for_the_same(&self, other: &Self) -> bool {
+        (&self.selections, &self.env, &self.database_url, self.no_dotenv)
+            == (&other.selections, &other.env, &other.database_url, other.no_dotenv)
+    }
+
     /// Returns the options of the command line itself.
     pub fn of_command_line(global: &Global) -> Self {
         Self {

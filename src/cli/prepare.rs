@@ -50,6 +50,8 @@ pub fn request(global: &Global) -> Result<Request> {
 /// repos.
 pub fn prepare(workspace: &Workspace, base: &Request, steps: Vec<Step>) -> Result<Prepared> {
     let mut prepared = Prepared::default();
+    // Most steps of a line ask for the same: nothing has run yet, so that the answer is the same too.
+    let mut last: Option<(Options, Vec<ResolvedRepo>)> = None;
     for step in steps {
         let request = Request {
             environment: step.options.env.clone(),
@@ -64,7 +66,13 @@ pub fn prepare(workspace: &Workspace, base: &Request, steps: Vec<Step>) -> Resul
         };
         let found = match scope {
             Scope::Nothing => Vec::new(),
-            Scope::Settings | Scope::Databases => select(workspace, &request, &step.options, &environment)?,
+            Scope::Settings | Scope::Databases => match &last {
+                Some((options, found)) if step.options.asks_for_the_same(options) => found.clone(),
+                _ => {
+                    let found = select(workspace, &request, &step.options, &environment)?;
+                    last.insert((step.options.clone(), found)).1.clone()
+                }
+            },
         };
         refuse_several(&step, &found)?;
         if scope == Scope::Databases {

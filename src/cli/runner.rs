@@ -1,5 +1,6 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
+use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -367,14 +368,22 @@ impl<'a> Runner<'a> {
             if dry_run && let Output::Plan(plan) = &mut output {
                 self.rehearsal.learn(repo, command, plan);
             }
-            let open = match &output {
-                Output::Status { status: found, current: false } => Some(status::open(found)),
-                _ => None,
+            let found = match output {
+                Output::Stale { path, diff, error } => {
+                    self.show_stale(name, &path, &diff)?;
+                    Some(error)
+                }
+                output => {
+                    let open = match &output {
+                        Output::Status { status: found, current: false } => Some(status::open(found)),
+                        _ => None,
+                    };
+                    self.show(Some(repo), &prepared.step, output)?;
+                    open.map(|open| Error::new(Kind::Check, format!("`{name}` is not up to date: {open}")))
+                }
             };
-            self.show(Some(repo), &prepared.step, output)?;
             self.summary.note(repo, at, Outcome::Done(took));
-            if let Some(open) = open {
-                let error = Error::new(Kind::Check, format!("`{name}` is not up to date: {open}"));
+            if let Some(error) = found {
                 self.ui.error(&error, Some(name), exit::CHECK);
                 self.codes.push(exit::CHECK);
                 self.failed[repo] = true;
@@ -384,13 +393,21 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
+        if self.ui.is_json() {
+            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
+            return Ok(());
+        }
+        self.ui.diff(diff).map_err(Stop::of_output)
+    }
+
     fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
         let files = at.map(|at| self.prepared.repos[at].files());
         let (repo, environment) =
             files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
-            Output::Done => return Ok(()),
+            Output::Done | Output::Stale { .. } => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 status::human(repo, environment, &found, step.options.verbose > 0)

@@ -102,6 +102,11 @@ pub fn event(event: &Event) -> Object {
         What::Dumped { path, changed, took } => {
             object("dumped").path(path).fact("changed", *changed).took(*took)
         }
+        What::FiltersKept { path, filters } => {
+            let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
+            object("filters_kept").path(path).list("filters", &filters)
+        }
+        What::Verified { facts, took } => object("verified").number("facts", size(facts)).took(*took),
         What::MigrationsPlanned { direction, count } => {
             object("migrations_planned").text("direction", word(*direction)).number("count", size(count))
         }

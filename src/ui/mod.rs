@@ -2,6 +2,7 @@
 //!
 //! stdout carries data (tables that were asked for, SQL, JSON); stderr tells what happens.
 
+pub mod diff;
 pub mod duration;
 pub mod github;
 pub mod human;
@@ -115,6 +116,17 @@ impl Ui {
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(text.as_bytes())?;
         stdout.flush()
+    }
+
+    /// Writes the difference of two texts to stdout: all of it to a pipe, its beginning to a terminal.
+    ///
+    /// # Errors
+    /// Those of the stream; a reader that has gone is one of them.
+    pub fn diff(&self, text: &str) -> std::io::Result<()> {
+        let stdout = std::io::stdout();
+        let colored = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        let shown = diff::shown(text, stdout.is_terminal(), colored);
+        if colored { self.page(&shown) } else { self.data(&shown) }
     }
 
     /// Says that something succeeded; `--quiet` drops it.

@@ -26,4 +26,5 @@ mod safety;
 mod secrets;
 mod setup;
 mod streams;
+mod structures;
 mod usage;

@@ -117,7 +117,17 @@ fn a_stale_structure_file_is_shown_at_its_first_wrong_line() {
     run.code(3)
         .stderr_contains("is stale")
         .stderr_contains("structure.sql:")
-        .stderr_contains("the database says");
+        .stderr_contains("the database says")
+        .stdout_contains("\n+CREATE TABLE more (id integer);\n")
+        .stdout_lacks("\u{1b}");
+    let diff = run.stdout.clone();
+    assert!(
+        diff.starts_with("--- crates/core/priv/core/structure.sql\n+++ the database of core\n@@ "),
+        "{run}"
+    );
+    let run = project.run("dump --check --format json");
+    run.code(3).stdout_contains("\"event\":\"stale\"").stdout_contains("\\n+CREATE TABLE more");
+    project.run("dump --check --color always").code(3).stdout_contains("\u{1b}[32m+CREATE TABLE more");
 }
 
 #[test]

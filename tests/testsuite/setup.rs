@@ -187,6 +187,36 @@ on_each_database! {
         project.run("load").success();
     }
 
+    fn a_row_of_the_ledger_that_fails_is_named_by_its_line(backend) {
+        let mut project = shop(backend);
+        for number in 1..6 {
+            let name = format!("{number}_t");
+            project = project.migration("core", &name, &format!("create table t{number} (id integer);"));
+        }
+        project.run("setup").success();
+        project.run("dump").success();
+        let path = project.priv_dir("core").join("structure.sql");
+        let whole = project.read(&path);
+        let rows: Vec<(usize, &str)> =
+            whole.lines().enumerate().filter(|(_, line)| line.starts_with("INSERT INTO")).collect();
+        let (number, third) = rows[2];
+        // A merge that kept both sides.
+        let twice = whole.replacen(third, &format!("{third}\n{third}"), 1);
+        let version = third.split_once("VALUES (").and_then(|(_, values)| values.split(',').next());
+        let null = third.replacen(version.expect("the version comes first"), "NULL", 1);
+        let null = whole.replacen(third, &null, 1);
+        for (text, line, note) in
+            [(twice, number + 2, ""), (null, rows[0].0 + 1, "it is one of the 7 rows that begin there")]
+        {
+            project.write(&path, &text);
+            project.run("drop --yes").success();
+            project.run("create").success();
+            let run = project.run("load");
+            run.code(1).stderr_contains(&format!("structure.sql:{line}:1")).stderr_contains(note);
+            run.stderr_contains("everything was rolled back: the database is as it was before");
+        }
+    }
+
     fn a_structure_that_was_cut_off_is_refused(backend) {
         let project = squashed(backend);
         let path = project.priv_dir("core").join("structure.sql");

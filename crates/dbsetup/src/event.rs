@@ -65,6 +65,10 @@ pub enum What {
     LoadSkipped { reason: String },
     /// The structure was written (`changed`), or found to be the same as the file.
     Dumped { path: PathBuf, changed: bool, took: Duration },
+    /// The structure is written with the filters that the file at `path` names, because no others were asked for.
+    FiltersKept { path: PathBuf, filters: Vec<String> },
+    /// The structure was loaded into a scratch database, which said the same `facts` as the original.
+    Verified { facts: usize, took: Duration },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.

@@ -1,8 +1,12 @@
 //! A SQL file of any length, sent in batches inside an open transaction; failures point into the file.
 
+mod rows;
+
 use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use self::rows::{Row, Rows};
 use crate::driver::{Driver, ScriptError};
 use crate::error::{Error, Kind, Result, Site};
 use crate::failure::failing_range;
@@ -14,10 +18,13 @@ const STATEMENT_LIMIT: usize = 16 * 1024 * 1024;
 /// what is left of a message for every statement in it (`sqlite3_prepare_v3`).
 fn batch(dialect: Dialect) -> usize {
     match dialect {
-        Dialect::Sqlite => 8 * 1024,
+        Dialect::Sqlite => 16 * 1024,
         _ => 256 * 1024,
     }
 }
+
+/// What ends a statement of a batch.
+const ENDING: &str = ";\n";
 
 /// What is done with a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +35,56 @@ pub(crate) enum Use {
     Skip,
 }
 
+/// Where the text of a file is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'p> {
+    /// On the disk.
+    File(&'p Path),
+    /// Not written yet.
+    Text(&'p str),
+}
+
+impl<'p> From<&'p Path> for Content<'p> {
+    fn from(path: &'p Path) -> Self {
+        Self::File(path)
+    }
+}
+
+/// A text that is read from the start, and in places a second time.
+trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
+
+impl<'p> Content<'p> {
+    fn open(self) -> std::io::Result<Box<dyn Source + 'p>> {
+        Ok(match self {
+            Self::File(path) => Box::new(File::open(path)?),
+            Self::Text(text) => Box::new(Cursor::new(text)),
+        })
+    }
+}
+
+/// A file that is read piece by piece.
+pub(crate) struct Reader<'p>(Box<dyn Source + 'p>);
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
 /// A file that is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SqlFile<'p> {
-    /// To open.
-    pub path: &'p Path,
+    /// To read.
+    pub content: Content<'p>,
     /// To show.
     pub shown: &'p Path,
     /// Its dialect.
     pub dialect: Dialect,
+    /// Whether rows that follow each other may be sent as one statement: nothing but tables that the file makes hears of
+    /// them.
+    pub joins_rows: bool,
 }
 
 impl SqlFile<'_> {
@@ -54,6 +102,7 @@ impl SqlFile<'_> {
             file: self,
             batch: String::new(),
             starts: Vec::new(),
+            rows: Rows::default(),
             sent: 0,
             chunk,
             in_chunk: 0,
@@ -65,16 +114,21 @@ impl SqlFile<'_> {
 }
 
 /// Opens a file for splitting.
-pub(crate) fn open(path: &Path, shown: &Path, dialect: Dialect) -> Result<Splitter<File>> {
-    let file = File::open(path).map_err(|error| Error::io("read", shown, error))?;
-    Ok(Splitter::new(dialect, file).statement_limit(STATEMENT_LIMIT))
+pub(crate) fn open<'p>(
+    content: impl Into<Content<'p>>,
+    shown: &Path,
+    dialect: Dialect,
+) -> Result<Splitter<Reader<'p>>> {
+    let file = content.into().open().map_err(|error| Error::io("read", shown, error))?;
+    Ok(Splitter::new(dialect, Reader(file)).statement_limit(STATEMENT_LIMIT))
 }
 
 struct Sender<'p> {
     file: SqlFile<'p>,
     batch: String,
-    /// Where each statement of the batch starts: in the batch, and in the file.
+    /// Where each statement, or row of a statement, of the batch starts: in the batch, and in the file.
     starts: Vec<(usize, Location)>,
+    rows: Rows,
     sent: u64,
     /// How many statements make a transaction.
     chunk: u64,
@@ -90,10 +144,10 @@ impl Sender<'_> {
         classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
-        let SqlFile { path, shown, dialect } = self.file;
-        let mut splitter = open(path, shown, dialect)?;
+        let SqlFile { content, shown, dialect, .. } = self.file;
+        let mut splitter = open(content, shown, dialect)?;
         let mut data = Vec::new();
-        while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+        while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
             match item {
                 Item::Statement(statement) => {
                     if classify(&statement)? == Use::Skip {
@@ -118,7 +172,10 @@ impl Sender<'_> {
                     let fail = |failure: ScriptError| self.copy_failed(at, &failure);
                     driver.copy_begin(&statement.text).await.map_err(fail)?;
                     let mut sent = 0;
-                    while splitter.copy_data(&mut data).map_err(|error| unsplittable(path, shown, &error))? {
+                    while splitter
+                        .copy_data(&mut data)
+                        .map_err(|error| unsplittable(content, shown, &error))?
+                    {
                         driver.copy_data(&data).await.map_err(fail)?;
                         sent += data.len() as u64;
                         progress(at.offset + sent);
@@ -135,11 +192,31 @@ impl Sender<'_> {
     fn push(&mut self, statement: Statement) {
         if self.chunk != u64::MAX && is_setting(self.file.dialect, &statement.text) {
             self.settings.push_str(&statement.text);
-            self.settings.push_str(";\n");
+            self.settings.push_str(ENDING);
         }
-        self.starts.push((self.batch.len(), statement.start));
-        self.batch.push_str(&statement.text);
-        self.batch.push_str(";\n");
+        let row = Some(self.file.dialect)
+            .filter(|_| self.file.joins_rows)
+            .and_then(|dialect| Row::of(dialect, &statement.text));
+        match row {
+            Some(row) if self.rows.take(row) => {
+                self.batch.truncate(self.batch.len() - ENDING.len());
+                self.batch.push_str(",\n");
+                // What is before the values is on the same line.
+                let mut start = statement.start;
+                start.offset += row.head.len() as u64;
+                start.column += row.head.chars().count() as u64;
+                self.starts.push((self.batch.len(), start));
+                self.batch.push_str(row.values);
+            }
+            row => {
+                if row.is_none() {
+                    self.rows.end();
+                }
+                self.starts.push((self.batch.len(), statement.start));
+                self.batch.push_str(&statement.text);
+            }
+        }
+        self.batch.push_str(ENDING);
     }
 
     async fn flush(&mut self, driver: &mut dyn Driver) -> Result<()> {
@@ -151,6 +228,7 @@ impl Sender<'_> {
         self.in_chunk += self.starts.len() as u64;
         self.batch.clear();
         self.starts.clear();
+        self.rows.end();
         // One very long statement does not keep its memory for the rest of the file.
         self.batch.shrink_to(batch(self.file.dialect) * 2);
         Ok(())
@@ -173,12 +251,18 @@ impl Sender<'_> {
                 None => location.column + before.chars().count() as u64,
             },
         };
+        let rows = self.starts.iter().filter(|(start, _)| range.contains(start)).count();
         let width = self.batch[range].lines().next().unwrap_or_default().chars().count();
-        error.at(site(self.file.path, self.file.shown, at, width))
+        let error = error.at(site(self.file.content, self.file.shown, at, width));
+        if rows > 1 {
+            return error
+                .note(format!("it is one of the {rows} rows that begin there, which were sent together"));
+        }
+        error
     }
 
     fn copy_failed(&self, at: Location, failure: &ScriptError) -> Error {
-        Error::from(failure.error.clone()).at(site(self.file.path, self.file.shown, at, 4))
+        Error::from(failure.error.clone()).at(site(self.file.content, self.file.shown, at, 4))
     }
 }
 
@@ -191,7 +275,7 @@ fn is_setting(dialect: Dialect, statement: &str) -> bool {
 }
 
 /// Returns the error of a file that cannot be split.
-pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Error {
+pub(crate) fn unsplittable<'p>(content: impl Into<Content<'p>>, shown: &Path, error: &SplitError) -> Error {
     let message = match (error.location(), error.to_string().split_once(" at line ")) {
         (Some(_), Some((what, _))) => what.replace(" that starts", ""),
         _ => error.to_string(),
@@ -199,7 +283,7 @@ pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Err
     let mut result =
         Error::new(Kind::Grammar, format!("{message} in `{}`", shown.display())).note("nothing was run");
     if let Some(location) = error.location() {
-        result = result.at(site(path, shown, location, 1));
+        result = result.at(site(content, shown, location, 1));
     }
     match error.hint() {
         Some(hint) => result.help(hint),
@@ -208,19 +292,18 @@ pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Err
 }
 
 /// Returns a place in a file that is too long to keep: its line is read again.
-pub(crate) fn site(path: &Path, shown: &Path, at: Location, width: usize) -> Site {
-    let excerpt = line(path, at).unwrap_or_default();
+pub(crate) fn site<'p>(content: impl Into<Content<'p>>, shown: &Path, at: Location, width: usize) -> Site {
+    let excerpt = line(content.into(), at).unwrap_or_default();
     let available = excerpt.chars().count().saturating_sub(usize::try_from(at.column).unwrap_or(1) - 1);
     Site { path: shown.to_path_buf(), at, excerpt, width: width.min(available).max(1) }
 }
 
 /// Reads the line that holds a place, as far as a person wants to see it.
-fn line(path: &Path, at: Location) -> Option<String> {
-    use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+fn line(content: Content<'_>, at: Location) -> Option<String> {
     // A line is not looked for further back than this.
     const BACK: u64 = 4096;
     let start = at.offset.saturating_sub(BACK);
-    let mut file = File::open(path).ok()?;
+    let mut file = content.open().ok()?;
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut reader = BufReader::new(file.take(BACK * 2));
     let mut before = vec![0; usize::try_from(at.offset - start).ok()?];

@@ -8,11 +8,12 @@ use dbsetup::driver::Via;
 use dbsetup::error::Site;
 use dbsetup::event::What;
 use dbsetup::session::Session;
-use dbsetup::structure::DumpOptions;
+use dbsetup::structure::{DumpOptions, Verdict};
 use dbsetup::{Error, Kind, Result, structure};
 
 use super::shared::Several;
 use crate::cli::context::{Output, Task};
+use crate::ui::diff;
 
 /// Write the structure of each selected repo's database to its structure file.
 ///
@@ -27,23 +28,50 @@ pub struct Dump {
     #[arg(long, value_enum, value_name = "HOW")]
     via: Option<ViaFlag>,
 
-    /// Write only this schema; may be given several times.
+    /// Write only this schema (`*` stands for any text, `?` for any character); may be given several times.
+    ///
+    /// What is left out is written into the head of the file, and the next dump leaves it out again unless it is given
+    /// filters of its own. SQLite has no schemas.
     #[arg(long, value_name = "SCHEMA", action = ArgAction::Append)]
     schema: Vec<String>,
 
-    /// Leave out this schema; may be given several times.
+    /// Leave out this schema; may be given several times. Not with SQLite.
     #[arg(long, value_name = "SCHEMA", action = ArgAction::Append)]
     exclude_schema: Vec<String>,
 
-    /// Leave out this table; may be given several times.
+    /// Leave out this table (`table` or `schema.table`); may be given several times.
     #[arg(long, value_name = "TABLE", action = ArgAction::Append)]
     exclude_table: Vec<String>,
+
+    /// Leave out this extension; may be given several times. Not with SQLite.
+    #[arg(long, value_name = "EXTENSION", action = ArgAction::Append)]
+    exclude_extension: Vec<String>,
+
+    /// Write who owns what, too. The roles must be there when the file is loaded. Not with SQLite.
+    #[arg(long)]
+    owners: bool,
+
+    /// Write who may do what, too. The roles must be there when the file is loaded. Not with SQLite.
+    #[arg(long)]
+    privileges: bool,
+
+    /// Take no filters over from the file: write everything, natively, without owners and privileges, unless other
+    /// flags say otherwise.
+    #[arg(long)]
+    no_filters: bool,
 
     /// Record applied versions too whose files are nowhere in this checkout.
     #[arg(long)]
     allow_missing: bool,
 
-    /// Write nothing; exit with 3 when the file is not what would be written.
+    /// Prove the structure before it is written: load it into a scratch database and compare the catalogs.
+    #[arg(long)]
+    verify: bool,
+
+    /// Write nothing; exit with 3 when the file is not what would be written, and show the difference.
+    ///
+    /// What another release of the server words differently is compared by catalogs, for which a scratch database is
+    /// made of the file.
     #[arg(long)]
     check: bool,
 
@@ -76,7 +104,13 @@ impl Dump {
             schemas: self.schema.clone(),
             exclude_schemas: self.exclude_schema.clone(),
             exclude_tables: self.exclude_table.clone(),
+            exclude_extensions: self.exclude_extension.clone(),
+            owners: self.owners,
+            privileges: self.privileges,
+            no_filters: self.no_filters,
             allow_missing: self.allow_missing,
+            // A rehearsal makes no databases.
+            verify: self.verify && !task.options.dry_run,
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();
@@ -90,13 +124,14 @@ impl Dump {
         let start = Instant::now();
         let dump = structure::dump(task.session, &options, file.as_deref()).await?;
         if self.check {
-            return if dump.is_current() {
-                let (path, took) = (dump.shown.clone(), start.elapsed());
-                task.session.teller().tell(What::Dumped { path, changed: false, took });
-                Ok(Output::Done)
-            } else {
-                Err(stale(&dump, task.repo.name.as_str()))
-            };
+            return Ok(match structure::check(task.session, &dump).await? {
+                Verdict::Current => {
+                    let (path, took) = (dump.shown.clone(), start.elapsed());
+                    task.session.teller().tell(What::Dumped { path, changed: false, took });
+                    Output::Done
+                }
+                Verdict::Stale(notes) => stale(&dump, task.repo.name.as_str(), notes),
+            });
         }
         if task.options.dry_run {
             let line = if stdout {
@@ -118,8 +153,21 @@ pub async fn to_file(session: &mut Session<'_>, options: &DumpOptions, file: Opt
     Ok(())
 }
 
+/// Returns what a check says of a file that is not what would be written.
+fn stale(dump: &structure::Dump, repo: &str, notes: Vec<String>) -> Output {
+    let path = dump.shown.clone();
+    let diff = dump.present.as_deref().map(|present| {
+        diff::unified(
+            (&path.display().to_string(), present),
+            (&format!("the database of {repo}"), &dump.text),
+        )
+    });
+    let error = notes.into_iter().fold(first_difference(dump, repo), Error::note);
+    Output::Stale { path, diff: diff.unwrap_or_default(), error }
+}
+
 /// Returns the error of a file that is not what would be written, pointing at the first line that differs.
-fn stale(dump: &structure::Dump, repo: &str) -> Error {
+fn first_difference(dump: &structure::Dump, repo: &str) -> Error {
     let shown = dump.shown.display();
     let help = format!("run `cargo dbsetup dump --repo {repo}` and commit the file");
     let Some(present) = &dump.present else {
@@ -160,7 +208,9 @@ mod tests {
             present: present.map(str::to_owned),
             path: "/x/s.sql".into(),
             shown: "s.sql".into(),
+            request: dbsetup::driver::DumpRequest::default(),
         };
+        let stale = first_difference;
         let error = stale(&dump(Some("a;\nB;\nc;\n")), "core");
         assert_eq!(error.site().map(|site| (site.at.line, site.excerpt.as_str())), Some((2, "B;")));
         assert_eq!(error.notes(), ["the database says: b;"]);

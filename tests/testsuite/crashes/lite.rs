@@ -94,6 +94,52 @@ fn transactional_files_are_right_after_a_kill_on_sqlite() {
 }
 
 #[test]
+fn many_short_files_are_right_after_a_kill_on_sqlite() {
+    const FILES: usize = 150;
+    let mut project = Project::new().repo("core", Sqlite).migration(
+        "core",
+        "1_trace",
+        "create table trace (mark text not null);",
+    );
+    for number in 2..=FILES {
+        let file = format!("insert into trace values ('{number}');\ncreate table t{number} (a);\n");
+        project = project.migration("core", &format!("{number}_step"), &file);
+    }
+    let start = std::time::Instant::now();
+    project.run("setup --env usual").success();
+    let usual = start.elapsed();
+    fault_loop("crashes: short files on SQLite", tries(20, 100), |number, random| {
+        let environment = format!("short{number}");
+        let database = database(&project, &environment);
+        let line = format!("setup --env {environment}");
+        let mut running = project.command(&line).spawn();
+        // Nobody else reads the file while short scripts follow each other.
+        wait_until("the file is there", PATIENCE, || database.exists() || !running.is_running());
+        random.pause(usual);
+        running.kill();
+        let _ = running.wait();
+        let counts = "select (select count(*) from trace), (select count(*) from schema_migrations), \
+                      (select count(*) from sqlite_schema where name glob 't[0-9]*')";
+        let Ok(rows) = database.session().try_query(counts) else { return None };
+        let [marks, versions, tables]: [usize; 3] =
+            std::array::from_fn(|at| rows[0][at].parse().expect("it is a number"));
+        if versions == FILES {
+            return None;
+        }
+        if marks + 1 != versions || tables != marks {
+            return Some(Err(format!(
+                "{marks} marks, {tables} tables and {versions} versions after the kill"
+            )));
+        }
+        let run = project.run(&line);
+        if !run.is_success() {
+            return Some(Err(run.to_string()));
+        }
+        Some(complete(&database, FILES - 1, FILES).map_err(|why| format!("{why}\n{run}")))
+    });
+}
+
+#[test]
 fn files_of_several_statements_without_a_transaction_are_right_after_a_kill_on_sqlite() {
     let mut file = String::from("-- no-transaction\n");
     for number in 0..10 {

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::format;
+use super::{format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::meta_key;
+use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
 use crate::record;
 use crate::repo::Repo;
@@ -29,8 +29,46 @@ pub struct DumpOptions {
     pub exclude_schemas: Vec<String>,
     /// Not these tables.
     pub exclude_tables: Vec<String>,
+    /// Not these extensions.
+    pub exclude_extensions: Vec<String>,
+    /// Who owns what, too.
+    pub owners: bool,
+    /// Who may do what, too.
+    pub privileges: bool,
+    /// Do not take filters over from the file.
+    pub no_filters: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
+    /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
+    pub verify: bool,
+}
+
+impl DumpOptions {
+    /// Returns what is asked of the driver, but for the ledger, and which filters of it are the `present` file's: a
+    /// file keeps them until others are named. Whoever dumps it the next time may not know them.
+    fn request(&self, present: DumpRequest) -> (DumpRequest, Vec<String>) {
+        let own = DumpRequest {
+            via: self.via,
+            schemas: self.schemas.clone(),
+            exclude_schemas: self.exclude_schemas.clone(),
+            exclude_tables: self.exclude_tables.clone(),
+            exclude_extensions: self.exclude_extensions.clone(),
+            owners: self.owners,
+            privileges: self.privileges,
+            ledger: None,
+        };
+        let mut kept = if self.no_filters { DumpRequest::default() } else { present };
+        if own.via.is_some() {
+            kept.via = None;
+        }
+        let names_filters = own != DumpRequest { via: own.via, ..DumpRequest::default() };
+        if names_filters {
+            kept = DumpRequest { via: kept.via, ..DumpRequest::default() };
+        }
+        let lines = header::filters(&kept);
+        let via = own.via.or(kept.via);
+        (DumpRequest { via, ..if names_filters { own } else { kept } }, lines)
+    }
 }
 
 /// A structure, beside the file that it belongs in.
@@ -44,6 +82,8 @@ pub struct Dump {
     pub path: PathBuf,
     /// The file, to show.
     pub shown: PathBuf,
+    /// What the driver was asked for: flags, and filters of the file.
+    pub request: DumpRequest,
 }
 
 impl Dump {
@@ -64,12 +104,17 @@ fn refuse_kept_rows(repo: &Repo) -> Result<()> {
         .help("put them into seeds, and remove the key"))
 }
 
-/// Reads the structure of the database. Writes nothing.
+/// Reads the structure of the database, and proves it where that is asked for. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver and of [`super::verify`]; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
-    let result = read(session, options, path).await;
+    let mut result = read(session, options, path).await;
+    if let (Ok(dump), true) = (&result, options.verify)
+        && let Err(error) = super::verify::verify(session, dump).await
+    {
+        result = Err(error);
+    }
     if result.is_err() {
         session.close().await;
     }
@@ -82,6 +127,13 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
+    let present = present(&path, &shown)?;
+    let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
+    let (request, kept) = options.request(header::read(named, &shown)?);
+    header::check(&request)?;
+    if !kept.is_empty() {
+        session.teller().tell(What::FiltersKept { path: shown.clone(), filters: kept });
+    }
     let mut before = session.inspect().await?;
     for attempt in 1.. {
         record::refuse_newer_format(repo, &before.state)?;
@@ -96,14 +148,9 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             .help(format!("finish it: {}", repo.command("migrate --lane all"))));
         }
         let ledger = before.choice.table.clone();
-        let request = DumpRequest {
-            via: options.via,
-            schemas: options.schemas.clone(),
-            exclude_schemas: options.exclude_schemas.clone(),
-            exclude_tables: options.exclude_tables.clone(),
-            ledger: before.choice.present.ledger.then(|| ledger.clone()),
-        };
-        let body = session.driver().await?.dump(&request).await?;
+        let request =
+            DumpRequest { ledger: before.choice.present.ledger.then(|| ledger.clone()), ..request.clone() };
+        let structure = session.driver().await?.dump(&request).await?;
         // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.
         let after = session.inspect().await?;
         if after.choice.table == ledger
@@ -115,12 +162,12 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
             let rows = format::ledger_rows(dialect, &ledger, &after.state)?;
-            let present = match std::fs::read(&path) {
-                Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err(Error::io("read", &shown, error)),
-            };
-            return Ok(Dump { text: compose(&format::header(dialect), &body, &rows), present, path, shown });
+            for note in structure.notes {
+                session.teller().warn(note, None);
+            }
+            let parts = [header::settings(dialect), &structure.text, &rows.join("\n")];
+            let text = compose(&format::header(dialect), &header::filters(&request), &parts);
+            return Ok(Dump { text, present, path, shown, request });
         }
         if attempt >= TRIES {
             break;
@@ -138,15 +185,27 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     .help("wait for them to end, then dump again"))
 }
 
-/// Puts a file together.
-fn compose(header: &str, body: &str, rows: &[String]) -> String {
+/// Returns the text of a file, if it is there.
+fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", shown, error)),
+    }
+}
+
+/// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
+fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
     let mut text = format!("{header}\n");
-    for part in [body.trim(), &rows.join("\n")] {
-        if !part.is_empty() {
-            text.push('\n');
-            text.push_str(part);
-            text.push('\n');
-        }
+    for filter in filters {
+        text.push_str("-- ");
+        text.push_str(filter);
+        text.push('\n');
+    }
+    for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+        text.push('\n');
+        text.push_str(part);
+        text.push('\n');
     }
     text.push('\n');
     text.push_str(format::TRAILER);
@@ -246,12 +305,43 @@ mod tests {
 
     #[test]
     fn a_file_has_a_header_a_body_rows_and_a_trailer() {
-        let text = compose("-- h", "create table a (i int);\n", &["insert 1;".into(), "insert 2;".into()]);
+        let filters = ["only: schema app".to_owned(), "with: owners".to_owned()];
+        let text =
+            compose("-- h", &filters, &["set a;\n", "create table a (i int);\n", "insert 1;\ninsert 2;"]);
         assert_eq!(
             text,
-            "-- h\n\ncreate table a (i int);\n\ninsert 1;\ninsert 2;\n\n-- dbsetup structure end\n"
+            "-- h\n-- only: schema app\n-- with: owners\n\nset a;\n\ncreate table a (i int);\n\n\
+             insert 1;\ninsert 2;\n\n-- dbsetup structure end\n"
         );
-        assert_eq!(compose("-- h", "", &[]), "-- h\n\n-- dbsetup structure end\n");
+        assert_eq!(compose("-- h", &[], &["", "", ""]), "-- h\n\n-- dbsetup structure end\n");
+    }
+
+    #[test]
+    fn a_file_keeps_its_filters_until_others_are_named() {
+        let present = || DumpRequest {
+            via: Some(Via::PgDump),
+            exclude_tables: vec!["a".into()],
+            owners: true,
+            ..DumpRequest::default()
+        };
+        let options = DumpOptions::default();
+        let (request, kept) = options.request(present());
+        assert_eq!(request, present());
+        assert_eq!(kept, ["excluded: table a", "with: owners", "via: pg_dump"]);
+
+        let options = DumpOptions { schemas: vec!["app".into()], ..DumpOptions::default() };
+        let (request, kept) = options.request(present());
+        assert_eq!((&request.schemas[..], request.owners), (&["app".to_owned()][..], false));
+        assert!(request.exclude_tables.is_empty());
+        assert_eq!(kept, ["via: pg_dump"]);
+
+        let options = DumpOptions { via: Some(Via::Native), ..DumpOptions::default() };
+        let (request, kept) = options.request(present());
+        assert_eq!(request, DumpRequest { via: Some(Via::Native), ..present() });
+        assert_eq!(kept, ["excluded: table a", "with: owners"]);
+
+        let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
+        assert_eq!(options.request(present()), (DumpRequest::default(), Vec::new()));
     }
 
     #[test]

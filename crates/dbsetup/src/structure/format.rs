@@ -13,7 +13,7 @@ use crate::sql::{self, Dialect};
 pub(super) const TRAILER: &str = "-- dbsetup structure end";
 /// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
 const OWN_TABLE: &str = "dbsetup_migrations";
-const HEADER: &str = "-- dbsetup structure format ";
+pub(super) const HEADER: &str = "-- dbsetup structure format ";
 
 /// Returns the first line of a file of ours.
 pub(super) fn header(dialect: Dialect) -> String {
@@ -82,6 +82,11 @@ pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Auth
     Err(Error::new(Kind::Grammar, format!("`{}` was cut off: its last line is missing", shown.display()))
         .note(format!("a whole file ends with `{TRAILER}`"))
         .help("restore it from version control, or write it again: `cargo dbsetup dump`"))
+}
+
+/// Returns whose text it is, by its first line.
+pub(super) fn author_of(text: &str) -> Author {
+    if text.trim_start_matches('\u{feff}').starts_with(HEADER) { Author::Ours } else { Author::Foreign }
 }
 
 fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::format::Author;
 use crate::error::{Error, Kind, Result};
 use crate::sql::{self, Dialect, Item, Statement};
-use crate::sql_file::{Use, open, site, unsplittable};
+use crate::sql_file::{Content, Use, open, site, unsplittable};
 
 /// Settings that a dump's preamble makes for its own client. They do nothing for the structure, and an older server
 /// does not know the newer ones.
@@ -17,6 +17,29 @@ const CLIENT_SETTINGS: [&str; 5] = [
     "CLIENT_MIN_MESSAGES",
 ];
 
+/// Settings that files of other programs make, and that not every supported server knows. No other is ever passed over.
+/// <https://www.postgresql.org/docs/release/>
+const NEWER_SETTINGS: [&str; 4] = [
+    // Since 14.
+    "DEFAULT_TOAST_COMPRESSION",
+    "IDLE_SESSION_TIMEOUT",
+    // Since 17.
+    "EVENT_TRIGGERS",
+    // Since 17, and late minor releases of older ones.
+    "RESTRICT_NONSYSTEM_RELATION_KIND",
+];
+
+/// A setting that an older server may not know.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NewerSetting {
+    /// In lower case.
+    pub name: String,
+    /// The line of its statement.
+    pub line: u64,
+    /// The statement, counted as [`Scan::skipped`] does.
+    number: u64,
+}
+
 /// What a file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
@@ -26,12 +49,25 @@ pub(super) struct Scan {
     pub relations: u64,
     /// Statements that are passed over, counted from 0 over all of the file, in order.
     skipped: Vec<u64>,
+    /// Settings that the server must be asked about before the file is sent.
+    pub newer_settings: Vec<NewerSetting>,
 }
 
 impl Scan {
     /// What is done with the statement of that number: decided once, when the file was scanned.
     pub fn verdict(&self, number: u64) -> Use {
         if self.skipped.binary_search(&number).is_ok() { Use::Skip } else { Use::Run }
+    }
+
+    /// Passes over the settings that the server does not know, and returns them.
+    pub fn pass_over(&mut self, unknown: &[String]) -> Vec<NewerSetting> {
+        let (passed, known): (Vec<_>, Vec<_>) =
+            self.newer_settings.drain(..).partition(|setting| unknown.contains(&setting.name));
+        self.newer_settings = known;
+        self.skipped.extend(passed.iter().map(|setting| setting.number));
+        self.skipped.sort_unstable();
+        self.statements -= passed.len() as u64;
+        passed
     }
 }
 
@@ -46,17 +82,23 @@ pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time:
 /// # Errors
 /// [`Kind::Grammar`] with the place: text that does not split, a client's command, a statement that has no business
 /// in a structure file.
-pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
-    let mut splitter = open(path, shown, dialect)?;
+pub(super) fn scan(content: Content<'_>, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
+    let mut splitter = open(content, shown, dialect)?;
     let mut found = Scan::default();
     let mut number = 0;
-    while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+    while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
-                match classify(path, shown, dialect, author, &statement)? {
+                match classify(content, shown, dialect, author, &statement)? {
                     Use::Run => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
+                        if author == Author::Foreign
+                            && let Some(name) = newer_setting(dialect, &statement.text)
+                        {
+                            let line = statement.start.line;
+                            found.newer_settings.push(NewerSetting { name, line, number });
+                        }
                     }
                     Use::Skip => found.skipped.push(number),
                 }
@@ -71,7 +113,7 @@ pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) 
 
 /// Decides what is done with a statement.
 fn classify(
-    path: &Path,
+    content: Content<'_>,
     shown: &Path,
     dialect: Dialect,
     author: Author,
@@ -80,7 +122,7 @@ fn classify(
     let refuse = |what: String, help: &str| {
         Err(Error::new(Kind::Grammar, what)
             .at(site(
-                path,
+                content,
                 shown,
                 statement.start,
                 statement.text.lines().next().unwrap_or_default().chars().count(),
@@ -118,6 +160,14 @@ fn classify(
         );
     }
     Ok(Use::Run)
+}
+
+/// Returns the setting that a statement makes, where an older server may not know it.
+fn newer_setting(dialect: Dialect, statement: &str) -> Option<String> {
+    let words = sql::statement_words(dialect, statement, 2);
+    let [set, name] = &words[..] else { return None };
+    let is_newer = dialect == Dialect::Postgres && set == "SET" && NEWER_SETTINGS.contains(&name.as_str());
+    is_newer.then(|| name.to_lowercase())
 }
 
 fn creates_relation(dialect: Dialect, statement: &str) -> bool {

@@ -4,6 +4,7 @@ use super::copy::{Copy, Step};
 use super::error::{has_code, in_session, is_about, own};
 use super::script::{Failed, Message, refuse_copy};
 use super::session::Session;
+use super::text::literal;
 use super::work::outside;
 use crate::driver::{DbError, DbErrorClass, ScriptError};
 use crate::ledger::Change;
@@ -37,6 +38,22 @@ impl Session {
             self.message("ROLLBACK".into()).await?;
         }
         result.map(drop)
+    }
+
+    /// Returns the names that are no setting of the server.
+    pub(super) async fn without_settings(&mut self, names: &[String]) -> Result<Vec<String>, DbError> {
+        let names: Vec<String> = names.iter().map(|name| format!("({})", literal(name))).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = self
+            .look(format!(
+                "SELECT asked.name FROM (VALUES {}) AS asked (name) \
+                 WHERE pg_catalog.current_setting(asked.name, true) IS NULL",
+                names.join(", ")
+            ))
+            .await?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 
     pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), ScriptError> {

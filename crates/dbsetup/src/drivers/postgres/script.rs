@@ -35,7 +35,7 @@ pub(super) async fn query(connection: &mut PgConnection, text: String) -> Result
         Some(row) => {
             // There is a last one: one was put in before, and each end of a statement adds one.
             if let Some(rows) = answers.last_mut() {
-                rows.push(row);
+                rows.push(texts(row));
             }
         }
         None => answers.push(Vec::new()),
@@ -50,7 +50,7 @@ pub(super) async fn execute(connection: &mut PgConnection, text: String, mark: &
     let (mut done, mut marked) = (0, None);
     let result = run(connection, text, &mut |answer| match answer {
         Some(row) => {
-            if marked.is_none() && row.len() == 1 && row[0].as_deref() == Some(mark) {
+            if marked.is_none() && row.len() == 1 && texts(row)[0].as_deref() == Some(mark) {
                 marked = Some(done);
             }
         }
@@ -60,11 +60,25 @@ pub(super) async fn execute(connection: &mut PgConnection, text: String, mark: &
     result.map_err(|failure| Failure { marked, ..failure })
 }
 
+/// Sends a message; `hear` gets each row with the index of its statement, and keeps nothing of it.
+pub(super) async fn stream(
+    connection: &mut PgConnection,
+    text: String,
+    hear: &mut (dyn FnMut(usize, &PgRow) + Send),
+) -> Result<(), Failure> {
+    let mut statement = 0;
+    run(connection, text, &mut |answer| match answer {
+        Some(row) => hear(statement, row),
+        None => statement += 1,
+    })
+    .await
+}
+
 /// Sends a message; `hear` gets each row, and nothing at the end of each statement.
 async fn run(
     connection: &mut PgConnection,
     text: String,
-    hear: &mut (dyn FnMut(Option<Row>) + Send),
+    hear: &mut (dyn FnMut(Option<&PgRow>) + Send),
 ) -> Result<(), Failure> {
     let mut done = 0;
     // A NUL would end the message early, and the server would read the rest as garbage.
@@ -80,7 +94,7 @@ async fn run(
                 done += 1;
                 hear(None);
             }
-            Ok(Some(Either::Right(row))) => hear(Some(texts(&row))),
+            Ok(Some(Either::Right(row))) => hear(Some(&row)),
             Err(error) => {
                 // An error of the protocol, for example the answer to COPY, leaves the connection out of step.
                 let broken = error.as_database_error().is_none();
@@ -91,7 +105,7 @@ async fn run(
     }
 }
 
-fn texts(row: &PgRow) -> Row {
+pub(super) fn texts(row: &PgRow) -> Row {
     (0..row.len())
         .map(|index| row.try_get_raw(index).ok().and_then(|value| value.as_str().ok().map(str::to_owned)))
         .collect()

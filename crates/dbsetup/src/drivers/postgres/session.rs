@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{ConnectOptions, Connection};
 
 use super::catalog;
@@ -164,6 +164,7 @@ impl Session {
                     session_foreign_keys: false,
                     templates: true,
                     native_dump: false,
+                    words_definitions: true,
                     pooled: refused.map(pooler),
                 },
                 schema: None,
@@ -272,6 +273,16 @@ impl Session {
     /// Sends a message and returns the rows of each statement.
     pub(super) async fn message(&mut self, text: String) -> Result<Vec<Vec<Row>>, DbError> {
         let result = script::query(self.connection()?, text).await;
+        result.map_err(|failure| self.settle(failure).error)
+    }
+
+    /// Sends a message and hands each row on with the index of its statement.
+    pub(super) async fn stream(
+        &mut self,
+        text: String,
+        hear: &mut (dyn FnMut(usize, &PgRow) + Send),
+    ) -> Result<(), DbError> {
+        let result = script::stream(self.connection()?, text, hear).await;
         result.map_err(|failure| self.settle(failure).error)
     }
 

@@ -1,7 +1,7 @@
 //! What the database holds, read from `sqlite_schema` and its pragmas.
 
 use super::error::failure;
-use super::session::{Open, Session};
+use super::session::{Open, Rows, Session};
 use crate::driver::{DbError, DbErrorClass, FoundTable, LedgerState, Present};
 use crate::ledger::{self, AppliedRow, Column, LedgerTable, META_TABLE, PROGRESS_TABLE, Progress};
 use crate::sql::Dialect;
@@ -14,6 +14,49 @@ pub(super) fn literal(text: &str) -> String {
 /// Returns `name` as a quoted identifier.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Returns a query of so many columns as one of a single value, which [`scattered`] takes apart again: each row that
+/// leaves the connection's thread costs as much as reading dozens of them.
+///
+/// The order stays: SQLite keeps that of a subquery below an aggregate that depends on it.
+pub(super) fn gathered(query: &str, columns: usize) -> String {
+    let names: Vec<String> = (0..columns).map(|at| format!("c{at}")).collect();
+    let values: Vec<String> = names.iter().map(|name| format!("quote(CAST({name} AS text))")).collect();
+    format!(
+        "WITH gathered({}) AS ({query}) SELECT group_concat({} || ';', '') FROM gathered",
+        names.join(","),
+        values.join("||','||")
+    )
+}
+
+/// Returns the rows of a [`gathered`] query.
+pub(super) fn scattered(rows: Rows) -> Rows {
+    let text = rows.into_iter().flatten().flatten().next().unwrap_or_default();
+    let (mut rows, mut row, mut rest) = (Rows::new(), Vec::new(), &*text);
+    while !rest.is_empty() {
+        let (value, length) = match rest.strip_prefix('\'') {
+            Some(quoted) => {
+                // The first quote that no other one follows ends the value.
+                let mut end = 0;
+                while let Some(at) = quoted[end..].find('\'') {
+                    end += at;
+                    if !quoted[end + 1..].starts_with('\'') {
+                        break;
+                    }
+                    end += 2;
+                }
+                (Some(quoted[..end].replace("''", "'")), end + 2)
+            }
+            None => (None, "NULL".len()),
+        };
+        row.push(value);
+        if rest[length..].starts_with(';') {
+            rows.push(std::mem::take(&mut row));
+        }
+        rest = &rest[length + 1..];
+    }
+    rows
 }
 
 /// The names of the tables behind virtual tables.
@@ -68,9 +111,9 @@ impl Session {
     ) -> Result<LedgerState, DbError> {
         let mut queries = Vec::new();
         for (is_there, query) in [
-            (present.ledger, ledger::select_rows(Dialect::Sqlite, ledger)),
-            (present.meta, ledger::select_meta(ledger)),
-            (present.progress, ledger::select_progress(ledger)),
+            (present.ledger, gathered(&ledger::select_rows(Dialect::Sqlite, ledger), 7)),
+            (present.meta, gathered(&ledger::select_meta(ledger), 2)),
+            (present.progress, gathered(&ledger::select_progress(ledger), 6)),
         ] {
             // A query that finds nothing keeps the places of the others.
             queries.push(if is_there { query } else { "SELECT 1 WHERE 0".to_owned() });
@@ -90,7 +133,7 @@ impl Session {
             }
         };
         let mut tables = tables.into_iter().skip(usize::from(alone));
-        let mut next = || tables.next().unwrap_or_default();
+        let mut next = || scattered(tables.next().unwrap_or_default());
         Ok(LedgerState {
             rows: next().iter().map(|row| AppliedRow::from_columns(row)).collect(),
             meta: next()
@@ -155,5 +198,38 @@ impl Session {
             self.undo().await?;
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gathered_rows_are_taken_apart_whatever_is_in_them() {
+        let texts = |text: &str| scattered(vec![vec![Some(text.to_owned())]]);
+        assert_eq!(scattered(Vec::new()), Rows::new());
+        assert_eq!(scattered(vec![vec![None]]), Rows::new());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(texts("'a',NULL;'','';"), [[some("a"), None], [some(""), some("")]]);
+        assert_eq!(texts("'it''s','''';"), [[some("it's"), some("'")]]);
+        assert_eq!(texts("'a'';''b',NULL;'NULL',';';"), [[some("a';'b"), None], [some("NULL"), some(";")]]);
+        assert_eq!(texts("'grün','\u{1f980}''';"), [[some("grün"), some("\u{1f980}'")]]);
+    }
+
+    #[tokio::test]
+    async fn what_is_gathered_is_scattered_in_its_order() {
+        use sqlx::{Connection, Row};
+        let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.expect("it opens");
+        let query = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 999) \
+                     SELECT i, 'it''s ' || i, NULL FROM n ORDER BY (i * 7) % 1000";
+        let row = sqlx::query(sqlx::AssertSqlSafe(gathered(query, 3)));
+        let row = row.fetch_one(&mut connection).await.expect("it is read");
+        let rows = scattered(vec![vec![row.get(0)]]);
+        let wanted: Rows = (0..1000)
+            .map(|place| (0..1000).find(|i| (i * 7) % 1000 == place).expect("7 and 1000 share no factor"))
+            .map(|i| vec![Some(i.to_string()), Some(format!("it's {i}")), None])
+            .collect();
+        assert_eq!(rows, wanted);
     }
 }

@@ -4,11 +4,18 @@
 //! transaction silently opens one. Its commit hook is better than a probe: it is asked before every commit, also those of
 //! single statements, and a commit that is not ours is turned into a rollback. Nothing of such a script is kept.
 
+use std::cmp::Ordering as Order;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use sqlx::SqliteConnection;
+
+/// A query without rows that tells [`Hooks::reached`] that everything before it is done: comparing by a collation of
+/// ours is how a statement calls us.
+pub(super) const MARK: &str = "SELECT 1 WHERE 'a' > 'b' COLLATE dbsetup_mark";
 
 /// Virtual machine steps between two looks at the clock.
 const STEPS: i32 = 4096;
@@ -19,6 +26,8 @@ pub(super) struct Hooks {
     may_commit: AtomicBool,
     rolled_back: AtomicBool,
     stopped: AtomicBool,
+    marked: AtomicBool,
+    waiting: AtomicWaker,
     /// Milliseconds since `start` after which a statement is ended; 0 is never.
     deadline: AtomicU64,
     start: Instant,
@@ -31,6 +40,8 @@ impl Hooks {
             may_commit: AtomicBool::new(true),
             rolled_back: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            marked: AtomicBool::new(false),
+            waiting: AtomicWaker::new(),
             deadline: AtomicU64::new(0),
             start: Instant::now(),
         });
@@ -41,8 +52,28 @@ impl Hooks {
         handle.set_rollback_hook(move || shared.rolled_back.store(true, Ordering::SeqCst));
         let shared = Arc::clone(&hooks);
         handle.set_progress_handler(STEPS, move || shared.may_go_on());
+        let shared = Arc::clone(&hooks);
+        handle.create_collation("dbsetup_mark", move |_, _| {
+            shared.marked.store(true, Ordering::SeqCst);
+            shared.waiting.wake();
+            Order::Equal
+        })?;
         drop(handle);
         Ok(hooks)
+    }
+
+    /// Waits for the next [`MARK`].
+    pub(super) async fn reached(&self) {
+        std::future::poll_fn(|context| {
+            self.waiting.register(context.waker());
+            if self.marked.swap(false, Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Forgets the marks so far.
+    pub(super) fn expect_mark(&self) {
+        self.marked.store(false, Ordering::SeqCst);
     }
 
     /// From now on every commit is refused, and a rollback is noticed.

@@ -10,6 +10,7 @@ impl Session {
     /// Opens a transaction. While a structure is loaded, foreign keys wait until its end.
     pub(super) async fn begun(&mut self, loading: bool) -> Result<(), DbError> {
         self.settle().await?;
+        self.stand_with_others().await?;
         if loading {
             self.touched = true;
             // Inside a transaction it would be ignored.
@@ -28,7 +29,8 @@ impl Session {
         }
         // Foreign keys are checked at the end whatever the batch says; other settings are set back then.
         self.touched = true;
-        match self.run(script.to_owned(), &mut |_, _| {}).await {
+        self.refers = true;
+        match self.run_batch(script).await {
             Err((done, error)) => Err(self.failed(script, Some(done), error).await),
             Ok(_) if self.hooks.saw_rollback() => {
                 let error = failure(
@@ -104,6 +106,7 @@ impl Session {
     /// Makes what was committed without waiting for the disk durable.
     pub(super) async fn durable(&mut self) -> Result<(), DbError> {
         self.settle().await?;
+        self.stand_with_others().await?;
         if !self.fresh {
             return Ok(());
         }

@@ -10,6 +10,7 @@ mod file;
 mod hooks;
 mod load;
 mod lock;
+mod quick;
 mod server;
 mod session;
 mod structure;

@@ -16,16 +16,19 @@ use super::error::{self, advised, failure};
 use super::file::{Found, exclusive, look, remove};
 use super::hooks::Hooks;
 use super::lock::{self, Locks};
+use super::quick::Alone;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
-    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Server, SessionOptions,
-    Sessions, Target,
+    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server,
+    SessionOptions, Sessions, Target,
 };
 use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
+/// How many answers may wait to be fetched before the connection's thread does.
+const ANSWERS: usize = 1024;
 /// How long a statement waits for another writer. Set before anything else is sent.
 const BUSY: Duration = Duration::from_secs(30);
 
@@ -102,6 +105,7 @@ impl SqliteServer {
             .busy_timeout(self.busy)
             .read_only(self.location.read_only)
             .immutable(self.location.immutable)
+            .row_buffer_size(ANSWERS)
             .disable_statement_logging();
         if let Place::File(path) = &self.location.place {
             options = options.filename(path);
@@ -291,17 +295,20 @@ impl SqliteServer {
         let busy_ms = self.busy.as_millis();
         let fresh = options.fresh && !options.read_only;
         let opening = format!(
-            "{}PRAGMA journal_mode;SELECT sqlite_version();SELECT count(*) FROM sqlite_schema",
+            "{}PRAGMA journal_mode;SELECT sqlite_version();\
+             SELECT CAST(count(*) AS text) FROM sqlite_schema WHERE sql LIKE '%references%'",
             settings(options, fresh, busy_ms)
         );
-        let mut facts = [const { String::new() }; 2];
+        let mut facts = [const { String::new() }; 3];
         // The last query shows whether the file is a database.
         let rows = sqlx::raw_sql(AssertSqlSafe(opening)).fetch_all(&mut connection).await;
         let rows = rows.map_err(|error| error::database(&error))?;
-        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev().skip(1)) {
+        for (fact, row) in facts.iter_mut().rev().zip(rows.iter().rev()) {
             *fact = row.try_get_unchecked(0).map_err(|error| error::database(&error))?;
         }
-        let [journal, version] = facts;
+        let [journal, version, references] = facts;
+        // Whoever made the database just now knows every script that ran in it.
+        let refers = !fresh || references != "0";
         // In WAL mode the log does what this is for, and the mode is the file's own setting.
         if fresh && journal == "delete" {
             let sent = sqlx::raw_sql(FRESH_JOURNAL).execute(&mut connection).await;
@@ -316,6 +323,7 @@ impl SqliteServer {
                 session_foreign_keys: true,
                 templates: database.is_some(),
                 native_dump: true,
+                words_definitions: false,
                 pooled: None,
             },
             schema: None,
@@ -334,6 +342,8 @@ impl SqliteServer {
             open: Open::Nothing,
             touched: false,
             fresh,
+            alone: Alone::default(),
+            refers,
             busy: false,
         }))
     }
@@ -387,6 +397,38 @@ impl Server for SqliteServer {
 
     fn end_session<'a>(&'a self, _session: &'a str) -> BoxFuture<'a, std::result::Result<(), DbError>> {
         // A session ends with its connection; what it left open, the next one rolls back.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn scratch<'a>(
+        &'a self,
+        _elsewhere: Option<&'a DatabaseUrl>,
+        _owner: Option<&'a str>,
+    ) -> BoxFuture<'a, std::result::Result<Box<dyn Scratch>, DbError>> {
+        Box::pin(async {
+            let memory = Self::new(&DatabaseUrl::new(":memory:"), &self.root)
+                .map_err(|error| failure(DbErrorClass::Configuration, error.message().to_owned()))?;
+            Ok(Box::new(Memory(memory)) as Box<dyn Scratch>)
+        })
+    }
+}
+
+/// A scratch database: in memory, and gone with its session.
+struct Memory(SqliteServer);
+
+impl Scratch for Memory {
+    fn target(&self) -> &Target {
+        &self.0.target
+    }
+
+    fn connect<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+    ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
+        Box::pin(self.0.connected(options))
+    }
+
+    fn discard(&self) -> BoxFuture<'_, std::result::Result<(), DbError>> {
         Box::pin(async { Ok(()) })
     }
 }

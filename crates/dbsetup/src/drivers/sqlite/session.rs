@@ -1,18 +1,22 @@
 //! One connection: its settings, and how text is sent over it.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Connection, Either, Row, SqliteConnection};
 
 use super::error::{self, failure};
-use super::hooks::Hooks;
+use super::hooks::{Hooks, MARK};
 use super::lock::Locks;
+use super::quick::Alone;
 use crate::driver::{
-    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FoundTable, LedgerState, LockKey,
+    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, Fingerprint, FoundTable, LedgerState,
+    LockKey,
 };
-use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Work};
+use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Structure, Work};
 use crate::ledger::{Change, LedgerTable};
 
 /// Rows of text.
@@ -47,6 +51,10 @@ pub(super) struct Session {
     pub(super) touched: bool,
     /// Whether [`Driver::make_durable`] is still owed.
     pub(super) fresh: bool,
+    /// Whether the file is kept from others between transactions.
+    pub(super) alone: Alone,
+    /// Whether any table may refer to another one. What is not known counts as such.
+    pub(super) refers: bool,
     /// Whether a message is on its way. It stays so when its future is dropped.
     pub(super) busy: bool,
 }
@@ -82,13 +90,7 @@ impl Session {
         sql: String,
         row: &mut (dyn FnMut(usize, SqliteRow) + Send),
     ) -> Result<usize, (usize, DbError)> {
-        if self.busy {
-            // Whoever waited for the last message has left (a signal, a time limit). Its statement may have hours to go.
-            self.hooks.stop();
-            let idle = self.connection.ping().await;
-            self.hooks.resume();
-            idle.map_err(|error| (0, error::database(&error)))?;
-        }
+        self.ready().await.map_err(|error| (0, error))?;
         self.busy = true;
         let timeout = self.options.statement_timeout;
         self.hooks.give(timeout);
@@ -111,6 +113,62 @@ impl Session {
         self.hooks.give(None);
         self.busy = false;
         outcome
+    }
+
+    /// Sends a batch of statements whose rows nobody wants.
+    ///
+    /// Each answer that somebody waits for costs the connection's thread a call of the system. Here all but the last
+    /// are fetched when they are all there; a failure, which ends the answers, is noticed soon enough.
+    pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), (usize, DbError)> {
+        const SOON: Duration = Duration::from_millis(2);
+        self.ready().await.map_err(|error| (0, error))?;
+        self.busy = true;
+        let timeout = self.options.statement_timeout;
+        self.hooks.give(timeout);
+        self.hooks.expect_mark();
+        let mut done = 0;
+        let sql = format!("{script}\n;{MARK}");
+        let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(&mut self.connection);
+        let mut is_waited_for = timeout.is_some();
+        let outcome = loop {
+            let next = if is_waited_for {
+                results.try_next().await
+            } else {
+                let now = results.try_poll_next_unpin(&mut Context::from_waker(Waker::noop()));
+                let Poll::Ready(next) = now else {
+                    is_waited_for = tokio::time::timeout(SOON, self.hooks.reached()).await.is_ok();
+                    continue;
+                };
+                next.transpose()
+            };
+            match next {
+                Ok(Some(Either::Left(_))) => {
+                    done += 1;
+                    if timeout.is_some() {
+                        self.hooks.give(timeout);
+                    }
+                }
+                Ok(Some(Either::Right(_))) => {}
+                Ok(None) => break Ok(()),
+                Err(error) => break Err((done, error::database(&error))),
+            }
+        };
+        drop(results);
+        self.hooks.give(None);
+        self.busy = false;
+        outcome
+    }
+
+    /// Ends what the last message may have left running.
+    pub(super) async fn ready(&mut self) -> Result<(), DbError> {
+        if !self.busy {
+            return Ok(());
+        }
+        // Whoever waited for it has left (a signal, a time limit). Its statement may have hours to go.
+        self.hooks.stop();
+        let idle = self.connection.ping().await;
+        self.hooks.resume();
+        idle.map_err(|error| error::database(&error))
     }
 
     /// Sends statements whose rows nobody wants.
@@ -170,6 +228,7 @@ impl Session {
             sql.push_str(&format!("DETACH {};", super::catalog::quoted(&name)));
         }
         self.send(sql).await?;
+        self.alone = Alone::default();
         self.touched = false;
         Ok(())
     }
@@ -205,8 +264,20 @@ impl Driver for Session {
         Box::pin(self.objects(ledger, limit))
     }
 
-    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<String, DbError>> {
+    /// Files for other engines are refused before anybody asks.
+    fn unknown_settings<'a>(&'a mut self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<String>, DbError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
+    }
+
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        Box::pin(self.fingerprint_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {
@@ -214,7 +285,10 @@ impl Driver for Session {
     }
 
     fn unlock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<(), DbError>> {
-        Box::pin(async move { self.locks.give_back(key) })
+        Box::pin(async move {
+            let others = self.stand_with_others().await;
+            self.locks.give_back(key).and(others)
+        })
     }
 
     fn lock_holder<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<Option<String>, DbError>> {

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Either, SqliteConnection};
 use super::catalog::{SHADOWS, quoted};
 use super::error::{self, failure};
 use super::session::{Open, Rows, Session, texts};
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Via};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Fact, Fingerprint, Structure, Via};
 use crate::ledger::{self, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::sql::{self, Dialect, TokenKind};
 
@@ -122,6 +122,29 @@ impl Snapshot {
         });
     }
 
+    /// The same as facts: the text of each object, and what the pragmas say of it.
+    fn as_facts(&self) -> Vec<Fact> {
+        let fact = |catalog: &str, object: &str, property: &str, value: &str| Fact {
+            catalog: catalog.into(),
+            object: object.into(),
+            property: property.into(),
+            value: value.into(),
+        };
+        let mut facts: Vec<Fact> = self
+            .objects
+            .iter()
+            .map(|object| {
+                fact("sqlite_schema", &format!("{} {}", object.kind, object.name), "sql", &object.sql)
+            })
+            .collect();
+        for (name, said) in &self.facts {
+            facts.extend(said.iter().map(|said| fact("pragma", name, "row", said)));
+        }
+        facts.push(fact("pragma", "user_version", "value", &self.user_version));
+        facts.push(fact("pragma", "application_id", "value", &self.application_id));
+        facts
+    }
+
     /// Returns the first object that differs, and how.
     fn difference(&self, other: &Self) -> Option<String> {
         let named = |snapshot: &Self| -> BTreeMap<(String, String), Object> {
@@ -165,12 +188,18 @@ impl Object {
 
 /// Refuses what SQLite has not.
 fn refuse(request: &DumpRequest) -> Result<(), DbError> {
-    let unsupported = |what: &str| Err(failure(DbErrorClass::Unsupported, what));
+    let asked_for = |what: &str| Err(failure(DbErrorClass::Configuration, what));
     if request.via == Some(Via::PgDump) {
-        return unsupported("`pg_dump` does not read SQLite databases");
+        return asked_for("`pg_dump` does not read SQLite databases");
     }
     if request.schemas.iter().chain(&request.exclude_schemas).any(|schema| schema != "main") {
-        return unsupported("SQLite databases have no schemas to choose from");
+        return asked_for("SQLite databases have no schemas to choose from");
+    }
+    if !request.exclude_extensions.is_empty() {
+        return asked_for("SQLite databases have no extensions to leave out");
+    }
+    if request.owners || request.privileges {
+        return asked_for("SQLite databases have neither owners nor privileges");
     }
     Ok(())
 }
@@ -287,8 +316,24 @@ async fn load(copy: &mut SqliteConnection, text: &str) -> Result<Vec<Rows>, (usi
 
 impl Session {
     /// Returns the structure, proved.
-    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<String, DbError> {
+    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         refuse(request)?;
+        let snapshot = self.snapshot(request).await?;
+        let text = write(&snapshot, request.ledger.as_ref());
+        self.prove(&snapshot, request, &text).await?;
+        Ok(text.into())
+    }
+
+    /// Returns what the pragmas say of everything that is dumped.
+    pub(super) async fn fingerprint_of(&mut self, request: &DumpRequest) -> Result<Fingerprint, DbError> {
+        refuse(request)?;
+        let mut facts = self.snapshot(request).await?.as_facts();
+        facts.sort();
+        Ok(Fingerprint { facts, unread: Vec::new(), server: "3".to_owned() })
+    }
+
+    /// Reads what the database consists of, as far as it is dumped.
+    async fn snapshot(&mut self, request: &DumpRequest) -> Result<Snapshot, DbError> {
         // One transaction: the structure is that of one moment.
         let alone = self.open == Open::Nothing;
         let (begin, end) = if alone { ("BEGIN;", ";COMMIT") } else { ("", "") };
@@ -303,9 +348,7 @@ impl Session {
         };
         let mut snapshot = Snapshot::of(tables.into_iter().skip(usize::from(alone)).collect());
         choose(&mut snapshot, request)?;
-        let text = write(&snapshot, request.ledger.as_ref());
-        self.prove(&snapshot, request, &text).await?;
-        Ok(text)
+        Ok(snapshot)
     }
 
     /// Names the virtual table whose module is missing, if that is why the catalog could not be read.

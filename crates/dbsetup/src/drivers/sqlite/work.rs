@@ -14,19 +14,33 @@ type Orphan = [String; 3];
 
 /// What a script may do besides its work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Reach {
+pub(super) struct Reach {
     /// It turns foreign keys off, which SQLite ignores inside a transaction.
-    foreign_keys_off: bool,
+    pub(super) foreign_keys_off: bool,
     /// It may change a setting of the session.
-    session: bool,
+    pub(super) session: bool,
     /// It may leave rows without their parents.
     rows: bool,
+    /// It may make a table that refers to another one.
+    refers: bool,
+    /// What is written behind it is a statement of its own.
+    pub(super) is_closed: bool,
 }
 
 impl Reach {
     fn of(script: &str) -> Self {
         let mut reach = Self::default();
+        let mut last = ";";
+        let mut open_comment = false;
         let mut words = sql::tokens(Dialect::Sqlite, script)
+            .inspect(|token| match token.kind {
+                TokenKind::Space => {}
+                TokenKind::Comment => {
+                    open_comment |=
+                        token.text.starts_with("/*") && (token.text.len() < 4 || !token.text.ends_with("*/"));
+                }
+                _ => last = token.text,
+            })
             .filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment))
             .map(|token| token.text)
             .peekable();
@@ -37,6 +51,8 @@ impl Reach {
                 reach.rows = true;
             } else if is_one_of(word, &["attach", "detach"]) {
                 reach.session = true;
+            } else if is_one_of(word, &["references"]) {
+                reach.refers = true;
             } else if is_one_of(word, &["pragma"]) {
                 reach.session = true;
                 let mut name = words.next().unwrap_or_default();
@@ -52,13 +68,15 @@ impl Reach {
                 }
             }
         }
+        drop(words);
+        reach.is_closed = last == ";" && !open_comment;
         reach
     }
 }
 
 /// Returns a query that fails unless the guard's condition holds. SQLite has no `RAISE` outside of triggers; the absolute
 /// value of the smallest integer is an error everywhere (<https://www.sqlite.org/lang_corefunc.html#abs>).
-fn guard_query(ledger: &LedgerTable, guard: &Guard) -> String {
+pub(super) fn guard_query(ledger: &LedgerTable, guard: &Guard) -> String {
     let (version, wrong) = match guard {
         Guard::NotApplied(version) => (version, "> 0"),
         Guard::Applied(version) => (version, "= 0"),
@@ -113,7 +131,11 @@ impl Session {
             // What the script asks for works outside of a transaction alone; its author meant it to work.
             self.send("PRAGMA foreign_keys=OFF").await.map_err(|error| around(error, true))?;
         }
-        let checked = reach.rows && (reach.foreign_keys_off || !self.options.foreign_keys);
+        self.refers |= reach.refers;
+        let checked = self.refers && reach.rows && (reach.foreign_keys_off || !self.options.foreign_keys);
+        if !checked && let Some(result) = self.quickly(work, &reach).await {
+            return result;
+        }
 
         let mut batch = "BEGIN IMMEDIATE;".to_owned();
         let mut before_script = 1;
@@ -224,7 +246,11 @@ impl Session {
                 false,
             ));
         }
-        self.touched |= Reach::of(statement).session;
+        // It may take its time.
+        self.stand_with_others().await.map_err(|error| around(error, false))?;
+        let reach = Reach::of(statement);
+        self.touched |= reach.session;
+        self.refers |= reach.refers;
         let control = sql::transaction_control(Dialect::Sqlite, statement);
         let in_scripts = self.open == Open::Scripts;
         if in_scripts && control.is_some_and(|word| word != "ROLLBACK") {

@@ -1,27 +1,37 @@
-//! Writing the structure of a database.
+//! Writing the structure of a database: natively from the catalogs, or through pg_dump.
 
-mod clean;
+mod acl;
+mod address;
+mod catalog;
+mod cells;
+pub(super) mod census;
+mod compose;
+mod feature;
+mod filter;
+mod fingerprint;
+mod guard;
+mod name;
+mod native;
+mod node;
+mod object;
+mod order;
 mod pg_dump;
+mod query;
+mod read;
+mod writer;
 
-use super::error::{advised, own};
-use super::place::Place;
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Via};
+use super::session::Session;
+use crate::driver::{DbError, DumpRequest, Structure, Via};
 
-/// Returns the structure as text.
-pub(super) async fn dump(
-    place: &Place,
-    role: Option<&str>,
-    version: u32,
-    request: &DumpRequest,
-) -> Result<String, DbError> {
-    if request.via == Some(Via::Native) {
-        let error = own(
-            DbErrorClass::Unsupported,
-            "the structure of PostgreSQL is written by pg_dump in this release",
-        );
-        return Err(advised(error, "pass `--via pg_dump`"));
+impl Session {
+    /// Returns the structure, and what is to be said about it.
+    pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
+        match request.via {
+            Some(Via::Native) => native::dump(self, request).await,
+            _ => {
+                let role = self.options.role.as_deref();
+                Ok(pg_dump::dump(&self.place, role, self.version, request).await?.into())
+            }
+        }
     }
-    let text = pg_dump::run(place, role, version, request).await?;
-    clean::clean(&text)
-        .map_err(|error| own(DbErrorClass::Program, format!("pg_dump's text cannot be read: {error}")))
 }

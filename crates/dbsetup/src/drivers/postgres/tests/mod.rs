@@ -2,7 +2,9 @@
 //!
 //! Without the variable the tests say that they are skipped; where `CI` is `true` that is a failure, unless it says `off`.
 
+mod census;
 mod databases;
+mod fingerprints;
 mod indexes;
 mod loads;
 mod locks;
@@ -10,6 +12,7 @@ mod pooler;
 mod scripts;
 mod structures;
 mod trips;
+mod types;
 
 use std::time::Duration;
 

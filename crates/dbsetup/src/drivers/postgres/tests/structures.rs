@@ -1,4 +1,4 @@
-//! Dumps by the server's own program.
+//! Dumps: by the server's own program, and natively.
 
 use super::*;
 use crate::driver::{DbErrorClass, Via};
@@ -20,7 +20,7 @@ async fn a_dump_loads_into_the_same_structure_again() {
         exclude_tables: vec!["app.left_out".into()],
         ..DumpRequest::default()
     };
-    let dump = session.dump(&request).await.expect("pg_dump is installed");
+    let dump = session.dump(&request).await.expect("pg_dump is installed").text;
     for absent in [
         "dbsetup_meta",
         "dbsetup_progress",
@@ -42,10 +42,42 @@ async fn a_dump_loads_into_the_same_structure_again() {
     other.begin(true).await.expect("right");
     other.execute(&dump).await.expect("it loads");
     other.commit(&[]).await.expect("right");
-    assert_eq!(other.dump(&request).await.expect("right"), dump);
+    assert_eq!(other.dump(&request).await.expect("right").text, dump);
 
-    let native = DumpRequest { via: Some(Via::Native), ..request };
-    assert_eq!(session.dump(&native).await.expect_err("not yet").class, DbErrorClass::Unsupported);
     from.done().await;
     to.done().await;
+}
+
+#[tokio::test]
+async fn a_filter_that_means_nothing_is_named() {
+    let Some(scratch) = Scratch::new("idle").await else { return };
+    let mut session = scratch.session().await;
+    session
+        .transact(script("create schema app; create type app.mood as enum ('fine')"))
+        .await
+        .expect("right");
+    let request = DumpRequest {
+        via: Some(Via::Native),
+        exclude_schemas: vec!["auth".into(), "tmp_*".into()],
+        exclude_tables: vec!["app.users".into()],
+        exclude_extensions: vec!["postgis".into()],
+        ..DumpRequest::default()
+    };
+    let structure = session.dump(&request).await.expect("right");
+    assert!(structure.text.contains("app.mood"), "{structure:?}");
+    assert_eq!(
+        structure.notes,
+        [
+            "there is no schema `auth` to leave out",
+            "there is no table `app.users` to leave out",
+            "there is no extension `postgis` to leave out"
+        ]
+    );
+    let request = DumpRequest { schemas: vec!["app".into(), "ap".into()], ..request };
+    let error = session.dump(&request).await.expect_err("a slip of the pen");
+    assert_eq!(
+        (error.class, &*error.message),
+        (DbErrorClass::Configuration, "there is no schema `ap` to write")
+    );
+    scratch.done().await;
 }

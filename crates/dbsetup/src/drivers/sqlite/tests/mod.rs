@@ -1,6 +1,7 @@
 //! The driver on real files.
 
 mod file;
+mod quick;
 mod structure;
 mod work;
 

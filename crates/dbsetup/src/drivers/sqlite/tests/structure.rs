@@ -42,7 +42,7 @@ async fn loaded(text: &str) -> (Place, Box<dyn Driver>) {
 }
 
 async fn dumped(session: &mut dyn Driver) -> String {
-    session.dump(&request()).await.expect("it is dumped")
+    session.dump(&request()).await.expect("it is dumped").text
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_excluded_table_takes_its_indexes_and_triggers_along() {
     let (_place, mut session) = loaded(text).await;
     let mut request = request();
     request.exclude_tables = vec!["A".into()];
-    let text = session.dump(&request).await.expect("it is dumped");
+    let text = session.dump(&request).await.expect("it is dumped").text;
     assert!(text.contains("CREATE TABLE b") && !text.contains("a1") && !text.contains("TRIGGER"), "{text}");
 }
 
@@ -141,8 +141,12 @@ async fn filters_that_sqlite_has_not_are_refused() {
     by_schema.schemas = vec!["app".into()];
     let mut by_program = request();
     by_program.via = Some(crate::driver::Via::PgDump);
-    for request in [by_schema, by_program] {
-        assert_eq!(session.dump(&request).await.expect_err("no").class, DbErrorClass::Unsupported);
+    let mut by_extension = request();
+    by_extension.exclude_extensions = vec!["postgis".into()];
+    let with_owners = DumpRequest { owners: true, ..request() };
+    let with_privileges = DumpRequest { privileges: true, ..request() };
+    for request in [by_schema, by_program, by_extension, with_owners, with_privileges] {
+        assert_eq!(session.dump(&request).await.expect_err("no").class, DbErrorClass::Configuration);
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! It refuses a server that is newer than itself, so that its version is looked at first.
 
+mod clean;
+
 use std::cmp::Reverse;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,27 +12,41 @@ use std::process::Stdio;
 use sqlx::postgres::PgSslMode;
 use tokio::process::Command;
 
-use super::super::census::SQLX_TEST;
-use super::super::error::{advised, own};
-use super::super::place::{Host, Place};
-use super::super::text::name;
 use crate::driver::{DbError, DbErrorClass, DumpRequest};
+use crate::drivers::postgres::census::SQLX_TEST;
+use crate::drivers::postgres::error::{advised, own};
+use crate::drivers::postgres::place::{Host, Place};
+use crate::drivers::postgres::text::name;
 use crate::ledger::{META_TABLE, PROGRESS_TABLE};
 
 /// Names the program where several are installed.
 const VARIABLE: &str = "PG_DUMP";
+/// The first release that can leave out an extension.
+const LEAVES_OUT_EXTENSIONS: u32 = 17;
 /// Where Debian and its children install one release beside the other.
 const RELEASES: &str = "/usr/lib/postgresql";
 
+/// Returns the structure as pg_dump has it, without what belongs to one run of it.
+pub(super) async fn dump(
+    place: &Place,
+    role: Option<&str>,
+    version: u32,
+    request: &DumpRequest,
+) -> Result<String, DbError> {
+    let text = run(place, role, version, request).await?;
+    clean::clean(&text)
+        .map_err(|error| own(DbErrorClass::Program, format!("pg_dump's text cannot be read: {error}")))
+}
+
 /// Runs pg_dump and returns its text. `version` is the server's `server_version_num`.
-pub(super) async fn run(
+async fn run(
     place: &Place,
     role: Option<&str>,
     version: u32,
     request: &DumpRequest,
 ) -> Result<String, DbError> {
     let server = version / 10_000;
-    let program = find(server).await?;
+    let program = find(server, !request.exclude_extensions.is_empty()).await?;
     let mut command = Command::new(&program);
     command.args(arguments(role, request)).stdin(Stdio::null()).kill_on_drop(true);
     // Nothing of the caller's environment decides which server is read, or how.
@@ -50,12 +66,13 @@ pub(super) async fn run(
     String::from_utf8(output.stdout).map_err(|_| own(DbErrorClass::Program, "pg_dump's text is not UTF-8"))
 }
 
-/// Returns a program that can read a server of that major version.
-async fn find(server: u32) -> Result<PathBuf, DbError> {
+/// Returns a program that can read a server of that major version, and can do what is asked for.
+async fn find(server: u32, leaves_out_extensions: bool) -> Result<PathBuf, DbError> {
+    let wanted = if leaves_out_extensions { server.max(LEAVES_OUT_EXTENSIONS) } else { server };
     let mut newest: Option<(u32, PathBuf)> = None;
     for program in candidates(server) {
         match version_of(&program).await {
-            Some(version) if version >= server => return Ok(program),
+            Some(version) if version >= wanted => return Ok(program),
             Some(version) if newest.as_ref().is_none_or(|(newest, _)| *newest < version) => {
                 newest = Some((version, program));
             }
@@ -63,6 +80,10 @@ async fn find(server: u32) -> Result<PathBuf, DbError> {
         }
     }
     let message = match newest {
+        Some((version, program)) if version >= server => format!(
+            "pg_dump {version} (`{}`) cannot leave out an extension; {LEAVES_OUT_EXTENSIONS} and newer can",
+            program.display()
+        ),
         Some((version, program)) => {
             format!(
                 "pg_dump {version} (`{}`) is older than the server, PostgreSQL {server}",
@@ -73,7 +94,7 @@ async fn find(server: u32) -> Result<PathBuf, DbError> {
     };
     Err(advised(
         own(DbErrorClass::Unsupported, message),
-        format!("install the package `postgresql-client-{server}`, or name the program in `{VARIABLE}`"),
+        format!("install the package `postgresql-client-{wanted}`, or name the program in `{VARIABLE}`"),
     ))
 }
 
@@ -108,8 +129,9 @@ fn parse_version(text: &str) -> Option<u32> {
 }
 
 fn arguments(role: Option<&str>, request: &DumpRequest) -> Vec<OsString> {
-    let mut arguments: Vec<String> =
-        ["--schema-only", "--no-owner", "--no-privileges", "--no-tablespaces"].map(str::to_owned).into();
+    let mut arguments: Vec<String> = ["--schema-only", "--no-tablespaces"].map(str::to_owned).into();
+    arguments.extend((!request.owners).then(|| "--no-owner".to_owned()));
+    arguments.extend((!request.privileges).then(|| "--no-privileges".to_owned()));
     arguments.extend(role.map(|role| format!("--role={role}")));
     arguments.extend(request.schemas.iter().map(|schema| format!("--schema={}", pattern(schema))));
     arguments.push(format!("--exclude-schema={}", pattern(SQLX_TEST)));
@@ -122,17 +144,36 @@ fn arguments(role: Option<&str>, request: &DumpRequest) -> Vec<OsString> {
     for table in [META_TABLE, PROGRESS_TABLE] {
         arguments.push(format!("--exclude-table={schema}.{}", name(table)));
     }
+    arguments.extend(
+        request.exclude_tables.iter().map(|table| format!("--exclude-table={}", table_pattern(table))),
+    );
+    let extensions = &request.exclude_extensions;
     arguments
-        .extend(request.exclude_tables.iter().map(|table| format!("--exclude-table={}", pattern(table))));
+        .extend(extensions.iter().map(|extension| format!("--exclude-extension={}", pattern(extension))));
     arguments.into_iter().map(OsString::from).collect()
 }
 
-/// Returns a name as pg_dump's pattern: quoted, unless it is a pattern already.
+/// Returns one of our patterns as pg_dump's: `*` and `?` mean the same there, all else is quoted.
+/// <https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-PATTERNS>
 fn pattern(text: &str) -> String {
-    if text.contains(['*', '?', '[', '"', '|']) {
-        return text.to_owned();
+    let mut pattern = String::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let plain = rest.find(['*', '?']).unwrap_or(rest.len());
+        if plain > 0 {
+            pattern.push_str(&name(&rest[..plain]));
+        }
+        let wildcards = rest[plain..].find(|c| c != '*' && c != '?').unwrap_or(rest.len() - plain);
+        pattern.push_str(&rest[plain..plain + wildcards]);
+        rest = &rest[plain + wildcards..];
     }
-    text.split('.').map(name).collect::<Vec<_>>().join(".")
+    pattern
+}
+
+/// Returns the pattern of a table. One without a schema means those of all: to pg_dump it would mean the search path's.
+fn table_pattern(text: &str) -> String {
+    let (schema, table) = text.split_once('.').unwrap_or(("*", text));
+    format!("{}.{}", pattern(schema), pattern(table))
 }
 
 fn environment(place: &Place) -> Vec<(&'static str, OsString)> {
@@ -202,13 +243,19 @@ mod tests {
 
     #[test]
     fn names_are_quoted_and_patterns_are_not() {
-        assert_eq!(pattern("app.Users"), "\"app\".\"Users\"");
-        assert_eq!(pattern("app.tmp_*"), "app.tmp_*");
+        assert_eq!(table_pattern("app.Users"), "\"app\".\"Users\"");
+        assert_eq!(table_pattern("app.tmp_*"), "\"app\".\"tmp_\"*");
+        assert_eq!(table_pattern("a\"b"), "*.\"a\"\"b\"");
+        assert_eq!(pattern("*_a.[x]?"), "*\"_a.[x]\"?");
     }
 
     #[test]
     fn the_password_is_never_an_argument_and_never_in_an_error() {
+        let asked = DumpRequest { owners: true, privileges: true, ..DumpRequest::default() };
+        let all = arguments(None, &asked);
+        assert!(!all.contains(&"--no-owner".into()) && !all.contains(&"--no-privileges".into()), "{all:?}");
         let arguments = arguments(Some("owner"), &DumpRequest::default());
+        assert!(arguments.contains(&"--no-owner".into()) && arguments.contains(&"--no-privileges".into()));
         assert!(arguments.contains(&"--role=owner".into()));
         assert!(arguments.contains(&"--exclude-table=*.\"dbsetup_meta\"".into()), "{arguments:?}");
         let error = failed("pg_dump: error: connection with s3cret failed\nFATAL: no\n", Some("s3cret"));

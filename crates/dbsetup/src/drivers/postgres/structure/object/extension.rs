@@ -1,0 +1,44 @@
+//! Extensions. What they are made of is never written: the extension makes it.
+
+use super::{
+    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
+    name,
+};
+
+pub const FAMILY: Family = Family { queries, nodes };
+
+/// A row of `pg_extension`.
+#[derive(Debug)]
+pub struct Extension {
+    pub name: String,
+    pub schema: Oid,
+}
+
+fn queries(_: &Facts) -> Vec<Query> {
+    vec![Query::new("SELECT e.oid, e.extname, e.extnamespace FROM pg_catalog.pg_extension e", take)]
+}
+
+fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
+    let oid = row.oid();
+    catalog.extensions.insert(oid, Extension { name: row.text(), schema: row.oid() });
+}
+
+fn nodes(catalog: &Catalog, graph: &mut Graph) {
+    for (oid, extension) in &catalog.extensions {
+        let key = Key::new(Rank::Extension, [extension.name.as_str()]);
+        let address = Address::new(class::EXTENSION, *oid);
+        graph.add(Node::new(address, key, "EXTENSION", name::quoted(&extension.name), write));
+    }
+}
+
+fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+    let Some(extension) = catalog.extensions.get(&step.node.address.oid) else { return };
+    // Every new database has `plpgsql`.
+    if extension.name == "plpgsql" {
+        return writer.nothing_to_make();
+    }
+    // Without a version: whoever loads the file gets the one that the server offers.
+    let schema = name::quoted(catalog.schema_name(extension.schema));
+    let statement = format!("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {schema}", step.node.identity);
+    writer.statement(Feature::Extension, statement);
+}

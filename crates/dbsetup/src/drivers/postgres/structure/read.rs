@@ -1,0 +1,138 @@
+//! Reading a database for a dump: one message, one transaction, one snapshot.
+
+use sqlx::postgres::PgRow;
+
+use super::catalog::{self, Catalog};
+use super::cells::Cells;
+use super::guard;
+use super::object;
+use super::query::{Facts, Query};
+use crate::driver::{DbError, DbErrorClass};
+use crate::drivers::postgres::error::own;
+use crate::drivers::postgres::script::{Row, texts};
+use crate::drivers::postgres::session::Session;
+use crate::drivers::postgres::text::literal;
+
+/// Settings that decide how the server words constants and names, or that would stop the reading halfway. They hold
+/// for the transaction.
+const SETTINGS: &[(&str, &str)] = &[
+    // Every name is qualified, and what is not is the engine's own.
+    ("search_path", ""),
+    ("TimeZone", "UTC"),
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("quote_all_identifiers", "off"),
+    ("standard_conforming_strings", "on"),
+    ("lc_monetary", "C"),
+    ("xmloption", "content"),
+    ("client_encoding", "UTF8"),
+    ("statement_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    // Thousands of rows make the planner think of compilers and helpers that cost more than they bring.
+    ("jit", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
+
+/// What a reading brought.
+#[derive(Debug)]
+pub struct Reading {
+    pub catalog: Catalog,
+    /// The answers to the census's queries.
+    pub census: Vec<Vec<Row>>,
+    /// Whether it can be proved that no catalog changed meanwhile.
+    pub steady: bool,
+}
+
+/// A reading that failed.
+#[derive(Debug)]
+pub struct Unread {
+    pub error: DbError,
+    /// Whether an object that went away meanwhile can be the reason.
+    pub may_be_a_race: bool,
+}
+
+/// What the server answers when an object goes away between a query and the function that prints its definition.
+const GONE: [&str; 7] = ["XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
+
+impl From<DbError> for Unread {
+    fn from(error: DbError) -> Self {
+        let may_be_a_race = error.code.as_deref().is_some_and(|code| GONE.contains(&code));
+        Self { error, may_be_a_race }
+    }
+}
+
+/// Reads everything. With `guard`, the query of [`guard::state`], other sessions may write meanwhile, as long as they
+/// do not change the catalogs. `census` are further queries, which are answered row by row.
+pub async fn read(
+    session: &mut Session,
+    facts: Facts,
+    census: &[String],
+    guard: Option<&str>,
+) -> Result<Reading, Unread> {
+    let queries: Vec<Query> = [catalog::queries(&facts), object::shared_queries(&facts)]
+        .into_iter()
+        .chain(object::FAMILIES.iter().map(|family| (family.queries)(&facts)))
+        .chain([object::decoration_queries(&facts)])
+        .flatten()
+        .collect();
+    let moment = guard.unwrap_or(guard::MOMENT);
+    let before = opening(moment);
+    let mut text = before.join(";\n");
+    for query in queries.iter().map(|query| &query.sql).chain(census) {
+        text.push_str(";\n");
+        text.push_str(query);
+    }
+    // A new transaction begins behind `COMMIT`, in the same message.
+    text.push_str(";\nCOMMIT;\n");
+    text.push_str(moment);
+
+    let mut catalog = Catalog::new(facts);
+    let mut counted: Vec<Vec<Row>> = vec![Vec::new(); census.len()];
+    let (mut first, mut last, mut problem) = (String::new(), String::new(), None);
+    let outcome = session
+        .stream(text, &mut |statement: usize, row: &PgRow| {
+            let of_census = statement.checked_sub(before.len() + queries.len());
+            if let Some(rows) = of_census.and_then(|index| counted.get_mut(index)) {
+                rows.push(texts(row));
+                return;
+            }
+            let mut cells = Cells::new(row);
+            match statement.checked_sub(before.len()) {
+                Some(index) if index < queries.len() => (queries[index].take)(&mut catalog, &mut cells),
+                Some(_) => last = cells.text(),
+                None if statement + 1 == before.len() => first = cells.text(),
+                None => return,
+            }
+            if let Some(what) = cells.problem() {
+                problem.get_or_insert_with(|| format!("answer {statement}: {what}"));
+            }
+        })
+        .await;
+    if let Err(error) = outcome {
+        session.abandon().await?;
+        return Err(error.into());
+    }
+    if let Some(problem) = problem {
+        let error = own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}"));
+        return Err(Unread { error, may_be_a_race: true });
+    }
+    catalog.adopt_parts();
+    let steady = if guard.is_some() { first == last } else { guard::is_quiet(&first, &last) };
+    Ok(Reading { catalog, census: counted, steady })
+}
+
+/// The statements before the queries; the last one tells the moment.
+fn opening(moment: &str) -> Vec<String> {
+    let settings: Vec<String> = SETTINGS
+        .iter()
+        .map(|(name, value)| format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value)))
+        .collect();
+    vec![
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
+        format!("SELECT {}", settings.join(", ")),
+        moment.to_owned(),
+    ]
+}

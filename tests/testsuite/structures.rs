@@ -1,0 +1,208 @@
+//! `dump`: what it leaves out, what it shows, and who can read the file.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{Backend, Postgres, Project, Sqlite, postgres};
+
+const SCHEMA: &str = "create table users (id integer primary key);\n";
+const FILE: &str = "crates/core/priv/core/structure.sql";
+
+fn migrated(backend: Backend, more: &str) -> Project {
+    let project = Project::new()
+        .repo("core", backend)
+        .migration("core", "1_users", SCHEMA)
+        .migration("core", "2_more", more);
+    project.run("setup").success();
+    project
+}
+
+#[test]
+fn what_an_engine_has_not_cannot_be_asked_of_it() {
+    let project = migrated(Sqlite, "create table more (id integer);");
+    for flag in [
+        "--schema app",
+        "--exclude-schema app",
+        "--exclude-extension postgis",
+        "--owners",
+        "--privileges",
+        "--via pg_dump",
+        "--exclude-table ''",
+    ] {
+        project.run(&format!("dump {flag}")).code(2);
+        project.run(&format!("dump --check {flag}")).code(2);
+    }
+    assert!(!project.path(FILE).exists());
+    project.run("dump --no-filters --exclude-table more").success();
+}
+
+#[test]
+fn a_file_keeps_its_filters_until_it_is_told_otherwise() {
+    for backend in Backend::available() {
+        let project = migrated(backend, "create table tmp_a (id int);\ncreate table tmp_b (id int);\n");
+        project.run("dump --exclude-table tmp_b --exclude-table tmp_a").success();
+        let first = project.read(FILE);
+        assert_eq!(
+            first.lines().skip(1).take(3).collect::<Vec<_>>(),
+            ["-- excluded: table tmp_a", "-- excluded: table tmp_b", ""]
+        );
+        assert!(!first.contains("tmp_a ("), "{first}");
+
+        // Nobody has to know them to dump it again.
+        project.run("dump").success().stderr_contains("is up to date").stderr_contains(
+            "The structure for core keeps the filters of crates/core/priv/core/structure.sql: \
+             excluded: table tmp_a, excluded: table tmp_b",
+        );
+        project.run("dump --check").success();
+        let printed = project.run("dump -d - --quiet");
+        printed.success().stdout_is(&first);
+        project.run("dump -d other.sql").success();
+        assert!(project.read("other.sql").contains("tmp_a"));
+
+        project.run("dump --check --no-filters").code(3).stdout_contains("\n--- excluded: table tmp_a\n");
+        project.run("dump --exclude-table tmp_*").success().stderr_lacks("keeps the filters");
+        assert!(project.read(FILE).contains("\n-- excluded: table tmp_*\n\n"));
+        project.run("dump --no-filters").success();
+        let whole = project.read(FILE);
+        assert!(!whole.contains("-- excluded") && whole.contains("tmp_a"), "{whole}");
+
+        // A file with filters loads as any other.
+        project.write(FILE, &first);
+        project.run("setup --env test").success();
+        assert_eq!(project.database_in("core", "test").user_tables(), ["schema_migrations", "users"]);
+    }
+}
+
+#[test]
+fn a_filter_of_a_newer_release_stops_a_dump_and_no_load() {
+    let project = migrated(Sqlite, "create table more (id integer);");
+    project.run("dump").success();
+    let text = project.read(FILE).replacen('\n', "\n-- excluded: sequence s\n", 1);
+    project.write(FILE, &text);
+    project.run("dump").code(1).stderr_contains("structure.sql:2").stderr_contains("--no-filters");
+    project.run("load --force --yes").success();
+    project.run("dump --no-filters").success();
+    assert!(!project.read(FILE).contains("sequence s"));
+}
+
+#[test]
+fn a_dry_run_says_what_a_dump_would_write_and_writes_nothing() {
+    for backend in Backend::available() {
+        let project = migrated(backend, "create table more (id int);");
+        project.run("dump --dry-run").success().stdout_contains(&format!("write {FILE}"));
+        assert!(!project.path(FILE).exists());
+        project.run("dump").success();
+        project.run("dump --dry-run").success().stdout_lacks("write");
+    }
+}
+
+/// Whether psql is beside the server's other programs.
+fn psql(server: &postgres::Server, url: &str, file: &std::path::Path) -> Option<std::process::Output> {
+    let program = server.programs()?.join("psql");
+    let arguments = ["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", url, "--file"];
+    // A client whose own text is of another encoding reads the file all the same.
+    let mut command = Command::new(program);
+    command.args(arguments).arg(file).env("PGCLIENTENCODING", "LATIN1").stdin(Stdio::null());
+    command.output().ok()
+}
+
+#[test]
+fn psql_reads_the_file_too_under_whatever_settings() {
+    let Some(server) = postgres::server() else { return };
+    let project = migrated(
+        Postgres,
+        "set check_function_bodies = off; create function early() returns bigint language sql as 'select count(*) from more';
+         create table more (id int, price money default '1234.5'::money, size text default 'größe');",
+    );
+    project.run("dump").success();
+    let other = server.database("other");
+    other.create();
+    other.execute(&format!(
+        "alter database \"{0}\" set search_path = nowhere; alter database \"{0}\" set xmloption = document",
+        other.name()
+    ));
+    let Some(output) = psql(&server, &other.url(), &project.path(FILE)) else { return };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sum = "select pg_get_expr(adbin, adrelid) from pg_attrdef where adrelid = 'public.more'::regclass order by adnum";
+    assert_eq!(other.query(sum), project.database("core").query(sum));
+    project.database("core").execute("drop table more cascade");
+    project.run("dump --check").code(3);
+}
+
+#[test]
+fn pg_dump_is_told_what_to_leave_out() {
+    let Some(server) = postgres::server() else { return };
+    let owner = server.role("owner", "");
+    let project = migrated(
+        Postgres,
+        &format!(
+            "create schema app; create table app.a (id int); create schema auth; create table auth.b (id int);
+             alter table app.a owner to {0}; grant select on users to {0};",
+            owner.name
+        ),
+    );
+    let run = project.run("dump -d - --via pg_dump");
+    if !run.is_success() && run.stderr.contains("pg_dump is not installed") {
+        return;
+    }
+    run.success().stdout_lacks("OWNER TO").stdout_lacks("GRANT").stdout_contains("\n-- via: pg_dump\n");
+    project
+        .run("dump -d - --via pg_dump --owners --privileges --exclude-schema auth")
+        .success()
+        .stdout_contains(&format!("OWNER TO {}", owner.name))
+        .stdout_contains("GRANT SELECT")
+        .stdout_contains(
+            "\n-- excluded: schema auth\n-- with: owners\n-- with: privileges\n-- via: pg_dump\n",
+        )
+        .stdout_lacks("auth.b");
+    project
+        .run("dump -d - --via pg_dump --exclude-table b")
+        .success()
+        .stdout_contains("CREATE TABLE app.a")
+        .stdout_lacks("auth.b");
+    let by_extension = project.run("dump -d - --via pg_dump --exclude-extension plpgsql");
+    if !by_extension.is_success() {
+        by_extension.code(1).stderr_contains("cannot leave out an extension; 17 and newer can");
+    }
+}
+
+#[test]
+fn other_words_for_the_same_are_no_drift_and_other_things_are() {
+    let Some(server) = postgres::server() else { return };
+    let project = migrated(
+        Postgres,
+        "create table more (id int check (id > 0), name text);
+         create view v as select id, name from more where id > 1;",
+    );
+    project.run("dump").success();
+    let text = project.read(FILE);
+    let view = text.split(';').find(|part| part.contains("VIEW public.v")).expect("it is written").to_owned();
+    let changed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from} in {text}");
+        project.write(FILE, &text.replace(from, to));
+        project.run("dump --check")
+    };
+    // As an older release prints it.
+    let run = changed(
+        &view,
+        &format!(
+            "\n\nCREATE VIEW public.v AS\n SELECT m.id,\n    m.name\n   FROM public.more m\n  WHERE m.id > 1"
+        ),
+    );
+    run.code(3).stderr_contains("the catalogs of a copy").stderr_contains("pg_rewrite");
+    let run = changed(&view, &view.replace("(more.id > 1)", "more.id > (1)"));
+    if view.contains("(more.id > 1)") {
+        run.success().stderr_contains("words `CREATE VIEW public.v` as another release of the server does");
+        run.stderr_contains("is up to date").stdout_is("");
+    }
+    changed("name text", "name varchar(5)")
+        .code(3)
+        .stderr_contains("the catalogs of a copy")
+        .stdout_contains("\n-");
+    // What does not load, and what nobody words, is compared by its text alone.
+    changed(&view, &view.replace("more", "nowhere"))
+        .code(3)
+        .stderr_contains("the catalogs were not compared: relation \"public.nowhere\" does not exist");
+    changed("\n-- dbsetup structure end", "\n-- a remark\n\n-- dbsetup structure end")
+        .code(3)
+        .stderr_lacks("catalogs");
+}
