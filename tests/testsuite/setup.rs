@@ -389,6 +389,33 @@ fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
 }
 
 #[test]
+fn a_structure_whose_ledger_is_in_a_schema_of_its_own_loads() {
+    let Some(server) = crate::support::postgres::server() else { return };
+    let project = Project::new()
+        .on(&server)
+        .repo("core", Postgres)
+        .repo_config("core", "schemas = [\"app\"]\n")
+        .migration("core", "1_users", "create table users (id integer);\n");
+    project.run("setup").success();
+    project.run("dump").success();
+    let structure = project.read(project.priv_dir("core").join("structure.sql"));
+    assert!(structure.contains("CREATE SCHEMA app;"), "{structure}");
+    let tables = "select schemaname || '.' || tablename from pg_tables where schemaname = 'app' order by 1";
+    let all = ["app.dbsetup_meta", "app.schema_migrations", "app.users"];
+    // Whether `create` made the schema for our own tables, nobody, or an earlier load.
+    project.run("drop --yes").success();
+    project.run("create").success();
+    project.run("load").success();
+    assert_eq!(project.database("core").column(tables), all);
+    project.run("load --force --yes").success();
+    assert_eq!(project.database("core").column(tables), all);
+    project.run("drop --yes").success();
+    project.database("core").postgres().create();
+    project.run("load").success();
+    assert_eq!(project.database("core").column(tables), all);
+}
+
+#[test]
 fn a_file_without_a_transaction_holds_no_transaction_of_its_own() {
     let project =
         shop(Sqlite).file("mixed.sql", "-- no-transaction\nbegin;\ncreate table a (i integer);\ncommit;\n");

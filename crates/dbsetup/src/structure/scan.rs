@@ -17,6 +17,9 @@ const CLIENT_SETTINGS: [&str; 5] = [
     "CLIENT_MIN_MESSAGES",
 ];
 
+/// How much text is kept in memory from the first look to the load.
+const KEPT: usize = 1024 * 1024;
+
 /// What a file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
@@ -24,6 +27,9 @@ pub(super) struct Scan {
     pub statements: u64,
     /// Relations that it creates: each takes an entry of the server's lock table until the commit.
     pub relations: u64,
+    /// All of them, the ones that are passed over too, where the file is small and holds nothing else: they are not read
+    /// again.
+    pub all: Option<Vec<Statement>>,
     /// Statements that are passed over, counted from 0 over all of the file, in order.
     skipped: Vec<u64>,
 }
@@ -48,21 +54,31 @@ pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time:
 /// in a structure file.
 pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
     let mut splitter = open(path, shown, dialect)?;
-    let mut found = Scan::default();
-    let mut number = 0;
+    let mut found = Scan { all: Some(Vec::new()), ..Scan::default() };
+    let (mut number, mut kept) = (0, 0);
     while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
         match item {
             Item::Statement(statement) => {
                 match classify(path, shown, dialect, author, &statement)? {
-                    Use::Run => {
+                    Use::Run | Use::RunOnce => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
                     }
                     Use::Skip => found.skipped.push(number),
                 }
                 number += 1;
+                kept += statement.text.len();
+                if kept > KEPT {
+                    found.all = None;
+                }
+                if let Some(all) = &mut found.all {
+                    all.push(statement);
+                }
             }
-            Item::Copy(_) => found.statements += 1,
+            Item::Copy(_) => {
+                found.statements += 1;
+                found.all = None;
+            }
             Item::Meta(_) => {}
         }
     }
