@@ -371,6 +371,35 @@ fn the_text_of_sqlites_shell_is_loaded() {
 }
 
 #[test]
+fn the_schema_that_sqlites_shell_prints_is_loaded() {
+    // Older shells print the tables of a virtual one without `IF NOT EXISTS`.
+    let text = "CREATE TABLE users (id integer primary key autoincrement);\nCREATE TABLE sqlite_sequence(name,seq);\n\
+        CREATE VIRTUAL TABLE notes USING fts5(body)\n/* notes(body) */;\n\
+        CREATE TABLE 'notes_data'(id INTEGER PRIMARY KEY, block BLOB);\n\
+        CREATE TABLE IF NOT EXISTS 'notes_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;\n\
+        CREATE VIEW early AS SELECT id FROM users\n/* early(id) */;\nCREATE TABLE sqlite_stat1(tbl,idx,stat);\n";
+    let project = Project::new().repo("core", Sqlite).structure("core", text);
+    project.run("create").success();
+    project.run("load").success();
+    project.run("dump").success();
+    let structure = project.read(project.priv_dir("core").join("structure.sql"));
+    let lines: Vec<&str> = structure.lines().filter(|line| line.starts_with("CREATE")).collect();
+    assert_eq!(
+        lines,
+        [
+            "CREATE TABLE users (id integer primary key autoincrement);",
+            "CREATE VIRTUAL TABLE notes USING fts5(body);",
+            "CREATE VIEW early AS SELECT id FROM users;",
+        ]
+    );
+    project.write(
+        project.priv_dir("core").join("structure.sql"),
+        "PRAGMA writable_schema=ON;\nINSERT INTO sqlite_schema(type) VALUES('table');\n",
+    );
+    project.run("load --force --yes").code(2).stderr_contains("load what its `.schema` writes");
+}
+
+#[test]
 fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
     let Some(server) = crate::support::postgres::server() else { return };
     let role = server.role("maker", "").name.clone();

@@ -4,6 +4,7 @@ mod dump;
 mod format;
 mod load;
 mod scan;
+mod shadows;
 
 pub use dump::{Dump, DumpOptions, dump, write};
 pub use format::{as_rows, recorded_versions};

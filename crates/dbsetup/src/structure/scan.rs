@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::format::Author;
+use super::shadows::Shadows;
 use crate::error::{Error, Kind, Result};
 use crate::sql::{self, Dialect, Item, Statement};
 use crate::sql_file::{Use, open, site, unsplittable};
@@ -56,10 +57,13 @@ pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) 
     let mut splitter = open(path, shown, dialect)?;
     let mut found = Scan { all: Some(Vec::new()), ..Scan::default() };
     let (mut number, mut kept) = (0, 0);
+    let mut shadows = Shadows::default();
     while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
         match item {
             Item::Statement(statement) => {
+                let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 match classify(path, shown, dialect, author, &statement)? {
+                    _ if made_already => found.skipped.push(number),
                     Use::Run | Use::RunOnce => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
@@ -112,7 +116,11 @@ fn classify(
     if let Some(danger) = sql::dangerous_in_structure(dialect, &statement.text) {
         return refuse(
             format!("{danger} has no business in a structure file"),
-            "remove it, or run it by itself: `cargo dbsetup run FILE.sql`",
+            if danger == "PRAGMA writable_schema" {
+                "the shell's `.dump` writes virtual tables like that; load what its `.schema` writes"
+            } else {
+                "remove it, or run it by itself: `cargo dbsetup run FILE.sql`"
+            },
         );
     }
     let words = sql::statement_words(dialect, &statement.text, 3);
