@@ -156,8 +156,16 @@ impl Composed<'_> {
             if own.contains(&address) {
                 return self.writer.has_written(address).then_some(Disposition::Written);
             }
-            let whole = self.graph.nodes[resolver.node(address)?].address;
-            self.writer.has_written(whole).then_some(Disposition::Part)
+            let Some(whole) = resolver.node(address) else {
+                // What has no node goes with what it is a part of, which the graph may have lost: members of an
+                // extension's operator family are the extension's.
+                return resolver.wholes(address).find_map(|whole| match whole {
+                    whole if self.catalog.is_member(whole) => Some(Disposition::Member),
+                    whole if self.excluded.objects.contains(&whole) => Some(Disposition::Excluded),
+                    _ => None,
+                });
+            };
+            self.writer.has_written(self.graph.nodes[whole].address).then_some(Disposition::Part)
         }
     }
 }

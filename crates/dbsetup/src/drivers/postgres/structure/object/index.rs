@@ -7,7 +7,7 @@ use super::{
     relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// A row of `pg_index`.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let mut node =
             Node::new(address, key, "INDEX", identity, write).in_schema(relation.schema).in_block(block);
         if index.definition.is_some() {
-            node.after = inherit::attachments(catalog, index.table);
+            node.after.extend(inherit::attached(catalog, index.table));
         }
         graph.add(node);
     }
