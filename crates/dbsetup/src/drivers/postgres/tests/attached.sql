@@ -33,7 +33,8 @@ create unique index on app.kept (id);
 alter materialized view app.kept alter column "Name" set statistics 7, alter column "Name" set storage external,
   alter column id set (n_distinct = 5);
 alter materialized view app.kept cluster on kept_id_idx;
-create materialized view app.of_kept as select count(*) as all_of_them from app.kept with no data;
+create access method other type table handler heap_tableam_handler;
+create materialized view app.of_kept using other as select count(*) as all_of_them from app.kept with no data;
 comment on materialized view app.kept is 'kept';
 
 -- Rules.
