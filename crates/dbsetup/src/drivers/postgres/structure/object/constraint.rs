@@ -8,7 +8,7 @@ use super::{
     inherit, name, not_null, options, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
 
 /// A row of `pg_constraint`.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::{
     class, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_inherits"], queries, nodes };
 
 /// `pg_inherits`.
 #[derive(Debug, Default)]
