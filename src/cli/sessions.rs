@@ -59,12 +59,14 @@ impl<'a> Sessions<'a> {
     }
 
     /// Ends the connections from outside: their work was dropped half way.
-    pub async fn end(&self) {
-        let ended = self.sessions.iter().flatten().map(|session| async move {
+    pub async fn end(&mut self) {
+        let ended = self.sessions.iter_mut().flatten().map(|session| async move {
             if let Some(id) = id(session) {
                 // When the server cannot be asked it will notice by itself that its client has gone.
                 let _ = session.server().end_session(&id).await;
             }
+            // What cannot be removed now is removed by the next run.
+            let _ = session.discard_scratch().await;
         });
         join_all(ended).await;
     }

@@ -112,6 +112,14 @@ pub fn sentence(event: &Event) -> Sentence {
                 format!("The structure for {repo} keeps the filters of {}: {}", line(&path), line(&filters)),
             )
         }
+        What::Verified { facts, took } => named(
+            Success,
+            format!(
+                "The structure for {repo} has been verified: a database made of it says the same {} ({})",
+                count(*facts, "fact"),
+                shown(*took)
+            ),
+        ),
         What::MigrationsPlanned { direction, count: number } => {
             let verb = if *direction == Direction::Up { "run" } else { "undo" };
             named(Detail, format!("{} to {verb} for {repo}", count(*number, "migration")))

@@ -265,7 +265,7 @@ fn every_object_is_as_documented() {
         "dump",
         "dump",
         "dump -d -",
-        "dump --exclude-table c",
+        "dump --verify --exclude-table c",
         "dump",
         "dump --check --no-filters",
         "dump --no-filters",

@@ -164,3 +164,45 @@ fn pg_dump_is_told_what_to_leave_out() {
         by_extension.code(1).stderr_contains("cannot leave out an extension; 17 and newer can");
     }
 }
+
+#[test]
+fn other_words_for_the_same_are_no_drift_and_other_things_are() {
+    let Some(server) = postgres::server() else { return };
+    let project = migrated(
+        Postgres,
+        "create table more (id int check (id > 0), name text);
+         create view v as select id, name from more where id > 1;",
+    );
+    project.run("dump").success();
+    let text = project.read(FILE);
+    let view = text.split(';').find(|part| part.contains("VIEW public.v")).expect("it is written").to_owned();
+    let changed = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from} in {text}");
+        project.write(FILE, &text.replace(from, to));
+        project.run("dump --check")
+    };
+    // As an older release prints it.
+    let run = changed(
+        &view,
+        &format!(
+            "\n\nCREATE VIEW public.v AS\n SELECT m.id,\n    m.name\n   FROM public.more m\n  WHERE m.id > 1"
+        ),
+    );
+    run.code(3).stderr_contains("the catalogs of a copy").stderr_contains("pg_rewrite");
+    let run = changed(&view, &view.replace("(more.id > 1)", "more.id > (1)"));
+    if view.contains("(more.id > 1)") {
+        run.success().stderr_contains("words `CREATE VIEW public.v` as another release of the server does");
+        run.stderr_contains("is up to date").stdout_is("");
+    }
+    changed("name text", "name varchar(5)")
+        .code(3)
+        .stderr_contains("the catalogs of a copy")
+        .stdout_contains("\n-");
+    // What does not load, and what nobody words, is compared by its text alone.
+    changed(&view, &view.replace("more", "nowhere"))
+        .code(3)
+        .stderr_contains("the catalogs were not compared: relation \"public.nowhere\" does not exist");
+    changed("\n-- dbsetup structure end", "\n-- a remark\n\n-- dbsetup structure end")
+        .code(3)
+        .stderr_lacks("catalogs");
+}

@@ -3,10 +3,11 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
-use crate::repo::{CreateOptions, Lane};
+use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
 pub use futures_core::future::BoxFuture;
@@ -128,6 +129,8 @@ pub struct Capabilities {
     pub templates: bool,
     /// The structure can be written without another program.
     pub native_dump: bool,
+    /// The server prints definitions in words of its release: another one may word the same object differently.
+    pub words_definitions: bool,
     /// Why work needs another connection: set behind a transaction pooler.
     pub pooled: Option<String>,
 }
@@ -332,6 +335,30 @@ impl From<String> for Structure {
     }
 }
 
+/// What a database says of one property of one object, in words that another database of the same structure says, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// Where it stands: a catalog of the engine's.
+    pub catalog: Arc<str>,
+    /// The object: `public.users.name`.
+    pub object: Arc<str>,
+    /// The property, as the engine calls it: `attnotnull`.
+    pub property: Arc<str>,
+    /// Its value. What is not there has no fact.
+    pub value: Arc<str>,
+}
+
+/// Everything that a database says of its structure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// The facts, sorted. Two may be equal.
+    pub facts: Vec<Fact>,
+    /// Catalogs and columns (`pg_subscription.subconninfo`) that this role may not read.
+    pub unread: Vec<String>,
+    /// The engine's major version: facts of two say different things.
+    pub server: String,
+}
+
 /// What a URL names, before anything is connected.
 pub trait Server: Send + Sync {
     /// The place, for messages.
@@ -350,6 +377,24 @@ pub trait Server: Send + Sync {
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
     /// Ends one of our own sessions ([`About::session`]) whose work was interrupted, and returns when it is gone.
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>>;
+    /// Makes an empty database like this one, to be thrown away: on the server that `elsewhere` names, else on this
+    /// one, owned by `owner`, else by who connects. What dead runs left of theirs is removed.
+    fn scratch<'a>(
+        &'a self,
+        elsewhere: Option<&'a DatabaseUrl>,
+        owner: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>>;
+}
+
+/// A database to be thrown away. Whoever drops the value without [`Scratch::discard`] leaves the database to the next
+/// run, which recognises and removes it.
+pub trait Scratch: Send + Sync {
+    /// The place, for messages.
+    fn target(&self) -> &Target;
+    /// Opens a session. A database in memory lives as long as its session.
+    fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
+    /// Removes it, whatever is in it and whoever is connected.
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>>;
 }
 
 /// One session. Everything it does it does in order; dropping it mid-work leaves the server to roll back.
@@ -379,6 +424,11 @@ pub trait Driver: Send {
     -> BoxFuture<'a, Result<Vec<String>, DbError>>;
     /// Returns the structure without ledger rows: statements that end in `;`, a blank line between.
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>>;
+
+    /// Returns what the engine's own catalogs say of everything that `request` dumps. Nothing of what writes a dump is
+    /// used for it.
+    fn fingerprint<'a>(&'a mut self, request: &'a DumpRequest)
+    -> BoxFuture<'a, Result<Fingerprint, DbError>>;
 
     // -- Locking.
 

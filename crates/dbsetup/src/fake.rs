@@ -43,6 +43,14 @@ pub(crate) struct State {
     pub unknown_settings: Vec<String>,
     /// What a dump says besides its text.
     pub notes: Vec<String>,
+    /// Scratch databases that are there.
+    pub scratches: usize,
+    /// Whether one was made and its maker died before it heard of it.
+    pub scratch_unheard: bool,
+    /// What scratch databases forget ([`State::forgets`]).
+    pub scratch_forgets: Option<String>,
+    /// Statements that contain this text leave nothing behind.
+    pub forgets: Option<String>,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
 }
@@ -175,6 +183,10 @@ impl State {
         if self.poison.as_ref().is_some_and(|poison| script.contains(poison)) {
             return Err(error(DbErrorClass::Statement, "poisoned"));
         }
+        let script: String = match &self.forgets {
+            Some(text) => script.split_inclusive(';').filter(|part| !part.contains(text)).collect(),
+            None => script.to_owned(),
+        };
         if !script.trim().is_empty() {
             self.effects.push(script.trim().to_owned());
         }
@@ -233,6 +245,44 @@ impl Server for FakeDatabase {
             Ok(())
         }))
     }
+
+    fn scratch<'a>(
+        &'a self,
+        _: Option<&'a crate::repo::DatabaseUrl>,
+        _: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>> {
+        let made = self.call(|state| {
+            state.scratches += 1;
+            let copy = FakeDatabase::new();
+            copy.with(|copy| copy.forgets = state.scratch_forgets.clone());
+            Ok(Box::new(FakeScratch { original: self.clone(), copy }) as Box<dyn Scratch>)
+        });
+        self.with(|state| state.scratch_unheard |= made.is_err());
+        ready(made)
+    }
+}
+
+/// A scratch database of a fake: another one in memory.
+struct FakeScratch {
+    original: FakeDatabase,
+    copy: FakeDatabase,
+}
+
+impl Scratch for FakeScratch {
+    fn target(&self) -> &Target {
+        &self.copy.1
+    }
+
+    fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>> {
+        self.copy.connect(options)
+    }
+
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>> {
+        ready(self.original.call(|state| {
+            state.scratches -= 1;
+            Ok(())
+        }))
+    }
 }
 
 fn about(session: u64) -> About {
@@ -245,6 +295,7 @@ fn about(session: u64) -> About {
             session_foreign_keys: false,
             templates: false,
             native_dump: true,
+            words_definitions: true,
             pooled: None,
         },
         schema: Some("public".into()),
@@ -326,6 +377,26 @@ impl Driver for FakeSession {
         ready(self.database.call(|state| {
             state.ledger.progress.extend(state.begins_during_dump.take());
             Ok(Structure { text: state.effects.join("\n\n"), notes: state.notes.clone() })
+        }))
+    }
+
+    fn fingerprint<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        ready(self.database.call(|state| {
+            let fact = |statement: &str| Fact {
+                catalog: "effects".into(),
+                object: statement.trim().into(),
+                property: "is there".into(),
+                value: "t".into(),
+            };
+            let statements = state.effects.iter().flat_map(|effect| effect.split_inclusive(';'));
+            let is_object = |statement: &&str| {
+                // Settings are the session's, not the database's.
+                let statement = statement.trim();
+                !(statement.is_empty() || statement.starts_with("SET ") || statement.contains("set_config"))
+            };
+            let mut facts: Vec<Fact> = statements.filter(is_object).map(fact).collect();
+            facts.sort();
+            Ok(Fingerprint { facts, unread: Vec::new(), server: "1".into() })
         }))
     }
 

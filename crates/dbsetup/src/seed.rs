@@ -289,7 +289,7 @@ async fn run_in_transaction(
         }
     };
     driver.begin(false).await?;
-    let sent = SqlFile { path, shown: &shown, dialect, joins_rows: false }
+    let sent = SqlFile { content: path.into(), shown: &shown, dialect, joins_rows: false }
         .send(driver, &refuse_control, &|_| {}, u64::MAX)
         .await;
     match sent {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::choice::{self, Choice};
-use crate::driver::{DbErrorClass, Driver, LedgerState, Server, SessionOptions};
+use crate::driver::{DbError, DbErrorClass, Driver, LedgerState, Scratch, Server, SessionOptions};
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
@@ -24,6 +24,8 @@ pub struct Session<'a> {
     owed: bool,
     data: bool,
     id: SessionId,
+    /// A database to be thrown away; kept here, where the end of interrupted work finds it.
+    scratch: Option<Box<dyn Scratch>>,
 }
 
 /// What a database says about its migrations.
@@ -73,6 +75,7 @@ impl<'a> Session<'a> {
             owed: false,
             data: false,
             id: SessionId::default(),
+            scratch: None,
         }
     }
 
@@ -161,7 +164,7 @@ impl<'a> Session<'a> {
     }
 
     /// Adds to a failure to connect what to do about it.
-    fn explain(&self, error: crate::driver::DbError) -> Error {
+    fn explain(&self, error: DbError) -> Error {
         let class = error.class;
         let result = Error::from(error).note(format!("connecting to {}", self.server.target().shown));
         match class {
@@ -181,6 +184,36 @@ impl<'a> Session<'a> {
             driver.close().await;
         }
         *self.id.lock().expect("nobody panics while holding it") = None;
+    }
+
+    /// Makes a database to be thrown away, and opens it.
+    ///
+    /// # Errors
+    /// Those of making and connecting.
+    pub(crate) async fn open_scratch(&mut self) -> std::result::Result<Box<dyn Driver>, DbError> {
+        let repo = self.repo;
+        let scratch = self.server.scratch(repo.scratch_url.as_ref(), repo.role.as_deref()).await?;
+        let options = SessionOptions {
+            // Nothing of it is to survive a crash.
+            fresh: true,
+            statement_timeout: None,
+            tables: Vec::new(),
+            ..self.options.clone()
+        };
+        self.scratch.insert(scratch).connect(&options).await
+    }
+
+    /// Removes the database that [`Session::open_scratch`] made, if there is one.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn discard_scratch(&mut self) -> Result<()> {
+        let Some(scratch) = self.scratch.take() else { return Ok(()) };
+        scratch.discard().await.map_err(|error| {
+            Error::from(error)
+                .note(format!("the scratch database {} is still there", scratch.target().shown))
+                .help("it is empty of data; the next proof removes it")
+        })
     }
 
     /// Passes on what the server said.

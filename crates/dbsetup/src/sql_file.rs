@@ -3,6 +3,7 @@
 mod rows;
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use self::rows::{Row, Rows};
@@ -34,11 +35,49 @@ pub(crate) enum Use {
     Skip,
 }
 
+/// Where the text of a file is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Content<'p> {
+    /// On the disk.
+    File(&'p Path),
+    /// Not written yet.
+    Text(&'p str),
+}
+
+impl<'p> From<&'p Path> for Content<'p> {
+    fn from(path: &'p Path) -> Self {
+        Self::File(path)
+    }
+}
+
+/// A text that is read from the start, and in places a second time.
+trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
+
+impl<'p> Content<'p> {
+    fn open(self) -> std::io::Result<Box<dyn Source + 'p>> {
+        Ok(match self {
+            Self::File(path) => Box::new(File::open(path)?),
+            Self::Text(text) => Box::new(Cursor::new(text)),
+        })
+    }
+}
+
+/// A file that is read piece by piece.
+pub(crate) struct Reader<'p>(Box<dyn Source + 'p>);
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
 /// A file that is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SqlFile<'p> {
-    /// To open.
-    pub path: &'p Path,
+    /// To read.
+    pub content: Content<'p>,
     /// To show.
     pub shown: &'p Path,
     /// Its dialect.
@@ -75,9 +114,13 @@ impl SqlFile<'_> {
 }
 
 /// Opens a file for splitting.
-pub(crate) fn open(path: &Path, shown: &Path, dialect: Dialect) -> Result<Splitter<File>> {
-    let file = File::open(path).map_err(|error| Error::io("read", shown, error))?;
-    Ok(Splitter::new(dialect, file).statement_limit(STATEMENT_LIMIT))
+pub(crate) fn open<'p>(
+    content: impl Into<Content<'p>>,
+    shown: &Path,
+    dialect: Dialect,
+) -> Result<Splitter<Reader<'p>>> {
+    let file = content.into().open().map_err(|error| Error::io("read", shown, error))?;
+    Ok(Splitter::new(dialect, Reader(file)).statement_limit(STATEMENT_LIMIT))
 }
 
 struct Sender<'p> {
@@ -101,10 +144,10 @@ impl Sender<'_> {
         classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<()> {
-        let SqlFile { path, shown, dialect, .. } = self.file;
-        let mut splitter = open(path, shown, dialect)?;
+        let SqlFile { content, shown, dialect, .. } = self.file;
+        let mut splitter = open(content, shown, dialect)?;
         let mut data = Vec::new();
-        while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+        while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
             match item {
                 Item::Statement(statement) => {
                     if classify(&statement)? == Use::Skip {
@@ -129,7 +172,10 @@ impl Sender<'_> {
                     let fail = |failure: ScriptError| self.copy_failed(at, &failure);
                     driver.copy_begin(&statement.text).await.map_err(fail)?;
                     let mut sent = 0;
-                    while splitter.copy_data(&mut data).map_err(|error| unsplittable(path, shown, &error))? {
+                    while splitter
+                        .copy_data(&mut data)
+                        .map_err(|error| unsplittable(content, shown, &error))?
+                    {
                         driver.copy_data(&data).await.map_err(fail)?;
                         sent += data.len() as u64;
                         progress(at.offset + sent);
@@ -207,7 +253,7 @@ impl Sender<'_> {
         };
         let rows = self.starts.iter().filter(|(start, _)| range.contains(start)).count();
         let width = self.batch[range].lines().next().unwrap_or_default().chars().count();
-        let error = error.at(site(self.file.path, self.file.shown, at, width));
+        let error = error.at(site(self.file.content, self.file.shown, at, width));
         if rows > 1 {
             return error
                 .note(format!("it is one of the {rows} rows that begin there, which were sent together"));
@@ -216,7 +262,7 @@ impl Sender<'_> {
     }
 
     fn copy_failed(&self, at: Location, failure: &ScriptError) -> Error {
-        Error::from(failure.error.clone()).at(site(self.file.path, self.file.shown, at, 4))
+        Error::from(failure.error.clone()).at(site(self.file.content, self.file.shown, at, 4))
     }
 }
 
@@ -229,7 +275,7 @@ fn is_setting(dialect: Dialect, statement: &str) -> bool {
 }
 
 /// Returns the error of a file that cannot be split.
-pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Error {
+pub(crate) fn unsplittable<'p>(content: impl Into<Content<'p>>, shown: &Path, error: &SplitError) -> Error {
     let message = match (error.location(), error.to_string().split_once(" at line ")) {
         (Some(_), Some((what, _))) => what.replace(" that starts", ""),
         _ => error.to_string(),
@@ -237,7 +283,7 @@ pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Err
     let mut result =
         Error::new(Kind::Grammar, format!("{message} in `{}`", shown.display())).note("nothing was run");
     if let Some(location) = error.location() {
-        result = result.at(site(path, shown, location, 1));
+        result = result.at(site(content, shown, location, 1));
     }
     match error.hint() {
         Some(hint) => result.help(hint),
@@ -246,19 +292,18 @@ pub(crate) fn unsplittable(path: &Path, shown: &Path, error: &SplitError) -> Err
 }
 
 /// Returns a place in a file that is too long to keep: its line is read again.
-pub(crate) fn site(path: &Path, shown: &Path, at: Location, width: usize) -> Site {
-    let excerpt = line(path, at).unwrap_or_default();
+pub(crate) fn site<'p>(content: impl Into<Content<'p>>, shown: &Path, at: Location, width: usize) -> Site {
+    let excerpt = line(content.into(), at).unwrap_or_default();
     let available = excerpt.chars().count().saturating_sub(usize::try_from(at.column).unwrap_or(1) - 1);
     Site { path: shown.to_path_buf(), at, excerpt, width: width.min(available).max(1) }
 }
 
 /// Reads the line that holds a place, as far as a person wants to see it.
-fn line(path: &Path, at: Location) -> Option<String> {
-    use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+fn line(content: Content<'_>, at: Location) -> Option<String> {
     // A line is not looked for further back than this.
     const BACK: u64 = 4096;
     let start = at.offset.saturating_sub(BACK);
-    let mut file = File::open(path).ok()?;
+    let mut file = content.open().ok()?;
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut reader = BufReader::new(file.take(BACK * 2));
     let mut before = vec![0; usize::try_from(at.offset - start).ok()?];

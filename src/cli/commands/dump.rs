@@ -8,7 +8,7 @@ use dbsetup::driver::Via;
 use dbsetup::error::Site;
 use dbsetup::event::What;
 use dbsetup::session::Session;
-use dbsetup::structure::DumpOptions;
+use dbsetup::structure::{DumpOptions, Verdict};
 use dbsetup::{Error, Kind, Result, structure};
 
 use super::shared::Several;
@@ -64,7 +64,14 @@ pub struct Dump {
     #[arg(long)]
     allow_missing: bool,
 
+    /// Prove the structure before it is written: load it into a scratch database and compare the catalogs.
+    #[arg(long)]
+    verify: bool,
+
     /// Write nothing; exit with 3 when the file is not what would be written, and show the difference.
+    ///
+    /// What another release of the server words differently is compared by catalogs, for which a scratch database is
+    /// made of the file.
     #[arg(long)]
     check: bool,
 
@@ -102,6 +109,8 @@ impl Dump {
             privileges: self.privileges,
             no_filters: self.no_filters,
             allow_missing: self.allow_missing,
+            // A rehearsal makes no databases.
+            verify: self.verify && !task.options.dry_run,
         };
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();
@@ -115,13 +124,14 @@ impl Dump {
         let start = Instant::now();
         let dump = structure::dump(task.session, &options, file.as_deref()).await?;
         if self.check {
-            return if dump.is_current() {
-                let (path, took) = (dump.shown.clone(), start.elapsed());
-                task.session.teller().tell(What::Dumped { path, changed: false, took });
-                Ok(Output::Done)
-            } else {
-                Ok(stale(&dump, task.repo.name.as_str()))
-            };
+            return Ok(match structure::check(task.session, &dump).await? {
+                Verdict::Current => {
+                    let (path, took) = (dump.shown.clone(), start.elapsed());
+                    task.session.teller().tell(What::Dumped { path, changed: false, took });
+                    Output::Done
+                }
+                Verdict::Stale(notes) => stale(&dump, task.repo.name.as_str(), notes),
+            });
         }
         if task.options.dry_run {
             let line = if stdout {
@@ -144,7 +154,7 @@ pub async fn to_file(session: &mut Session<'_>, options: &DumpOptions, file: Opt
 }
 
 /// Returns what a check says of a file that is not what would be written.
-fn stale(dump: &structure::Dump, repo: &str) -> Output {
+fn stale(dump: &structure::Dump, repo: &str, notes: Vec<String>) -> Output {
     let path = dump.shown.clone();
     let diff = dump.present.as_deref().map(|present| {
         diff::unified(
@@ -152,7 +162,8 @@ fn stale(dump: &structure::Dump, repo: &str) -> Output {
             (&format!("the database of {repo}"), &dump.text),
         )
     });
-    Output::Stale { path, diff: diff.unwrap_or_default(), error: first_difference(dump, repo) }
+    let error = notes.into_iter().fold(first_difference(dump, repo), Error::note);
+    Output::Stale { path, diff: diff.unwrap_or_default(), error }
 }
 
 /// Returns the error of a file that is not what would be written, pointing at the first line that differs.
@@ -197,6 +208,7 @@ mod tests {
             present: present.map(str::to_owned),
             path: "/x/s.sql".into(),
             shown: "s.sql".into(),
+            request: dbsetup::driver::DumpRequest::default(),
         };
         let stale = first_difference;
         let error = stale(&dump(Some("a;\nB;\nc;\n")), "core");

@@ -9,7 +9,7 @@ use super::{format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::meta_key;
+use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
 use crate::record;
 use crate::repo::Repo;
@@ -39,6 +39,8 @@ pub struct DumpOptions {
     pub no_filters: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
+    /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
+    pub verify: bool,
 }
 
 impl DumpOptions {
@@ -80,6 +82,8 @@ pub struct Dump {
     pub path: PathBuf,
     /// The file, to show.
     pub shown: PathBuf,
+    /// What the driver was asked for: flags, and filters of the file.
+    pub request: DumpRequest,
 }
 
 impl Dump {
@@ -100,12 +104,17 @@ fn refuse_kept_rows(repo: &Repo) -> Result<()> {
         .help("put them into seeds, and remove the key"))
 }
 
-/// Reads the structure of the database. Writes nothing.
+/// Reads the structure of the database, and proves it where that is asked for. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver and of [`super::verify`]; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
-    let result = read(session, options, path).await;
+    let mut result = read(session, options, path).await;
+    if let (Ok(dump), true) = (&result, options.verify)
+        && let Err(error) = super::verify::verify(session, dump).await
+    {
+        result = Err(error);
+    }
     if result.is_err() {
         session.close().await;
     }
@@ -158,7 +167,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             }
             let parts = [header::settings(dialect), &structure.text, &rows.join("\n")];
             let text = compose(&format::header(dialect), &header::filters(&request), &parts);
-            return Ok(Dump { text, present, path, shown });
+            return Ok(Dump { text, present, path, shown, request });
         }
         if attempt >= TRIES {
             break;

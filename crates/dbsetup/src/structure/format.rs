@@ -84,6 +84,11 @@ pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Auth
         .help("restore it from version control, or write it again: `cargo dbsetup dump`"))
 }
 
+/// Returns whose text it is, by its first line.
+pub(super) fn author_of(text: &str) -> Author {
+    if text.trim_start_matches('\u{feff}').starts_with(HEADER) { Author::Ours } else { Author::Foreign }
+}
+
 fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {

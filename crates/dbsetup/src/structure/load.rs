@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::format::{self, Author};
-use super::scan::{self, Scan};
-use crate::driver::{LedgerState, LockKey, Present};
+use super::scan::{self, NewerSetting, Scan};
+use crate::driver::{DbError, Driver, LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
@@ -16,7 +16,7 @@ use crate::record;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::Statement;
-use crate::sql_file::SqlFile;
+use crate::sql_file::{Content, SqlFile};
 
 /// How many relations one transaction may create for each entry of the lock table, in percent.
 const LOCK_SHARE: u64 = 80;
@@ -110,8 +110,12 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
 
 fn planned(session: &Session<'_>, author: Author) -> Result<LoadOutcome> {
     let repo = session.repo();
-    let found =
-        scan::scan(&repo.structure, &repo.shown(&repo.structure), session.server().dialect(), author)?;
+    let found = scan::scan(
+        Content::File(&repo.structure),
+        &repo.shown(&repo.structure),
+        session.server().dialect(),
+        author,
+    )?;
     Ok(LoadOutcome::Loaded { statements: found.statements })
 }
 
@@ -188,8 +192,12 @@ async fn fill(
         refuse_objects(session, &ledger).await?;
     }
     let stamp = scan::stamp(&path, &shown)?;
-    let mut found = scan::scan(&path, &shown, dialect, author)?;
-    pass_over_unknown(session, &shown, &mut found).await?;
+    let mut found = scan::scan(Content::File(&path), &shown, dialect, author)?;
+    for setting in pass_over_unknown(session.driver().await?, &mut found).await? {
+        let (name, path, line) = (setting.name, shown.display(), setting.line);
+        let text = format!("`SET {name}` in {path}:{line} is passed over: this server does not know it");
+        session.teller().warn(text, None);
+    }
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes: stamp.0 });
     let empties = force || reload;
     // Emptying takes our own tables along, and with them what they say.
@@ -206,7 +214,7 @@ async fn fill(
         Some(_) if empties => driver.user_objects(&ledger, MANY).await?.len() as u64,
         _ => 0,
     };
-    let in_one = capacity.is_none_or(|slots| (found.relations + going) * 100 <= slots * LOCK_SHARE);
+    let in_one = fits(found.relations + going, capacity);
     if !in_one {
         session.teller().warn(
             format!(
@@ -237,10 +245,11 @@ async fn fill(
     let teller = session.teller();
     let progress = |bytes| teller.tell(What::LoadProgress { bytes });
     let chunk = if in_one { u64::MAX } else { CHUNK };
-    let sent = SqlFile { path: &path, shown: &shown, dialect, joins_rows: author == Author::Ours }
-        .send(session.driver().await?, &verdict, &progress, chunk)
-        .await
-        .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));
+    let sent =
+        SqlFile { content: Content::File(&path), shown: &shown, dialect, joins_rows: author == Author::Ours }
+            .send(session.driver().await?, &verdict, &progress, chunk)
+            .await
+            .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));
     let statements = match sent {
         Ok(sent) => {
             let driver = session.driver().await?;
@@ -261,22 +270,37 @@ async fn fill(
     Ok(statements)
 }
 
-/// Passes over what another program set for servers newer than this one, and says so.
-async fn pass_over_unknown(session: &mut Session<'_>, shown: &Path, found: &mut Scan) -> Result<()> {
+/// Passes over what another program set for servers newer than this one, and returns it.
+async fn pass_over_unknown(driver: &mut dyn Driver, found: &mut Scan) -> Result<Vec<NewerSetting>, DbError> {
     let mut names: Vec<String> = found.newer_settings.iter().map(|setting| setting.name.clone()).collect();
     names.sort();
     names.dedup();
     if names.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let unknown = session.driver().await?.unknown_settings(&names).await?;
-    for setting in found.pass_over(&unknown) {
-        let (path, line) = (shown.display(), setting.line);
-        let text =
-            format!("`SET {}` in {path}:{line} is passed over: this server does not know it", setting.name);
-        session.teller().warn(text, None);
-    }
-    Ok(())
+    let unknown = driver.unknown_settings(&names).await?;
+    Ok(found.pass_over(&unknown))
+}
+
+/// Whether so many relations can be made in one transaction.
+fn fits(relations: u64, capacity: Option<u64>) -> bool {
+    capacity.is_none_or(|slots| relations * 100 <= slots * LOCK_SHARE)
+}
+
+/// Loads a text into an empty database that nobody else knows: as [`load`] does, and without its lock and records.
+pub(super) async fn into_scratch(driver: &mut dyn Driver, text: &str, shown: &Path) -> Result<()> {
+    let (dialect, content) = (driver.about().dialect, Content::Text(text));
+    let author = format::author_of(text);
+    let mut found = scan::scan(content, shown, dialect, author)?;
+    pass_over_unknown(driver, &mut found).await?;
+    let chunk = if fits(found.relations, driver.lock_capacity().await?) { u64::MAX } else { CHUNK };
+    driver.begin(true).await?;
+    let number = AtomicU64::new(0);
+    let verdict = |_: &Statement| Ok(found.verdict(number.fetch_add(1, Ordering::Relaxed)));
+    SqlFile { content, shown, dialect, joins_rows: author == Author::Ours }
+        .send(driver, &verdict, &|_| {}, chunk)
+        .await?;
+    driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))
 }
 
 /// What was scanned is what was sent, or nothing of it stays.

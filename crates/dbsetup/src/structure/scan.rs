@@ -5,7 +5,7 @@ use std::path::Path;
 use super::format::Author;
 use crate::error::{Error, Kind, Result};
 use crate::sql::{self, Dialect, Item, Statement};
-use crate::sql_file::{Use, open, site, unsplittable};
+use crate::sql_file::{Content, Use, open, site, unsplittable};
 
 /// Settings that a dump's preamble makes for its own client. They do nothing for the structure, and an older server
 /// does not know the newer ones.
@@ -82,14 +82,14 @@ pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time:
 /// # Errors
 /// [`Kind::Grammar`] with the place: text that does not split, a client's command, a statement that has no business
 /// in a structure file.
-pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
-    let mut splitter = open(path, shown, dialect)?;
+pub(super) fn scan(content: Content<'_>, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
+    let mut splitter = open(content, shown, dialect)?;
     let mut found = Scan::default();
     let mut number = 0;
-    while let Some(item) = splitter.next().map_err(|error| unsplittable(path, shown, &error))? {
+    while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
-                match classify(path, shown, dialect, author, &statement)? {
+                match classify(content, shown, dialect, author, &statement)? {
                     Use::Run => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
@@ -113,7 +113,7 @@ pub(super) fn scan(path: &Path, shown: &Path, dialect: Dialect, author: Author) 
 
 /// Decides what is done with a statement.
 fn classify(
-    path: &Path,
+    content: Content<'_>,
     shown: &Path,
     dialect: Dialect,
     author: Author,
@@ -122,7 +122,7 @@ fn classify(
     let refuse = |what: String, help: &str| {
         Err(Error::new(Kind::Grammar, what)
             .at(site(
-                path,
+                content,
                 shown,
                 statement.start,
                 statement.text.lines().next().unwrap_or_default().chars().count(),

@@ -32,6 +32,16 @@ fn meta(database: &FakeDatabase, key: &str) -> Option<String> {
     database.with(|state| state.ledger.meta(key).map(str::to_owned))
 }
 
+/// Keeps what was told.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<What>>);
+
+impl Observer for Heard {
+    fn on(&self, event: &crate::event::Event) {
+        self.0.lock().unwrap().push(event.what.clone());
+    }
+}
+
 const FORCE: LoadRequest = LoadRequest { skip_if_loaded: false, force: true, dry_run: false };
 
 #[tokio::test]
@@ -104,16 +114,6 @@ async fn a_dump_to_another_file_knows_the_versions_that_were_squashed() {
     dump(&mut session(&repo, &Silent, &database), &DumpOptions::default(), Some(&other)).await.unwrap();
 }
 
-/// Keeps what it hears.
-#[derive(Default)]
-struct Heard(std::sync::Mutex<Vec<What>>);
-
-impl Observer for Heard {
-    fn on(&self, event: &Event) {
-        self.0.lock().unwrap().push(event.what.clone());
-    }
-}
-
 #[tokio::test]
 async fn what_a_dump_says_of_itself_is_a_warning() {
     let (_directory, repo, database) = fixture(0);
@@ -167,4 +167,69 @@ async fn a_setting_of_a_newer_server_is_passed_over_and_no_other_is() {
         warned.starts_with("`SET event_triggers` in ") && warned.contains("structure.sql:1 "),
         "{warned}"
     );
+}
+
+const VERIFY: DumpOptions = DumpOptions {
+    via: None,
+    schemas: Vec::new(),
+    exclude_schemas: Vec::new(),
+    exclude_tables: Vec::new(),
+    exclude_extensions: Vec::new(),
+    owners: false,
+    privileges: false,
+    no_filters: false,
+    allow_missing: false,
+    verify: true,
+};
+
+#[tokio::test]
+async fn a_structure_that_loads_into_the_same_database_is_verified() {
+    let (_directory, repo, database) = fixture(0);
+    database
+        .with(|fake| fake.effects = vec!["create table a (i int);".into(), "create table b (i int);".into()]);
+    let heard = Heard::default();
+    let dump = dump(&mut session(&repo, &heard, &database), &VERIFY, None).await.unwrap();
+    assert!(dump.text.contains("create table b"), "{}", dump.text);
+    let events = heard.0.lock().unwrap();
+    assert!(events.iter().any(|what| matches!(what, What::Verified { facts: 2, .. })), "{events:?}");
+    assert_eq!(database.with(|state| state.scratches), 0);
+}
+
+#[tokio::test]
+async fn a_structure_that_loses_something_is_refused_by_name() {
+    let (_directory, repo, database) = fixture(0);
+    database.with(|fake| {
+        fake.effects = vec!["create table a (i int);".into(), "create table b (i int);".into()];
+        fake.scratch_forgets = Some("table b".into());
+    });
+    let error = dump(&mut session(&repo, &Silent, &database), &VERIFY, None).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(error.to_string().contains("effects create table b (i int);: is lost"), "{error}");
+    assert_eq!(database.with(|state| state.scratches), 0);
+}
+
+#[tokio::test]
+async fn a_verification_that_fails_anywhere_leaves_no_scratch_database() {
+    for n in 1..100 {
+        let (_directory, repo, database) = fixture(0);
+        database.with(|fake| fake.effects = vec!["create table a (i int);".into()]);
+        database.fail_at(n, Fault::LostAfter);
+        let result = dump(&mut session(&repo, &Silent, &database), &VERIFY, None).await;
+        // What is lost is the answer: the calls themselves were made.
+        assert_eq!(
+            database.with(|state| state.scratches),
+            usize::from(was_made_unheard(&database)),
+            "call {n}"
+        );
+        if !database.fault_was_due() {
+            result.unwrap();
+            return;
+        }
+    }
+    panic!("no verification passed untouched");
+}
+
+/// Whether the answer that was lost was that of making the scratch database: nobody knows it then.
+fn was_made_unheard(database: &FakeDatabase) -> bool {
+    database.with(|state| state.scratch_unheard)
 }

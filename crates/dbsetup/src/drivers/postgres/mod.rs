@@ -11,6 +11,7 @@ mod os_user;
 mod percent;
 mod place;
 mod plain;
+mod scratch;
 mod script;
 mod server;
 mod session;
@@ -23,8 +24,9 @@ mod work;
 mod tests;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FoundTable, LedgerState, LockKey,
-    Present, Recovery, ScriptError, Server, SessionOptions, Sessions, Structure, Target, Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState,
+    LockKey, Present, Recovery, Scratch, ScriptError, Server, SessionOptions, Sessions, Structure, Target,
+    Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -96,6 +98,14 @@ impl Server for PostgresServer {
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {
         Box::pin(server::end_session(&self.place, session))
     }
+
+    fn scratch<'a>(
+        &'a self,
+        elsewhere: Option<&'a DatabaseUrl>,
+        owner: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>> {
+        Box::pin(scratch::make(&self.place, self.maintenance.as_ref(), elsewhere, owner))
+    }
 }
 
 impl Driver for Session {
@@ -132,6 +142,13 @@ impl Driver for Session {
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
+    }
+
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        Box::pin(self.fingerprint_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

@@ -24,15 +24,15 @@ const GOODBYES: Duration = Duration::from_millis(300);
 /// The pause between two looks at the sessions. `DROP … WITH (FORCE)` pauses for 100 ms.
 const PAUSE: Duration = Duration::from_millis(2);
 /// What our own sessions outside of the database are called.
-const APPLICATION: &str = "dbsetup";
+pub(super) const APPLICATION: &str = "dbsetup";
 
 /// Sends one message on a connection that is not a session.
-async fn ask(connection: &mut PgConnection, text: String) -> Result<Vec<Row>, DbError> {
+pub(super) async fn ask(connection: &mut PgConnection, text: String) -> Result<Vec<Row>, DbError> {
     let mut answers = query(connection, text).await.map_err(|failure| failure.error)?;
     Ok(answers.pop().unwrap_or_default())
 }
 
-async fn close(connection: PgConnection) {
+pub(super) async fn close(connection: PgConnection) {
     // Nobody is left to hear of a failure to say goodbye.
     let _ = connection.close().await;
 }
@@ -59,7 +59,7 @@ pub(super) async fn ping(place: &Place) -> Result<(), DbError> {
 }
 
 /// Connects to where databases are made and dropped from.
-async fn maintenance(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
+pub(super) async fn maintenance(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
     if let Some(configured) = configured {
         return session::open(configured, APPLICATION, &[]).await.map_err(|mut error| {
             error.notes.push(format!("this is about `maintenance-url` (database `{}`)", configured.database));
@@ -122,10 +122,19 @@ async fn create_from(
     options: &CreateOptions,
 ) -> Result<Created, DbError> {
     let statement = create_statement(connection, database, options).await?;
+    run_creation(connection, database, &statement).await
+}
+
+/// Runs a `CREATE DATABASE`, again while its template is busy.
+pub(super) async fn run_creation(
+    connection: &mut PgConnection,
+    database: &str,
+    statement: &str,
+) -> Result<Created, DbError> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_millis(20);
     loop {
-        let error = match ask(connection, statement.clone()).await {
+        let error = match ask(connection, statement.to_owned()).await {
             Ok(_) => break,
             Err(error) => error,
         };
@@ -225,7 +234,7 @@ pub(super) async fn drop_database(
     dropped
 }
 
-async fn drop_from(
+pub(super) async fn drop_from(
     connection: &mut PgConnection,
     database: &str,
     sessions: Sessions,

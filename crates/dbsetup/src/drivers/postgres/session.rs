@@ -164,6 +164,7 @@ impl Session {
                     session_foreign_keys: false,
                     templates: true,
                     native_dump: false,
+                    words_definitions: true,
                     pooled: refused.map(pooler),
                 },
                 schema: None,

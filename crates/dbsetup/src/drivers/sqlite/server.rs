@@ -20,8 +20,8 @@ use super::quick::Alone;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
-    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Server, SessionOptions,
-    Sessions, Target,
+    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server,
+    SessionOptions, Sessions, Target,
 };
 use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};
@@ -323,6 +323,7 @@ impl SqliteServer {
                 session_foreign_keys: true,
                 templates: database.is_some(),
                 native_dump: true,
+                words_definitions: false,
                 pooled: None,
             },
             schema: None,
@@ -396,6 +397,38 @@ impl Server for SqliteServer {
 
     fn end_session<'a>(&'a self, _session: &'a str) -> BoxFuture<'a, std::result::Result<(), DbError>> {
         // A session ends with its connection; what it left open, the next one rolls back.
+        Box::pin(async { Ok(()) })
+    }
+
+    fn scratch<'a>(
+        &'a self,
+        _elsewhere: Option<&'a DatabaseUrl>,
+        _owner: Option<&'a str>,
+    ) -> BoxFuture<'a, std::result::Result<Box<dyn Scratch>, DbError>> {
+        Box::pin(async {
+            let memory = Self::new(&DatabaseUrl::new(":memory:"), &self.root)
+                .map_err(|error| failure(DbErrorClass::Configuration, error.message().to_owned()))?;
+            Ok(Box::new(Memory(memory)) as Box<dyn Scratch>)
+        })
+    }
+}
+
+/// A scratch database: in memory, and gone with its session.
+struct Memory(SqliteServer);
+
+impl Scratch for Memory {
+    fn target(&self) -> &Target {
+        &self.0.target
+    }
+
+    fn connect<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+    ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
+        Box::pin(self.0.connected(options))
+    }
+
+    fn discard(&self) -> BoxFuture<'_, std::result::Result<(), DbError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -13,7 +13,8 @@ use super::hooks::{Hooks, MARK};
 use super::lock::Locks;
 use super::quick::Alone;
 use crate::driver::{
-    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FoundTable, LedgerState, LockKey,
+    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, Fingerprint, FoundTable, LedgerState,
+    LockKey,
 };
 use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Structure, Work};
 use crate::ledger::{Change, LedgerTable};
@@ -270,6 +271,13 @@ impl Driver for Session {
 
     fn dump<'a>(&'a mut self, request: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         Box::pin(self.structure(request))
+    }
+
+    fn fingerprint<'a>(
+        &'a mut self,
+        request: &'a DumpRequest,
+    ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
+        Box::pin(self.fingerprint_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Either, SqliteConnection};
 use super::catalog::{SHADOWS, quoted};
 use super::error::{self, failure};
 use super::session::{Open, Rows, Session, texts};
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure, Via};
+use crate::driver::{DbError, DbErrorClass, DumpRequest, Fact, Fingerprint, Structure, Via};
 use crate::ledger::{self, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::sql::{self, Dialect, TokenKind};
 
@@ -120,6 +120,29 @@ impl Snapshot {
                 .is_none_or(|rest| rest.rsplit_once('_').is_some_and(|(table, _)| tables.contains(table)))
                 && (name.starts_with(prefix) || !name.starts_with("sqlite_"))
         });
+    }
+
+    /// The same as facts: the text of each object, and what the pragmas say of it.
+    fn as_facts(&self) -> Vec<Fact> {
+        let fact = |catalog: &str, object: &str, property: &str, value: &str| Fact {
+            catalog: catalog.into(),
+            object: object.into(),
+            property: property.into(),
+            value: value.into(),
+        };
+        let mut facts: Vec<Fact> = self
+            .objects
+            .iter()
+            .map(|object| {
+                fact("sqlite_schema", &format!("{} {}", object.kind, object.name), "sql", &object.sql)
+            })
+            .collect();
+        for (name, said) in &self.facts {
+            facts.extend(said.iter().map(|said| fact("pragma", name, "row", said)));
+        }
+        facts.push(fact("pragma", "user_version", "value", &self.user_version));
+        facts.push(fact("pragma", "application_id", "value", &self.application_id));
+        facts
     }
 
     /// Returns the first object that differs, and how.
@@ -295,6 +318,22 @@ impl Session {
     /// Returns the structure, proved.
     pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         refuse(request)?;
+        let snapshot = self.snapshot(request).await?;
+        let text = write(&snapshot, request.ledger.as_ref());
+        self.prove(&snapshot, request, &text).await?;
+        Ok(text.into())
+    }
+
+    /// Returns what the pragmas say of everything that is dumped.
+    pub(super) async fn fingerprint_of(&mut self, request: &DumpRequest) -> Result<Fingerprint, DbError> {
+        refuse(request)?;
+        let mut facts = self.snapshot(request).await?.as_facts();
+        facts.sort();
+        Ok(Fingerprint { facts, unread: Vec::new(), server: "3".to_owned() })
+    }
+
+    /// Reads what the database consists of, as far as it is dumped.
+    async fn snapshot(&mut self, request: &DumpRequest) -> Result<Snapshot, DbError> {
         // One transaction: the structure is that of one moment.
         let alone = self.open == Open::Nothing;
         let (begin, end) = if alone { ("BEGIN;", ";COMMIT") } else { ("", "") };
@@ -309,9 +348,7 @@ impl Session {
         };
         let mut snapshot = Snapshot::of(tables.into_iter().skip(usize::from(alone)).collect());
         choose(&mut snapshot, request)?;
-        let text = write(&snapshot, request.ledger.as_ref());
-        self.prove(&snapshot, request, &text).await?;
-        Ok(text.into())
+        Ok(snapshot)
     }
 
     /// Names the virtual table whose module is missing, if that is why the catalog could not be read.

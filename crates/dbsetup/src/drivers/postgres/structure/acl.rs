@@ -125,6 +125,19 @@ fn role(text: &str) -> Option<(String, &str)> {
     None
 }
 
+/// Makes of a list what it becomes when its object goes from one owner to another: all that the old one has and has
+/// granted, the new one has and has granted.
+pub fn give(list: &mut [Item], from: &str, to: &str) {
+    for item in list {
+        if item.grantee.as_deref() == Some(from) {
+            item.grantee = Some(to.to_owned());
+        }
+        if item.grantor == from {
+            item.grantor = to.to_owned();
+        }
+    }
+}
+
 /// Returns what makes the list `actual` of the list `base`: first what is taken away, then what is given, by the
 /// owner before others, and by these after they got it themselves, unless `held` says that they have it already. Else
 /// the order is that of the names.
@@ -273,6 +286,13 @@ mod tests {
         for text in ["bob", "bob=r", "bob=ry/alice", "\"bob=r/alice", "bob=r/alice extra=", "bob=*r/alice"] {
             assert_eq!(parse(&[text.to_owned()]), Err(text.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_follows_the_owner() {
+        let mut list = items(&["own=X/own", "=X/own", "bob=X/ann"]);
+        give(&mut list, "own", "new");
+        assert_eq!(list, items(&["new=X/new", "=X/new", "bob=X/ann"]));
     }
 
     #[test]

@@ -119,8 +119,8 @@ impl Composed<'_> {
         }
         // Users have one such object, the schema `public`, of which all is written that is of any other.
         let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
-        let of_others = object::privilege::of_others(change.address);
-        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(of_others)
+        let is_of_built_in = matches!(change.aspect, Aspect::Owner | Aspect::Privileges);
+        is_written || is_of_built_in && self.writer.has_written(object::built_in::change_of(change.address))
     }
 
     /// What the text has, of the features that this schema has.
@@ -156,8 +156,16 @@ impl Composed<'_> {
             if own.contains(&address) {
                 return self.writer.has_written(address).then_some(Disposition::Written);
             }
-            let whole = self.graph.nodes[resolver.node(address)?].address;
-            self.writer.has_written(whole).then_some(Disposition::Part)
+            let Some(whole) = resolver.node(address) else {
+                // What has no node goes with what it is a part of, which the graph may have lost: members of an
+                // extension's operator family are the extension's.
+                return resolver.wholes(address).find_map(|whole| match whole {
+                    whole if self.catalog.is_member(whole) => Some(Disposition::Member),
+                    whole if self.excluded.objects.contains(&whole) => Some(Disposition::Excluded),
+                    _ => None,
+                });
+            };
+            self.writer.has_written(self.graph.nodes[whole].address).then_some(Disposition::Part)
         }
     }
 }

@@ -8,6 +8,7 @@ pub(super) mod census;
 mod compose;
 mod feature;
 mod filter;
+mod fingerprint;
 mod guard;
 mod name;
 mod native;

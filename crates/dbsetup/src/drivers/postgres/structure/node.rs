@@ -44,8 +44,8 @@ pub enum Rank {
     Policy,
     Statistics,
     Publication,
-    /// On what the engine and the extensions make.
-    Privileges,
+    /// Changes of what the engine and the extensions make.
+    BuiltIn,
     DefaultPrivileges,
     EventTrigger,
 }

@@ -89,15 +89,15 @@ impl<'a> Resolver<'a> {
 
     /// Returns the node that an object is, or is a part of.
     pub fn node(&self, address: Address) -> Option<usize> {
-        let mut address = address;
+        self.wholes(address).find_map(|whole| self.by_address.get(&whole).copied())
+    }
+
+    /// The object, what it is a part of, what that is a part of.
+    pub fn wholes(&self, address: Address) -> impl Iterator<Item = Address> {
+        let whole =
+            |part: &Address| self.graph.parts.get(part).or_else(|| self.catalog.internal.get(part)).copied();
         // Parts of parts are few; a circle of them would be a mistake of a family.
-        for _ in 0..8 {
-            if let Some(node) = self.by_address.get(&address) {
-                return Some(*node);
-            }
-            address = *self.graph.parts.get(&address).or_else(|| self.catalog.internal.get(&address))?;
-        }
-        None
+        std::iter::successors(Some(address), whole).take(8)
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod census;
 mod databases;
+mod fingerprints;
 mod indexes;
 mod loads;
 mod locks;

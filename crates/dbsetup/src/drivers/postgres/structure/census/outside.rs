@@ -4,7 +4,7 @@
 type Outside = (&'static str, &'static [&'static str], &'static str);
 
 /// The whole list.
-const OUTSIDE: [Outside; 16] = [
+const OUTSIDE: [Outside; 17] = [
     (
         "rows of tables, also of tables that extensions keep settings in",
         &[],
@@ -64,6 +64,11 @@ const OUTSIDE: [Outside; 16] = [
         "the server does not enforce it and does not print it",
     ),
     ("how a subscription connects", &[], "it may hold a password, and names another server"),
+    (
+        "indexes, triggers, policies and the like that users add to a table of an extension",
+        &[],
+        "the server does not tell them from what the extension itself made with the table",
+    ),
     ("temporary objects of sessions", &[], "they end with their sessions"),
 ];
 

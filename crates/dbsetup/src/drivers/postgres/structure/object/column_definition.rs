@@ -22,6 +22,35 @@ pub fn lines(catalog: &Catalog, step: &Step<'_>, table: &Relation, writer: &mut 
     lines
 }
 
+/// Refuses a child of several parents that do not agree about a column: the server makes none. It got there by changes
+/// of its parents.
+pub fn check_parents(catalog: &Catalog, step: &Step<'_>, table: &Relation, writer: &mut Writer) {
+    let oid = step.node.address.oid;
+    let parents = catalog.inherits.parents(oid);
+    if parents.len() < 2 || table.is_partition {
+        return;
+    }
+    for column in catalog.columns_of(oid) {
+        let of_parents: Vec<&Column> =
+            parents.iter().filter_map(|parent| catalog.column_named(*parent, &column.name)).collect();
+        let differ = |property: fn(&Column) -> char| {
+            let mut values = of_parents.iter().map(|column| property(column)).filter(|value| *value != ' ');
+            values.next().is_some_and(|first| values.any(|other| other != first))
+        };
+        let what = if differ(|column| column.storage) {
+            "storage"
+        } else if differ(|column| column.compression) {
+            "compression"
+        } else if !column.is_local && catalog.handed_down(oid, &column.name) == Handed::Conflict {
+            "default"
+        } else {
+            continue;
+        };
+        let why = format!("its parents do not agree about the {what} of its column `{}`", column.name);
+        writer.refuse(step.node.noun(), why);
+    }
+}
+
 /// Returns the line of a column. A column of a typed table has none if it is as the type says.
 fn line(
     catalog: &Catalog,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
     inherit, name, not_null, options, relation,
@@ -44,8 +45,10 @@ pub struct Constraints {
     unproved: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
     keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
-    /// How many constraints of a schema that the file names have that name.
+    /// How many constraints of a schema that are declared where they are have that name.
     names: HashMap<(Oid, String), usize>,
+    /// How many of those that partitions have from their partitioned tables have that name.
+    copied_names: HashMap<(Oid, String), usize>,
 }
 
 impl Constraints {
@@ -55,9 +58,18 @@ impl Constraints {
         Some((*oid, self.by_oid.get(oid)?))
     }
 
-    /// Whether several constraints of a schema have the same name.
-    pub fn is_shared(&self, schema: Oid, name: &str) -> bool {
-        self.names.get(&(schema, name.to_owned())).is_some_and(|count| *count > 1)
+    /// Whether another constraint of the schema may have the name of a table's own one when that is made, so that the
+    /// server would choose another name. Partitions are made after their partitioned tables.
+    pub fn is_shared(&self, table: &Relation, constraint: &Constraint) -> bool {
+        let key = (table.schema, constraint.name.clone());
+        let count = |names: &HashMap<_, usize>| names.get(&key).copied().unwrap_or_default();
+        let (declared, copied) = (count(&self.names), count(&self.copied_names));
+        let others = if constraint.is_local {
+            declared.saturating_sub(1) + copied
+        } else {
+            declared + copied.saturating_sub(1)
+        };
+        others > 0 && (table.kind != 'p' || declared > 1)
     }
 
     /// Whether another key of the same columns goes first: of such ones the server makes one alone if they stand in
@@ -119,8 +131,10 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let is_partition =
         catalog.relations.get(&constraint.relation).is_some_and(|relation| relation.is_partition);
     let constraints = &mut catalog.constraints;
-    if constraint.is_local || is_partition {
+    if constraint.is_local {
         *constraints.names.entry((schema, constraint.name.clone())).or_default() += 1;
+    } else if is_partition {
+        *constraints.copied_names.entry((schema, constraint.name.clone())).or_default() += 1;
     }
     if constraint.kind == 'n'
         && let [column] = constraint.columns.as_slice()
@@ -212,7 +226,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             _ if is_implied => node.write = |_, _, writer| writer.nothing_to_make(),
             Place::Inline => node.clause = Some(clause),
             Place::Own if relation.kind == 'p' && rank == Rank::Constraint => {
-                node.after = inherit::attachments(catalog, constraint.relation);
+                node.after.extend(inherit::attached(catalog, constraint.relation));
             }
             Place::Own | Place::Copy | Place::Inherited => {}
         }

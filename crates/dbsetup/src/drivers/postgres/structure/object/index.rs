@@ -77,7 +77,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let mut node =
             Node::new(address, key, "INDEX", identity, write).in_schema(relation.schema).in_block(block);
         if index.definition.is_some() {
-            node.after = inherit::attachments(catalog, index.table);
+            node.after.extend(inherit::attached(catalog, index.table));
         }
         graph.add(node);
     }

@@ -1,12 +1,14 @@
 //! Who inherits from whom, and the attachment of partitions.
 //!
-//! A partition is made as a table of its own, with all its columns, keys and indexes. Behind the last partition stands
-//! a second block of the partitioned table: it attaches the partitions, and only then come the keys and indexes of the
-//! partitioned table: made earlier, each attachment would make an index with a name of the server's choice. Last, the
-//! indexes of the partitions are attached to them by name.
+//! A partition is made as a table of its own, with all its columns, keys and indexes. Behind the last partition of a
+//! tree stands a second block of its root. It attaches the partitions, from the root on, since some properties go one
+//! step down with each attachment. Only then come the keys and indexes of partitioned tables: made earlier, each
+//! attachment would make an index with a name of the server's choice. Last, the indexes of the partitions are attached
+//! by name.
 
 use std::collections::HashMap;
 
+use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Write, Writer,
     class, relation,
@@ -67,26 +69,38 @@ fn attachment(child: Oid) -> Address {
     Address::new(class::INHERITS, child)
 }
 
-/// The block in which the keys and indexes of a table stand: its own, or that behind its partitions.
+/// The block in which the keys and indexes of a table stand: its own, or that behind all partitions of its tree.
 pub fn block(catalog: &Catalog, table: Oid) -> Address {
     match catalog.relations.get(&table) {
-        Some(relation) if relation.kind == 'p' => Address::new(class::PARTITIONED_TABLE, table),
+        Some(relation) if relation.kind == 'p' => {
+            Address::new(class::PARTITIONED_TABLE, root(catalog, table))
+        }
         _ => relation::address(table),
     }
 }
 
-/// The attachments of a partitioned table's partitions: what must stand before its indexes.
-pub fn attachments(catalog: &Catalog, table: Oid) -> Vec<Address> {
-    match catalog.relations.get(&table) {
-        Some(relation) if relation.kind == 'p' => {
-            catalog.inherits.children(table).iter().map(|child| attachment(*child)).collect()
-        }
-        _ => Vec::new(),
+/// The partitioned table at the top of a table's tree.
+fn root(catalog: &Catalog, table: Oid) -> Oid {
+    let mut root = table;
+    while catalog.relations.get(&root).is_some_and(|relation| relation.is_partition)
+        && let Some(parent) = catalog.inherits.parents(root).first()
+    {
+        root = *parent;
     }
+    root
+}
+
+/// What the keys and indexes of a partitioned table need: that all partitions of its tree are attached.
+pub fn attached(catalog: &Catalog, table: Oid) -> Option<Address> {
+    let is_partitioned = catalog.relations.get(&table).is_some_and(|relation| relation.kind == 'p');
+    // The root is no partition, so its own identifier stands for all.
+    is_partitioned.then(|| attachment(root(catalog, table)))
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
-    for (oid, relation) in catalog.relations.iter().filter(|(_, relation)| relation.kind == 'p') {
+    for (oid, relation) in
+        catalog.relations.iter().filter(|(_, relation)| relation.kind == 'p' && !relation.is_partition)
+    {
         let (address, table) = (block(catalog, *oid), relation::address(*oid));
         graph.part(address, table);
         if catalog.is_member(table) {
@@ -99,6 +113,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             Node::new(address, key, "PARTITIONS OF", identity, |_, _, _| {}).in_schema(relation.schema);
         node.after = vec![table];
         graph.add(node);
+        graph.add(all_attached(catalog, *oid, relation));
+        graph.part(attachment(*oid), table);
     }
     // The keys and indexes of a partition are made before those of the partitioned table.
     for depend in &catalog.depends {
@@ -138,8 +154,32 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             .in_schema(relation.schema)
             .in_block(block(catalog, table));
         node.after = vec![relation::address(*parent), relation::address(*child)];
+        if of.is_partition && rank == Rank::Attachment {
+            node.after.push(attachment(*parent));
+        }
         graph.add(node);
     }
+}
+
+/// A node that writes nothing: it stands behind the attachments of all partitions of a tree.
+fn all_attached(catalog: &Catalog, root: Oid, relation: &Relation) -> Node {
+    // Behind all names of tables.
+    let key =
+        Key::new(Rank::Attachment, ["\u{10ffff}", catalog.schema_name(relation.schema), &relation.name]);
+    let identity = catalog.qualified(relation.schema, &relation.name);
+    let mut node = Node::new(attachment(root), key, "PARTITIONS OF", identity, |_, _, _| {})
+        .in_schema(relation.schema)
+        .in_block(block(catalog, root));
+    let mut next = vec![root];
+    while let Some(table) = next.pop() {
+        for partition in catalog.inherits.children(table) {
+            node.after.push(attachment(*partition));
+            if catalog.relations.get(partition).is_some_and(|relation| relation.kind == 'p') {
+                next.push(*partition);
+            }
+        }
+    }
+    node
 }
 
 fn names(catalog: &Catalog, child: Oid) -> Option<(String, String)> {

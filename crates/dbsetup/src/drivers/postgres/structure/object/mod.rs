@@ -3,6 +3,7 @@
 pub mod access_method;
 pub mod aggregate;
 pub mod base;
+pub mod built_in;
 pub mod cast;
 pub mod collation;
 pub mod column;
@@ -108,7 +109,7 @@ pub const FAMILIES: &[Family] = &[
     statistics::FAMILY,
     publication::FAMILY,
     subscription::FAMILY,
-    privilege::FAMILY,
+    built_in::FAMILY,
     default_privileges::FAMILY,
     event_trigger::FAMILY,
 ];

@@ -3,7 +3,7 @@
 use super::column::Column;
 use super::constraint::Constraint;
 use super::relation::Relation;
-use super::{Address, Catalog, Feature, Oid, Step, Writer, class, name};
+use super::{Catalog, Feature, Oid, Step, Writer, name};
 
 /// The longest name that the server keeps, in bytes.
 const LONGEST: usize = 63;
@@ -73,7 +73,7 @@ impl Catalog {
             return NotNull::Nothing;
         }
         let is_default = constraint.name == default_name(&relation.name, &column.name)
-            && !self.constraints.is_shared(relation.schema, &constraint.name)
+            && !self.constraints.is_shared(relation, constraint)
             && !inherits;
         match is_default {
             true if !is_printed && !constraint.no_inherit => NotNull::Set,
@@ -83,12 +83,6 @@ impl Catalog {
             },
         }
     }
-}
-
-/// The address of a column's constraint, where it is an object.
-pub fn address(catalog: &Catalog, table: Oid, column: i32) -> Option<Address> {
-    let (oid, _) = catalog.constraints.not_null_of(table, column)?;
-    Some(Address::new(class::CONSTRAINT, oid))
 }
 
 /// Returns the clause, with the name of the column where it does not stand in the column's definition.

@@ -9,14 +9,14 @@ use super::{Address, Catalog, Cells, Facts, Feature, Node, Query, Writer, class,
 pub struct Owners {
     of: HashMap<Address, String>,
     /// The owner of what the engine made.
-    engine: String,
+    pub engine: String,
 }
 
 /// The owner of `public` in every new database since release 15.
 const OF_PUBLIC: &str = "pg_database_owner";
 
 /// The catalogs whose objects have owners: their identifier, name, and column.
-const OWNED: [(u32, &str, &str); 16] = [
+pub const OWNED: [(u32, &str, &str); 16] = [
     (class::FUNCTION, "pg_proc", "proowner"),
     (class::TYPE, "pg_type", "typowner"),
     (class::NAMESPACE, "pg_namespace", "nspowner"),
@@ -36,12 +36,16 @@ const OWNED: [(u32, &str, &str); 16] = [
 ];
 
 pub fn queries(facts: &Facts) -> Vec<Query> {
+    // The role 10 made the cluster.
+    let engine = "SELECT 0 AS class, 0::pg_catalog.oid AS oid, 10::pg_catalog.oid AS owner";
     if !facts.owners {
-        return Vec::new();
+        let of_engine =
+            format!("SELECT o.class, o.oid, pg_catalog.pg_get_userbyid(o.owner) FROM ({engine}) o");
+        return if facts.privileges { vec![Query::new(of_engine, take)] } else { Vec::new() };
     }
-    // The owners of indexes, row types and the like are those of what they belong to. The role 10 made the cluster.
+    // The owners of indexes, row types and the like are those of what they belong to.
     let mut parts = vec![
-        "SELECT 0 AS class, 0::pg_catalog.oid AS oid, 10::pg_catalog.oid AS owner".to_owned(),
+        engine.to_owned(),
         "SELECT 2615, n.oid, n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'public'".to_owned(),
         "SELECT 1259, c.oid, c.relowner FROM pg_catalog.pg_class c \
          WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
@@ -76,5 +80,16 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
             return;
         }
     }
-    writer.statement(Feature::Owner, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
+    // A sequence goes to a new owner together with the table whose column owns it.
+    let goes_along =
+        || catalog.is_table(catalog.sequences.by_oid.get(&node.address.oid)?.owner?.relation).then_some(());
+    if node.address.class == class::RELATION && goes_along().is_some() {
+        return;
+    }
+    give(node, owner, Feature::Owner, writer);
+}
+
+/// Writes the statement that gives an object to a role.
+pub fn give(node: &Node, owner: &str, feature: Feature, writer: &mut Writer) {
+    writer.statement(feature, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
 }

@@ -3,14 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::{
-    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Query, Rank, Step, Writer, class, name,
-};
+use super::{Address, Catalog, Cells, Facts, Feature, Node, Query, Writer, class, name};
 use crate::drivers::postgres::structure::acl::{self, Change, Item, Privileges, Verb};
 use crate::drivers::postgres::structure::address::FIRST_USER_OID;
-
-/// What members of extensions and the engine's own objects have of privileges.
-pub const FAMILY: Family = Family { queries: |_| Vec::new(), nodes };
 
 /// The privileges on an object, or on one of its columns.
 #[derive(Debug)]
@@ -38,6 +33,14 @@ impl AllPrivileges {
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.0.keys()
     }
+
+    /// The type and the identity of what has no name elsewhere, as `pg_identify_object` says them.
+    pub fn identity(&self, address: Address) -> Option<(&str, &str)> {
+        match &self.0.get(&address)?.first()?.identity[..] {
+            [kind, identity] => Some((kind, identity)),
+            _ => None,
+        }
+    }
 }
 
 /// The catalogs of one letter of `acldefault` each: identifier, name, columns of the owner and of the list, letter.
@@ -56,28 +59,34 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
     let mut parts = vec![
         "SELECT 1259 AS class, c.oid AS oid, 0 AS number, '' AS name, c.relowner AS owner, c.relacl AS list, \
          pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", c.relowner) AS new, \
-         NULL::text[] AS signature FROM pg_catalog.pg_class c \
+         NULL::text[] AS signature, c.relnamespace AS schema FROM pg_catalog.pg_class c \
          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't'"
             .to_owned(),
         "SELECT 1259, a.attrelid, a.attnum, a.attname, c.relowner, a.attacl, \
-         pg_catalog.acldefault('c', c.relowner), NULL \
+         pg_catalog.acldefault('c', c.relowner), NULL, c.relnamespace \
          FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
          WHERE NOT a.attisdropped AND c.relpersistence <> 't' AND (a.attacl IS NOT NULL OR (a.attrelid, a.attnum) IN \
          (SELECT i.objoid, i.objsubid FROM pg_catalog.pg_init_privs i WHERE i.classoid = 1259 AND i.objsubid <> 0))"
             .to_owned(),
         "SELECT 1255, p.oid, 0, '', p.proowner, p.proacl, pg_catalog.acldefault('f', p.proowner), \
-         CASE p.prokind WHEN 'a' THEN ARRAY['aggregate', p.oid::pg_catalog.regprocedure::text] END \
+         CASE p.prokind WHEN 'a' THEN ARRAY['aggregate', p.oid::pg_catalog.regprocedure::text] END, p.pronamespace \
          FROM pg_catalog.pg_proc p"
             .to_owned(),
     ];
     parts.extend(CATALOGS.map(|(of, catalog, owner, list, letter)| {
         let name = if of == class::NAMESPACE { "o.nspname" } else { "''" };
+        let schema = match of {
+            class::NAMESPACE => "o.oid",
+            class::TYPE => "o.typnamespace",
+            _ => "0",
+        };
         let signature = if of == class::TYPE { "ARRAY['type', pg_catalog.format_type(o.oid, NULL)]" } else { "NULL" };
         format!(
-            "SELECT {of}, o.oid, 0, {name}, o.{owner}, o.{list}, pg_catalog.acldefault('{letter}', o.{owner}), {signature} \
+            "SELECT {of}, o.oid, 0, {name}, o.{owner}, o.{list}, pg_catalog.acldefault('{letter}', o.{owner}), {signature}, {schema} \
              FROM pg_catalog.{catalog} o"
         )
     }));
+    // Of the privileges in `information_schema` the server keeps no first state.
     vec![Query::new(
         format!(
             "SELECT o.class, o.oid, o.number, o.name, pg_catalog.pg_get_userbyid(o.owner), COALESCE(o.list, o.new), \
@@ -87,7 +96,8 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
              ELSE o.signature END \
              FROM ({}) o LEFT JOIN pg_catalog.pg_init_privs i \
              ON i.classoid = o.class AND i.objoid = o.oid AND i.objsubid = o.number \
-             WHERE o.list IS DISTINCT FROM i.initprivs OR o.class = 2615 AND o.name = 'public'",
+             WHERE (o.list IS DISTINCT FROM i.initprivs OR o.class = 2615 AND o.name = 'public') AND o.schema NOT IN \
+             (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'information_schema')",
             parts.join(" UNION ALL ")
         ),
         take,
@@ -111,37 +121,8 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     catalog.privileges.0.entry(address).or_default().push(grants);
 }
 
-/// Marks the catalog of a node that is nothing but the privileges of an object that something else makes.
-const OF_OTHERS: u32 = 1 << 31;
-
-/// Returns the address of the node for the privileges on an object that something else makes.
-pub fn of_others(address: Address) -> Address {
-    Address::new(address.class | OF_OTHERS, address.oid)
-}
-
-fn nodes(catalog: &Catalog, graph: &mut Graph) {
-    for (address, grants) in &catalog.privileges.0 {
-        let extension = catalog.members.get(address);
-        let is_ours = address.oid >= FIRST_USER_OID || is_public(catalog, *address);
-        if extension.is_none() && is_ours {
-            continue;
-        }
-        let Some([kind, identity]) = grants.first().map(|grants| &grants.identity[..]) else { continue };
-        let kind = kind_of(address.class, kind);
-        let key = Key::new(Rank::Privileges, [kind, identity]);
-        let marked = of_others(*address);
-        let node = Node::new(marked, key, kind, identity, write_of_others);
-        if let Some(extension) = extension {
-            let extension = Address::new(class::EXTENSION, *extension);
-            graph.part(marked, extension);
-            graph.add(Node { after: vec![extension], ..node });
-        } else {
-            graph.add(node);
-        }
-    }
-}
-
-fn is_public(catalog: &Catalog, address: Address) -> bool {
+/// Whether an object is the schema that every new database has for users.
+pub fn is_public(catalog: &Catalog, address: Address) -> bool {
     address.class == class::NAMESPACE && catalog.schema_name(address.oid) == "public"
 }
 
@@ -161,11 +142,11 @@ fn kind_of(class: u32, kind: &str) -> &'static str {
     }
 }
 
-fn write_of_others(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
-    let node = step.node;
-    let address = Address::new(node.address.class & !OF_OTHERS, node.address.oid);
-    let target = Target { kind: node.kind, identity: &node.identity, keeps_owner: true };
-    write_all(catalog, address, &target, Feature::PrivilegesOnOthers, writer);
+/// Writes the privileges on an object that the engine or an extension makes.
+pub fn write_of_built_in(catalog: &Catalog, node: &Node, address: Address, writer: &mut Writer) {
+    let kind = kind_of(address.class, node.kind);
+    let target = Target { kind, identity: &node.identity, keeps_owner: true };
+    write_all(catalog, address, &target, Feature::BuiltInPrivileges, writer);
 }
 
 /// Writes the privileges on an object.
@@ -201,22 +182,36 @@ fn write_all(
     writer: &mut Writer,
 ) {
     let mut sorted: Vec<&Grants> = catalog.privileges.0.get(&address).into_iter().flatten().collect();
-    sorted.sort_by_key(|grants| grants.column);
+    // What is taken away of a whole table is taken away of its columns.
+    sorted.sort_by_key(|grants| (grants.column != 0, grants.column));
     // Who may grant on a whole table may do so on its columns.
     let mut of_whole = Vec::new();
     for grants in sorted {
         let noun = format!("{} {}", target.kind, target.identity);
         let lists = [&grants.list, &grants.base, &grants.new].map(|list| acl::parse(list));
-        let [Ok(list), Ok(base), Ok(new)] = lists else {
+        let [Ok(mut list), Ok(mut base), Ok(new)] = lists else {
             for item in lists.into_iter().filter_map(Result::err) {
                 writer.refuse(&noun, format!("its privileges `{item}` cannot be read"));
             }
             continue;
         };
-        let base = if is_public(catalog, address) { of_public(catalog, &grants.owner, &list) } else { base };
-        match acl::changes(&base, &list, &grants.owner, &of_whole) {
+        let mut owner = grants.owner.as_str();
+        if is_public(catalog, address) {
+            base = of_public(catalog, owner, &list);
+        } else if address.oid < FIRST_USER_OID && owner != catalog.owners.engine {
+            // Privileges follow the owner: the list began as the engine's, and is loaded as that if owners are not
+            // wanted.
+            let engine = catalog.owners.engine.as_str();
+            if catalog.facts.owners {
+                acl::give(&mut base, engine, owner);
+            } else {
+                acl::give(&mut list, owner, engine);
+                owner = engine;
+            }
+        }
+        match acl::changes(&base, &list, owner, &of_whole) {
             Ok(changes) => {
-                let statements = Statements { grants, target, all: acl::all_of(&new, &grants.owner) };
+                let statements = Statements { grants, owner, target, all: acl::all_of(&new, &grants.owner) };
                 for change in &changes {
                     statements.write(change, feature, writer);
                 }
@@ -248,6 +243,7 @@ fn of_public(catalog: &Catalog, owner: &str, list: &[Item]) -> Vec<Item> {
 /// The statements on an object, or on one of its columns.
 struct Statements<'a> {
     grants: &'a Grants,
+    owner: &'a str,
     target: &'a Target<'a>,
     all: Privileges,
 }
@@ -256,7 +252,7 @@ impl Statements<'_> {
     fn write(&self, change: &Change, feature: Feature, writer: &mut Writer) {
         let of_column = self.grants.column != 0;
         let feature = if of_column { Feature::ColumnPrivileges } else { feature };
-        let by_other = change.grantor != self.grants.owner;
+        let by_other = change.grantor != self.owner;
         if by_other && writer.on(feature) {
             // The server accepts no other grantor than the current role.
             writer.statement(Feature::Grantor, format!("SET ROLE {}", name::quoted(&change.grantor)));
@@ -291,7 +287,7 @@ impl Statements<'_> {
     fn role(&self, role: Option<&str>, by_other: bool) -> String {
         match role {
             None => "PUBLIC".to_owned(),
-            Some(role) if role == self.grants.owner && !self.target.keeps_owner => {
+            Some(role) if role == self.owner && !self.target.keeps_owner => {
                 if by_other { "SESSION_USER" } else { "CURRENT_USER" }.to_owned()
             }
             Some(role) => name::quoted(role),

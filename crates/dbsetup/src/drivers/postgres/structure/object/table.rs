@@ -69,6 +69,7 @@ fn before(catalog: &Catalog, oid: Oid, relation: &Relation) -> Vec<Address> {
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let oid = step.node.address.oid;
     let Some(relation) = catalog.relations.get(&oid) else { return };
+    column_definition::check_parents(catalog, step, relation, writer);
     sequence::write_owned(catalog, step, writer);
     let feature = if relation.kind == 'f' { Feature::ForeignTable } else { Feature::Table };
     if let Some(statement) = statement(catalog, step, relation, writer) {

@@ -1,0 +1,146 @@
+//! The proof of a structure: a database made of its text says the same of itself as the original does.
+//!
+//! The text is loaded by the loader that `load` uses, into a scratch database, and what both databases' own catalogs
+//! say is compared ([`Driver::fingerprint`], which shares nothing with what writes a structure).
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::difference::{Difference, differences};
+use super::dump::Dump;
+use super::load;
+use crate::driver::{DbError, DbErrorClass, Driver, DumpRequest, Fingerprint};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::session::Session;
+
+/// How many differences are shown.
+const SHOWN: usize = 20;
+
+/// What came of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// What differs; nothing is the proof.
+    pub differences: Vec<Difference>,
+    /// How many facts the database says of itself.
+    pub facts: usize,
+    /// Catalogs and columns that this role may not read, and that were not compared.
+    pub unread: Vec<String>,
+}
+
+/// Proves a dump.
+///
+/// # Errors
+/// [`Kind::Unsupported`] naming what differs; [`Kind::Permission`] without the right to make a database; those of loading
+/// the text, which point into it. No scratch database is left on any path.
+pub async fn verify(session: &mut Session<'_>, dump: &Dump) -> Result<()> {
+    let start = Instant::now();
+    let found = compare_text(session, &dump.text, &dump.shown, &dump.request).await?;
+    if !found.unread.is_empty() {
+        let text = format!("not compared, because this role may not read it: {}", found.unread.join(", "));
+        session.teller().tell(What::Notice { text });
+    }
+    if found.differences.is_empty() {
+        session.teller().tell(What::Verified { facts: found.facts, took: start.elapsed() });
+        return Ok(());
+    }
+    let count = found.differences.len();
+    let noun = if count == 1 { "difference" } else { "differences" };
+    let mut error = Error::new(
+        Kind::Unsupported,
+        format!(
+            "a database made of the structure of `{}` is not the same: {count} {noun}",
+            session.repo().name
+        ),
+    );
+    for difference in found.differences.iter().take(SHOWN) {
+        error = error.note(difference.to_string());
+    }
+    if count > SHOWN {
+        error = error.note(format!("and {} more", count - SHOWN));
+    }
+    Err(error.help("leave out what cannot be written (`--exclude-schema`, `--exclude-table`), or write it another way: `--via`"))
+}
+
+/// Loads the text of a structure file (`shown` in messages) into a scratch database, and compares that with the
+/// session's own database, as far as `request` dumps it. Nothing is written to the database.
+///
+/// # Errors
+/// Those of [`verify`], but differences are no error.
+pub async fn compare_text(
+    session: &mut Session<'_>,
+    text: &str,
+    shown: &Path,
+    request: &DumpRequest,
+) -> Result<Comparison> {
+    let about = session.driver().await?.about();
+    if let Some(why) = about.capabilities.pooled.clone() {
+        return Err(Error::new(Kind::Pooled, "not verified: a scratch database needs a session of its own")
+            .note(why)
+            .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo"));
+    }
+    let original = session.driver().await?.fingerprint(request).await?;
+    let copy = in_scratch(session, text, shown, request).await;
+    let discarded = session.discard_scratch().await;
+    let copy = copy?;
+    discarded?;
+    if original.server != copy.server {
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!(
+                "not verified: the scratch database is of release {}, and the database of release {}",
+                copy.server, original.server
+            ),
+        )
+        .help("let `scratch-url` name a server of the same release, or remove it"));
+    }
+    let found = differences(&original, &copy);
+    if !found.is_empty() && session.driver().await?.fingerprint(request).await? != original {
+        return Err(Error::new(
+            Kind::Locked,
+            format!("the database of `{}` was changed while its structure was verified", session.repo().name),
+        )
+        .help("wait for whoever changes it, then try again"));
+    }
+    let mut unread = original.unread;
+    unread.extend(copy.unread);
+    unread.sort();
+    unread.dedup();
+    Ok(Comparison { differences: found, facts: original.facts.len(), unread })
+}
+
+/// Makes a scratch database of the text, and reads what it says of itself.
+async fn in_scratch(
+    session: &mut Session<'_>,
+    text: &str,
+    shown: &Path,
+    request: &DumpRequest,
+) -> Result<Fingerprint> {
+    let mut driver = session.open_scratch().await.map_err(not_verified)?;
+    let read = filled(&mut *driver, text, shown, request).await;
+    driver.close().await;
+    read
+}
+
+async fn filled(
+    driver: &mut dyn Driver,
+    text: &str,
+    shown: &Path,
+    request: &DumpRequest,
+) -> Result<Fingerprint> {
+    load::into_scratch(driver, text, shown)
+        .await
+        .map_err(|error| error.note("not verified: the structure does not load into a scratch database"))?;
+    Ok(driver.fingerprint(request).await?)
+}
+
+/// Returns the error of a scratch database that cannot be had.
+fn not_verified(mut error: DbError) -> Error {
+    error.message = match error.class {
+        DbErrorClass::Permission => {
+            format!("not verified: no right to make a scratch database: {}", error.message)
+        }
+        _ => format!("not verified: no scratch database can be made: {}", error.message),
+    };
+    error.into()
+}
