@@ -74,7 +74,9 @@ fn a_dump_depends_on_no_setting_of_the_database_or_the_role() {
 
     let settings: Vec<_> = SETTINGS
         .into_iter()
-        .filter(|(name, _)| !server.query(&format!("select 1 from pg_settings where name = '{name}'")).is_empty())
+        .filter(|(name, _)| {
+            !server.query(&format!("select 1 from pg_settings where name = '{name}'")).is_empty()
+        })
         .collect();
     for (name, value) in &settings {
         server.execute(&format!("alter database \"{}\" set {name} = {value}", database.name()));
@@ -120,9 +122,7 @@ fn settles(major: u32, database: &str) {
     let Some(origin) = Regression::of(major) else { return };
     for (number, flags) in ["", "--owners --privileges"].into_iter().enumerate() {
         let dump = |url: &str| programs::dump(&origin.server, url, flags, Some(&origin.programs));
-        let load = |name: &str, text: &str| {
-            programs::load(&origin.server, &format!("{name}_{number}"), text)
-        };
+        let load = |name: &str, text: &str| programs::load(&origin.server, &format!("{name}_{number}"), text);
         let first = dump(&origin.shared(database));
         let second = dump(&load("first", &first).url());
         let third = dump(&load("second", &second).url());

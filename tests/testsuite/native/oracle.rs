@@ -30,7 +30,8 @@ impl Listing {
         let mut defaults = BTreeMap::new();
         for line in text.lines() {
             if let Some(found) = line.strip_prefix("-- Name: ") {
-                listing.push(std::mem::replace(&mut heading, without_owner(found)), &std::mem::take(&mut body));
+                listing
+                    .push(std::mem::replace(&mut heading, without_owner(found)), &std::mem::take(&mut body));
                 if found.contains("; Type: TABLE;") || found.contains("; Type: MATERIALIZED VIEW;") {
                     body.extend(defaults.values().map(|line| format!("{line}\n")));
                 }
@@ -119,11 +120,7 @@ pub fn judge(original: &Listing, ours: &Listing, theirs: &Listing) -> Verdict {
         .iter()
         .filter(|heading| ours.entries.get(**heading) != theirs.entries.get(**heading))
         .map(|heading| {
-            format!(
-                "{heading}\n--- original\n{}--- restored\n{}",
-                original.body(heading),
-                ours.body(heading)
-            )
+            format!("{heading}\n--- original\n{}--- restored\n{}", original.body(heading), ours.body(heading))
         })
         .collect();
     Verdict {
@@ -220,7 +217,9 @@ mod tests {
     fn an_object_that_is_missing_or_new_or_of_another_method_is_wrong() {
         let (without, _) = ORIGINAL.split_once("--\n-- Name: b").expect("it is there");
         assert!(verdict(without, ORIGINAL).check().is_err_and(|why| why.contains("(nothing)")));
-        let more = format!("{ORIGINAL}--\n-- Name: c; Type: VIEW; Schema: public; Owner: me\n--\n\nCREATE VIEW c;\n");
+        let more = format!(
+            "{ORIGINAL}--\n-- Name: c; Type: VIEW; Schema: public; Owner: me\n--\n\nCREATE VIEW c;\n"
+        );
         assert!(verdict(&more, ORIGINAL).check().is_err());
         assert!(verdict(&ORIGINAL.replace("= heap", "= other"), ORIGINAL).check().is_err());
     }

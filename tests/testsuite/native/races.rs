@@ -104,20 +104,29 @@ fn a_dump_shows_one_state_of_a_structure_that_changes_or_says_that_it_changes() 
         states.push(run.stdout);
         database.execute(step);
     }
-    assert!((1..states.len()).all(|at| !states[..at].contains(&states[at])), "each state has bytes of its own");
+    assert!(
+        (1..states.len()).all(|at| !states[..at].contains(&states[at])),
+        "each state has bytes of its own"
+    );
 
     let (mut shown, mut refused, mut made, mut wrong) = ([0; STEPS.len()], 0, 0, Vec::new());
     let wanted = tries(24, 300);
     for round in 0..wanted {
         // From changes without a pause, where hardly a dump can succeed, to few enough that most do.
-        let pause = [Duration::ZERO, Duration::from_millis(20), Duration::from_millis(200), Duration::from_millis(1500)]
-            [round % 4];
+        let pause = [
+            Duration::ZERO,
+            Duration::from_millis(20),
+            Duration::from_millis(200),
+            Duration::from_millis(1500),
+        ][round % 4];
         let changes = Changes::begin(database.url(), pause, round as u64);
         let run = programs::dump_of(&project, "", None).run();
         let count = changes.end();
         made += count;
         // The next round begins where the circle begins.
-        for step in STEPS.iter().skip(count % STEPS.len()).take((STEPS.len() - count % STEPS.len()) % STEPS.len()) {
+        for step in
+            STEPS.iter().skip(count % STEPS.len()).take((STEPS.len() - count % STEPS.len()) % STEPS.len())
+        {
             database.execute(step);
         }
         if run.is_success() {
@@ -147,5 +156,9 @@ fn mixture(states: &[String], text: &str) -> String {
         .map(|state| super::statements::difference(state, text))
         .min_by_key(|(left, right)| left.len() + right.len())
         .expect("there are states");
-    format!("a mixture\n--- a state has\n{}\n--- and the dump\n{}", nearest.0.join("\n"), nearest.1.join("\n"))
+    format!(
+        "a mixture\n--- a state has\n{}\n--- and the dump\n{}",
+        nearest.0.join("\n"),
+        nearest.1.join("\n")
+    )
 }

@@ -8,7 +8,11 @@ use dbsetup::sql::{self, Dialect, SpanKind};
 #[track_caller]
 pub fn split(text: &str) -> Vec<&str> {
     let spans = sql::split(Dialect::Postgres, text).unwrap_or_else(|error| panic!("{error}\nin: {text}"));
-    spans.iter().filter(|span| span.kind == SpanKind::Statement).map(|span| &text[span.range.clone()]).collect()
+    spans
+        .iter()
+        .filter(|span| span.kind == SpanKind::Statement)
+        .map(|span| &text[span.range.clone()])
+        .collect()
 }
 
 /// Returns the statements that only one of two texts has: first those of `left`, then those of `right`.
@@ -23,7 +27,9 @@ pub fn difference<'a>(left: &'a str, right: &'a str) -> (Vec<&'a str>, Vec<&'a s
         *counts.entry(statement).or_default() -= 1;
     }
     let pick = |all: Vec<&'a str>, sign: i32| {
-        all.into_iter().filter(|statement| counts.get(statement).is_some_and(|n| n.signum() == sign)).collect()
+        all.into_iter()
+            .filter(|statement| counts.get(statement).is_some_and(|n| n.signum() == sign))
+            .collect()
     };
     (pick(lefts, 1), pick(rights, -1))
 }
@@ -37,7 +43,11 @@ pub fn assert_same(what: &str, left: &str, right: &str) {
     let (only_left, only_right) = difference(left, right);
     let at = left.lines().zip(right.lines()).take_while(|(left, right)| left == right).count();
     let around = |text: &str| {
-        text.lines().skip(at.saturating_sub(3)).take(8).map(|line| format!("    {line}\n")).collect::<String>()
+        text.lines()
+            .skip(at.saturating_sub(3))
+            .take(8)
+            .map(|line| format!("    {line}\n"))
+            .collect::<String>()
     };
     let list = |statements: &[&str]| {
         statements.iter().take(10).map(|statement| format!("  {statement}\n")).collect::<String>()

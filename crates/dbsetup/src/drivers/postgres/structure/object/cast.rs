@@ -7,7 +7,7 @@ use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_cast"], queries, nodes };
 
 /// A row of `pg_cast`.
 #[derive(Debug)]

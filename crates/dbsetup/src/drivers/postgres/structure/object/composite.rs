@@ -5,7 +5,7 @@ use super::{
     Catalog, Family, Feature, Graph, Key, Node, Rank, Step, Writer, class, definition, name, relation,
 };
 
-pub const FAMILY: Family = Family { queries: |_| Vec::new(), nodes };
+pub const FAMILY: Family = Family { of: &[], queries: |_| Vec::new(), nodes };
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (oid, relation) in &catalog.relations {

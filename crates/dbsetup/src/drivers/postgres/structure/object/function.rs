@@ -8,7 +8,7 @@ use super::{
     Writer, class, in_user_schema,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_proc"], queries, nodes };
 
 /// A row of `pg_proc` that is no aggregate.
 #[derive(Debug)]

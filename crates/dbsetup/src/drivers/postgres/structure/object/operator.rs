@@ -13,7 +13,7 @@ use super::{
     in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_operator"], queries, nodes };
 
 /// A row of `pg_operator`.
 #[derive(Debug)]

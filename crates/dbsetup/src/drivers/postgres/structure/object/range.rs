@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::definition::{Definition, function};
 use super::{Catalog, Cells, Facts, Family, Feature, Oid, Query, Step, Writer};
 
-pub const FAMILY: Family = Family { queries, nodes: |_, _| {} };
+pub const FAMILY: Family = Family { of: &["pg_range"], queries, nodes: |_, _| {} };
 
 /// A row of `pg_range`.
 #[derive(Debug)]
