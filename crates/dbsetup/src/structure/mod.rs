@@ -7,6 +7,7 @@ mod format;
 mod header;
 mod load;
 mod scan;
+mod shadows;
 pub mod verify;
 mod wording;
 

@@ -6,11 +6,11 @@ use super::address::{Address, Oid, class};
 use super::cells::Cells;
 use super::name;
 use super::object::{
-    access_method, aggregate, built_in, cast, collation, column, comment, composite, constraint, conversion,
-    data_type, default, default_privileges, domain, enumeration, event_trigger, extension, foreign,
-    foreign_table, function, index, inherit, label, language, operator, operator_class, operator_family,
-    owner, policy, privilege, publication, range, relation, rule, schema, sequence, statistics, subscription,
-    table, text_search, transform, trigger, view,
+    access_method, aggregate, built_in, cast, collation, column, comment, constraint, conversion, data_type,
+    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
+    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
+    text_search, transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -49,7 +49,6 @@ pub struct Catalog {
     pub labels: enumeration::Labels,
     pub ranges: range::Ranges,
     pub domain_constraints: domain::DomainConstraints,
-    pub composite_collations: composite::Collations,
     pub functions: function::Functions,
     pub aggregates: aggregate::Aggregates,
     pub operators: operator::Operators,

@@ -32,10 +32,6 @@ pub fn is_quiet(first: &str, last: &str) -> bool {
     oldest == next && running.is_empty() && first == last
 }
 
-/// The query that names the catalogs of this server.
-pub const CATALOGS: &str = "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND NOT c.relisshared \
-     AND c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace ORDER BY 1";
-
 /// The query for the state of catalogs: how many versions of rows there are, and a sum over where each stands and
 /// which transaction wrote it. One text.
 pub fn state<'a>(catalogs: impl IntoIterator<Item = &'a str>) -> String {

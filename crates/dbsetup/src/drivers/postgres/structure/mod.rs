@@ -16,6 +16,7 @@ mod node;
 mod object;
 mod order;
 mod pg_dump;
+mod presence;
 mod query;
 mod read;
 mod writer;

@@ -4,8 +4,9 @@ use super::census::{self, Asked, Census};
 use super::compose::compose;
 use super::filter;
 use super::guard;
+use super::presence::{self, Empty};
 use super::query::Facts;
-use super::read::{Reading, read};
+use super::read::{Reading, Since, read};
 use super::writer::Refused;
 use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::catalog::cell;
@@ -22,11 +23,9 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
         owners: request.owners,
         privileges: request.privileges,
         database: session.about.database.clone(),
+        empty: Empty::default(),
     };
-    let catalogs = session.look(census::enumerate()).await?;
-    let asked = Asked { owners: request.owners, privileges: request.privileges };
-    let census = Census::new(session.version / 10_000, &catalogs, asked);
-    let reading = steady(session, &facts, &census.queries()).await?;
+    let (census, reading) = steady(session, &facts).await?;
     let idle = filter::idle(&reading.catalog, request).map_err(|schema| no_schema(&schema))?;
     let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
     let mut notes = idle;
@@ -40,20 +39,30 @@ pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result
 
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
 /// than two moments; else the state of the catalogs is compared.
-async fn steady(session: &mut Session, facts: &Facts, census: &[String]) -> Result<Reading, DbError> {
-    let mut guard = None;
-    let mut failure = None;
-    for _ in 0..TRIES {
-        match read(session, facts.clone(), census, guard.as_deref()).await {
-            Ok(reading) if reading.steady => return Ok(reading),
+async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading), DbError> {
+    let beforehand = vec![guard::MOMENT.to_owned(), census::enumerate(), presence::query()];
+    let answers = session.looks(beforehand).await?;
+    let answer = |index: usize| answers.get(index).map(Vec::as_slice).unwrap_or_default();
+    let only = |index: usize| answer(index).first().map(|row| cell(row, 0)).unwrap_or_default();
+    let asked = Asked { owners: facts.owners, privileges: facts.privileges };
+    let census = Census::new(facts.version / 10_000, answer(1), asked);
+    let quick = Facts { empty: Empty::read(&only(2)), ..facts.clone() };
+    let questions = census.queries_without(&quick.empty);
+    let mut failure = match read(session, quick, &questions, Since::Moment(&only(0))).await {
+        Ok(reading) if reading.steady => return Ok((census, reading)),
+        Ok(_) => None,
+        Err(unread) if unread.may_be_a_race => Some(unread.error),
+        Err(unread) => return Err(unread.error),
+    };
+    // What was seen before the transaction began is not to be relied upon any more.
+    let state = guard::state(census.catalogs());
+    let questions = census.queries();
+    for _ in 1..TRIES {
+        match read(session, facts.clone(), &questions, Since::State(&state)).await {
+            Ok(reading) if reading.steady => return Ok((census, reading)),
             Ok(_) => failure = None,
             Err(unread) if unread.may_be_a_race => failure = Some(unread.error),
             Err(unread) => return Err(unread.error),
-        }
-        if guard.is_none() {
-            let rows = session.look(guard::CATALOGS.to_owned()).await?;
-            let catalogs: Vec<String> = rows.iter().map(|row| cell(row, 0)).collect();
-            guard = Some(guard::state(catalogs.iter().map(String::as_str)));
         }
     }
     Err(failure.unwrap_or_else(|| {

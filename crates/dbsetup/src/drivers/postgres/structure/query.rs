@@ -2,6 +2,7 @@
 
 use super::catalog::Catalog;
 use super::cells::Cells;
+use super::presence::Empty;
 
 /// A query over catalogs. Set-based: it is asked once, whatever the number of objects.
 pub struct Query {
@@ -28,6 +29,8 @@ pub struct Facts {
     pub privileges: bool,
     /// The database.
     pub database: String,
+    /// Catalogs that need not be asked.
+    pub empty: Empty,
 }
 
 impl Facts {

@@ -64,21 +64,36 @@ impl From<DbError> for Unread {
     }
 }
 
-/// Reads everything. With `guard`, the query of [`guard::state`], other sessions may write meanwhile, as long as they
-/// do not change the catalogs. `census` are further queries, which are answered row by row.
+/// Since when nothing must have changed.
+#[derive(Debug, Clone, Copy)]
+pub enum Since<'a> {
+    /// An earlier [`guard::MOMENT`]: then nobody may have written anything.
+    Moment(&'a str),
+    /// The beginning of the reading, by the query of [`guard::state`]: then others may write, as long as they do not
+    /// change the catalogs.
+    State(&'a str),
+}
+
+/// Reads everything. `census` are further queries, which are answered row by row.
 pub async fn read(
     session: &mut Session,
     facts: Facts,
     census: &[String],
-    guard: Option<&str>,
+    since: Since<'_>,
 ) -> Result<Reading, Unread> {
-    let queries: Vec<Query> = [catalog::queries(&facts), object::shared_queries(&facts)]
-        .into_iter()
-        .chain(object::FAMILIES.iter().map(|family| (family.queries)(&facts)))
-        .chain([object::decoration_queries(&facts)])
-        .flatten()
-        .collect();
-    let moment = guard.unwrap_or(guard::MOMENT);
+    let queries: Vec<Query> = [
+        catalog::queries(&facts),
+        object::shared_queries(&facts),
+        object::queries(&facts),
+        object::decoration_queries(&facts),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let moment = match since {
+        Since::Moment(_) => guard::MOMENT,
+        Since::State(query) => query,
+    };
     let before = opening(moment);
     let mut text = before.join(";\n");
     for query in queries.iter().map(|query| &query.sql).chain(census) {
@@ -120,7 +135,10 @@ pub async fn read(
         return Err(Unread { error, may_be_a_race: true });
     }
     catalog.adopt_parts();
-    let steady = if guard.is_some() { first == last } else { guard::is_quiet(&first, &last) };
+    let steady = match since {
+        Since::Moment(first) => guard::is_quiet(first, &last),
+        Since::State(_) => first == last,
+    };
     Ok(Reading { catalog, census: counted, steady })
 }
 

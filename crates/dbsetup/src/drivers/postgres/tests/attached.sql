@@ -33,7 +33,8 @@ create unique index on app.kept (id);
 alter materialized view app.kept alter column "Name" set statistics 7, alter column "Name" set storage external,
   alter column id set (n_distinct = 5);
 alter materialized view app.kept cluster on kept_id_idx;
-create materialized view app.of_kept as select count(*) as all_of_them from app.kept with no data;
+create access method other type table handler heap_tableam_handler;
+create materialized view app.of_kept using other as select count(*) as all_of_them from app.kept with no data;
 comment on materialized view app.kept is 'kept';
 
 -- Rules.
@@ -97,7 +98,6 @@ create foreign data wrapper "Full" validator postgresql_fdw_validator;
 create foreign data wrapper optioned options ("user" 'a=b', host 'it''s', z '');
 create server bare foreign data wrapper bare;
 create server "Far" type 'a type' version '1.2' foreign data wrapper "Full" options (port '5432', host 'far', dbname 'x');
-create user mapping for public server "Far" options (user 'me', password 'secret');
 comment on foreign data wrapper bare is 'bare';
 comment on server "Far" is 'far';
 

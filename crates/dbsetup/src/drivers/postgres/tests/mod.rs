@@ -2,6 +2,7 @@
 //!
 //! Without the variable the tests say that they are skipped; where `CI` is `true` that is a failure, unless it says `off`.
 
+mod attached;
 mod census;
 mod databases;
 mod fingerprints;

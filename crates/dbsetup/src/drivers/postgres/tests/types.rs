@@ -1,5 +1,7 @@
 //! The native dump of types, functions, operators and their kin.
 
+use std::collections::HashSet;
+
 use super::*;
 use crate::driver::{DbErrorClass, Via};
 
@@ -27,6 +29,13 @@ fn by_pg_dump() -> DumpRequest {
     DumpRequest { via: Some(Via::PgDump), ..DumpRequest::default() }
 }
 
+/// The statements that one text of pg_dump has and another one has not. Their order follows identifiers where objects
+/// need each other.
+fn only_in<'a>(one: &'a str, other: &str) -> Vec<&'a str> {
+    let known: HashSet<&str> = other.split("\n\n").map(str::trim).collect();
+    one.split("\n\n").map(str::trim).filter(|statement| !known.contains(statement)).collect()
+}
+
 /// Runs statements in a database, dumps it, loads the dump into another one and proves that they are the same, also
 /// as pg_dump sees them. Returns the dump.
 async fn round(name: &str, statements: impl FnOnce(u32) -> String) -> Option<String> {
@@ -48,7 +57,9 @@ async fn round(name: &str, statements: impl FnOnce(u32) -> String) -> Option<Str
     assert_eq!(restored.dump(&native()).await.expect("right").text, dump);
     match session.dump(&by_pg_dump()).await {
         Ok(theirs) => {
-            assert_eq!(restored.dump(&by_pg_dump()).await.expect("right").text, theirs.text);
+            let restored = restored.dump(&by_pg_dump()).await.expect("right");
+            assert_eq!(only_in(&theirs.text, &restored.text), [""; 0], "pg_dump misses them afterwards");
+            assert_eq!(only_in(&restored.text, &theirs.text), [""; 0], "pg_dump has them only afterwards");
         }
         // It refuses servers that are newer than itself.
         Err(error) => eprintln!("not compared: {error:?}"),
@@ -72,6 +83,10 @@ async fn types_functions_operators_and_their_kin_come_back_as_they_were() {
     // A check and a default that need what needs the domain.
     before("CREATE FUNCTION app.is_loopy(", "ALTER DOMAIN app.loopy ADD CONSTRAINT loop CHECK");
     before("CREATE FUNCTION app.new_loopd(", "ALTER DOMAIN app.loopd SET DEFAULT");
+    if dump.contains("FUNCTION app.even(") {
+        before("CREATE FUNCTION app.even(", "CREATE FUNCTION app.odd(");
+        before("CREATE FUNCTION app.odd(", "CREATE OR REPLACE FUNCTION app.even(");
+    }
     // An order without identifiers: by name.
     before("CREATE DOMAIN app.name", "CREATE DOMAIN app.over");
     before("'first'", "'between'");
@@ -142,7 +157,8 @@ async fn what_was_added_to_an_extension_is_written_and_the_extension_is_not() {
 async fn a_collation_of_icu_comes_back_as_it_was() {
     let Some(scratch) = Scratch::new("icu probe").await else { return };
     let mut session = scratch.session().await;
-    let has_icu = value(&mut session, "select count(*) > 0 from pg_collation where collprovider = 'i'").await;
+    let has_icu =
+        value(&mut session, "select count(*) > 0 from pg_collation where collname like '%-x-icu'").await;
     scratch.done().await;
     if has_icu != "t" {
         eprintln!("skipped: the server is built without ICU");
@@ -172,13 +188,18 @@ async fn a_loop_that_nothing_breaks_is_named() {
         eprintln!("skipped: functions of this server have no parsed bodies");
         return scratch.done().await;
     }
-    let statements = "create function one(x int) returns int language sql as 'select 1';
-        create function two(x int) returns int language sql return one(x);
-        create or replace function one(x int) returns int language sql return two(x)";
+    // What would stand in for either one needs the type, which may need what needs it.
+    let statements = "create type color as enum ('red');
+        create function one(x color) returns int language sql as 'select 1';
+        create function two(x color) returns int language sql return one(x);
+        create or replace function one(x color) returns int language sql return two(x)";
     session.transact(script(statements)).await.expect("right");
     let error = session.dump(&native()).await.expect_err("each needs the other first");
     assert_eq!(error.class, DbErrorClass::Unsupported);
     let said = format!("{error:?}");
-    assert!(said.contains("FUNCTION public.one(x integer), FUNCTION public.two(x integer)"), "{said}");
+    assert!(
+        said.contains("FUNCTION public.one(x public.color), FUNCTION public.two(x public.color)"),
+        "{said}"
+    );
     scratch.done().await;
 }

@@ -78,6 +78,8 @@ CREATE FUNCTION app.over(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1
 CREATE PROCEDURE app.proc(INOUT a integer, b text DEFAULT NULL) LANGUAGE plpgsql AS 'BEGIN COMMIT; END';
 COMMENT ON PROCEDURE app.proc(integer, text) IS 'proc';
 COMMENT ON FUNCTION app.over(text) IS 'over';
+COMMENT ON FUNCTION app.fr(float8, float8) IS 'comes with the range';
+COMMENT ON TYPE app._mood IS 'comes with the enumeration';
 CREATE FUNCTION app.win() RETURNS bigint LANGUAGE internal WINDOW IMMUTABLE STRICT AS 'window_row_number';
 CREATE FUNCTION app."Trig"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 -- aggregates
@@ -194,6 +196,14 @@ CREATE FUNCTION app.subs_out(app.subs) RETURNS cstring LANGUAGE internal IMMUTAB
 CREATE TYPE app.subs (INPUT = app.subs_in, OUTPUT = app.subs_out, SUBSCRIPT = jsonb_subscript_handler);
 CREATE FUNCTION app.mutual(x integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION app.mutual2(x integer) RETURNS integer LANGUAGE sql RETURN app.mutual(x);
+
+COMMENT ON CAST (app.fr AS app.fr_multirange) IS 'comes with the range';
+-- functions that need each other
+CREATE FUNCTION app.even(x integer) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION app.odd(x integer DEFAULT 1) RETURNS boolean LANGUAGE sql
+    BEGIN ATOMIC SELECT CASE WHEN x = 0 THEN false ELSE app.even(x - 1) END; END;
+CREATE OR REPLACE FUNCTION app.even(x integer) RETURNS boolean LANGUAGE sql
+    RETURN CASE WHEN x = 0 THEN true ELSE app.odd(x - 1) END;
 
 -- since 17
 CREATE DOMAIN app.nn AS integer CONSTRAINT "must be" NOT NULL CONSTRAINT c CHECK (VALUE > 1);

@@ -12,6 +12,7 @@ use super::doubt::Doubt;
 use super::rows::{self, HIDDEN};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
+use crate::drivers::postgres::structure::presence::Empty;
 
 /// The columns of a catalog that hold letters of a known set.
 fn columns<'a>(table: &'a Table, major: u32, catalog: &'a Catalog) -> Vec<(&'a Column, &'a str)> {
@@ -27,9 +28,10 @@ fn columns<'a>(table: &'a Table, major: u32, catalog: &'a Catalog) -> Vec<(&'a C
 }
 
 /// Returns the query for all combinations of letters: (class, letters with a line end between columns).
-pub fn query(table: &Table, catalogs: &Catalogs) -> String {
+pub fn query(table: &Table, catalogs: &Catalogs, empty: &Empty) -> String {
     let parts: Vec<String> = catalogs
         .iter()
+        .filter(|catalog| !empty.has(&catalog.name))
         .filter_map(|catalog| {
             let names: Vec<String> = columns(table, catalogs.major, catalog)
                 .iter()
@@ -119,7 +121,7 @@ mod tests {
                 "pg_proc 1255 oid:oid proargmodes:\"char\"[]",
             ],
         );
-        let query = query(&table, &all);
+        let query = query(&table, &all, &Empty::default());
         assert!(query.contains("SELECT DISTINCT x.relkind FROM") && !query.contains("relnote"), "{query}");
         let row = |class: &str, letters: &str| -> Row { vec![Some(class.into()), Some(letters.into())] };
         let rows =

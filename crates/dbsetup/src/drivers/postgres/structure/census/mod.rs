@@ -30,6 +30,7 @@ pub use super::compose::Disposition;
 
 use catalogs::Catalogs;
 
+use super::presence::Empty;
 use crate::driver::DbError;
 use crate::drivers::postgres::script::Row;
 use crate::drivers::postgres::session::Session;
@@ -68,11 +69,21 @@ impl Census {
         Self { catalogs: Catalogs::read(major, rows), table, asked }
     }
 
+    /// The names of the database's own catalogs.
+    pub fn catalogs(&self) -> impl Iterator<Item = &str> {
+        self.catalogs.iter().filter(|catalog| !catalog.shared).map(|catalog| catalog.name.as_str())
+    }
+
     /// Returns the queries whose answers [`Census::judge`] takes, in order.
     pub fn queries(&self) -> Vec<String> {
+        self.queries_without(&Empty::default())
+    }
+
+    /// The same, where the `empty` catalogs need not be asked.
+    pub fn queries_without(&self, empty: &Empty) -> Vec<String> {
         vec![
-            objects::query(&self.catalogs),
-            letters::query(&self.table, &self.catalogs),
+            objects::query(&self.catalogs, empty),
+            letters::query(&self.table, &self.catalogs, empty),
             options::query(),
             system::query(&self.catalogs, self.asked),
         ]
@@ -153,4 +164,4 @@ impl Census {
 }
 
 /// The last release that the table of columns was made from.
-const LAST: u32 = 18;
+pub const LAST: u32 = 18;

@@ -7,6 +7,7 @@ use super::rows::{self, HIDDEN};
 use super::{Account, Address};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::script::Row;
+use crate::drivers::postgres::structure::presence::Empty;
 
 /// How the objects of a catalog are counted.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,9 +56,10 @@ fn way(catalog: &Catalog) -> Way {
 }
 
 /// Returns the query for all objects: a row a catalog, (class, array of identifiers).
-pub fn query(catalogs: &Catalogs) -> String {
+pub fn query(catalogs: &Catalogs, empty: &Empty) -> String {
     let parts: Vec<String> = catalogs
         .iter()
+        .filter(|catalog| !empty.has(&catalog.name))
         .filter_map(|catalog| match way(catalog) {
             Way::Query(query) => Some(query),
             Way::Unreadable | Way::Not => None,
@@ -111,7 +113,7 @@ mod tests {
                 "pg_new 9000 oid:oid newnamespace:oid",
             ],
         );
-        let query = query(&all);
+        let query = query(&all, &Empty::default());
         assert_eq!(
             query.matches(" FROM pg_catalog.pg_new x WHERE x.oid >= 16384 AND x.newnamespace").count(),
             1
@@ -134,7 +136,7 @@ mod tests {
                 row("6100", "pg_subscription", "oid - oid,subdbid r oid,subname r name"),
             ],
         );
-        let query = query(&all);
+        let query = query(&all, &Empty::default());
         assert!(query.contains("pg_user_mappings") && query.contains("pg_stat_subscription"), "{query}");
         assert_eq!(uncounted(&all), ["pg_proc"]);
     }

@@ -57,13 +57,21 @@ const OUTSIDE: [Outside; 17] = [
         &[],
         "`pg_import_system_collations` makes them from what the operating system has",
     ),
-    ("the version of an extension", &[], "a server offers the versions that are installed beside it"),
+    (
+        "the version and the owner of an extension",
+        &[],
+        "a server offers the versions that are installed beside it, and whoever creates it owns it",
+    ),
     (
         "how many dimensions an array was declared with",
         &[],
         "the server does not enforce it and does not print it",
     ),
-    ("how a subscription connects", &[], "it may hold a password, and names another server"),
+    (
+        "subscriptions and user mappings, but for the note that names them",
+        &[],
+        "they may hold passwords, and name other servers",
+    ),
     (
         "indexes, triggers, policies and the like that users add to a table of an extension",
         &[],

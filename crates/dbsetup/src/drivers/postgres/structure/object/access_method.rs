@@ -9,7 +9,7 @@ use super::{
     Step, Writer, class, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_am"], queries, nodes };
 
 /// A row of `pg_am`.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::{
     in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_aggregate"], queries, nodes };
 
 /// A row of `pg_aggregate`, with its row of `pg_proc`. Functions are as statements name them.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::{
 use super::{owner, privilege};
 use crate::drivers::postgres::structure::address::FIRST_USER_OID;
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// An object of the engine that was given away.
 #[derive(Debug)]

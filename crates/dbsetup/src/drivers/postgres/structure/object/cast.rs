@@ -7,7 +7,7 @@ use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_cast"], queries, nodes };
 
 /// A row of `pg_cast`.
 #[derive(Debug)]
@@ -51,10 +51,14 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         // The cast of a range to its multirange comes with the range.
         if !catalog.internal.contains_key(&address) {
             let key = Key::new(Rank::Cast, [cast.source.as_str(), &cast.target]);
-            let identity = format!("({} AS {})", cast.source, cast.target);
-            graph.add(Node::new(address, key, "CAST", identity, write));
+            graph.add(Node::new(address, key, "CAST", identity(cast), write));
         }
     }
+}
+
+/// How statements name a cast.
+pub fn identity(cast: &Cast) -> String {
+    format!("({} AS {})", cast.source, cast.target)
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {

@@ -9,7 +9,7 @@ use super::{
     in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_collation"], queries, nodes };
 
 /// A row of `pg_collation`.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::{
     inherit, name, not_null, options, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
 
 /// A row of `pg_constraint`.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Constraints {
     unproved: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
     keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
+    /// Copies of a foreign key in partitions that have names of their own, by the identifier of what they copy.
+    own_copies: HashMap<Oid, Vec<Oid>>,
     /// How many constraints of a schema that are declared where they are have that name.
     names: HashMap<(Oid, String), usize>,
     /// How many of those that partitions have from their partitioned tables have that name.
@@ -83,6 +85,11 @@ impl Constraints {
 }
 
 impl Catalog {
+    /// Whether a partition's copy of a foreign key has a name of its own: it was made before it became a copy.
+    fn is_own_copy(&self, constraint: &Constraint) -> bool {
+        constraint.kind == 'f' && constraint.parent != 0 && constraint.definition.is_some()
+    }
+
     /// What a child has of its parent's constraint: checks are the same by their name, not-null constraints by the
     /// column's. Nothing if the child declares it as well.
     fn heir(&self, child: Oid, constraint: &Constraint) -> Option<&Constraint> {
@@ -102,8 +109,10 @@ fn queries(facts: &Facts) -> Vec<Query> {
         format!(
             "SELECT c.oid, c.conname, c.connamespace, c.conrelid, c.contype, c.conparentid, c.conislocal, \
              c.connoinherit, c.convalidated, {}, c.condeferrable, c.condeferred, c.conindid, c.conkey, \
-             CASE WHEN c.contype <> 'n' AND (c.contype <> 'f' OR c.conparentid = 0) \
-             THEN pg_catalog.pg_get_constraintdef(c.oid) END \
+             CASE WHEN c.contype = 'n' OR c.contype = 'f' AND c.conparentid <> 0 AND EXISTS (SELECT \
+             FROM pg_catalog.pg_constraint p WHERE p.oid = c.conparentid \
+             AND (p.conname = c.conname OR p.conrelid = c.conrelid)) \
+             THEN NULL ELSE pg_catalog.pg_get_constraintdef(c.oid) END \
              FROM pg_catalog.pg_constraint c WHERE c.oid >= 16384 AND c.contypid = 0 AND c.contype <> 't'",
             facts.either(18, "c.conenforced", "true")
         ),
@@ -135,6 +144,10 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         *constraints.names.entry((schema, constraint.name.clone())).or_default() += 1;
     } else if is_partition {
         *constraints.copied_names.entry((schema, constraint.name.clone())).or_default() += 1;
+    }
+    // One with the name of what it copies has no definition.
+    if constraint.parent != 0 && constraint.definition.is_some() && constraint.kind == 'f' {
+        constraints.own_copies.entry(constraint.parent).or_default().push(oid);
     }
     if constraint.kind == 'n'
         && let [column] = constraint.columns.as_slice()
@@ -170,10 +183,12 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
     let is_partition = relation.is_some_and(|relation| relation.is_partition);
     let holds = constraint.is_valid || !constraint.is_enforced;
     match constraint.kind {
-        'f' if constraint.parent != 0 => Place::Copy,
+        'f' if constraint.parent != 0 && !catalog.is_own_copy(constraint) => Place::Copy,
         'f' => Place::Own,
-        // A partition is a table of its own before it is attached. What does not hold yet comes from the parent.
-        'c' | 'n' if !constraint.is_local && !(is_partition && holds) => Place::Inherited,
+        // A partition is a table of its own before it is attached. A check that does not hold yet comes afterwards
+        // from the parent: releases differ about attaching it.
+        'c' if !constraint.is_local && !(is_partition && holds) => Place::Inherited,
+        'n' if !constraint.is_local && !is_partition => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
         'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
             if catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
@@ -219,42 +234,64 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let mut node = Node::new(address, key, "CONSTRAINT", identity, write).in_schema(relation.schema);
         node.block = match place {
             _ if constraint.kind == 'f' => None,
-            Place::Own => Some(inherit::block(catalog, constraint.relation)),
+            Place::Own if constraint.kind != 'n' => Some(inherit::block(catalog, constraint.relation)),
+            Place::Inherited if !constraint.is_valid => None,
             _ => Some(table),
         };
-        match place {
-            _ if is_implied => node.write = |_, _, writer| writer.nothing_to_make(),
-            Place::Inline => node.clause = Some(clause),
-            Place::Own if relation.kind == 'p' && rank == Rank::Constraint => {
-                node.after.extend(inherit::attached(catalog, constraint.relation));
-            }
-            Place::Own | Place::Copy | Place::Inherited => {}
+        if is_implied {
+            node.write = |_, _, writer| writer.nothing_to_make();
+            node.after.extend(testators(catalog, constraint));
+        } else if place == Place::Inline {
+            node.clause = Some(clause);
+        } else if !matches!(constraint.kind, 'f' | 'n') {
+            node.after.extend(inherit::attached(catalog, constraint.relation));
         }
-        node.after.extend(heirs(catalog, constraint));
+        node.after.extend(heirs(catalog, *oid, constraint));
         graph.add(node);
     }
 }
 
-/// The constraint that copies of copies come from.
+/// The constraint that a copy, or a copy of a copy, is made with.
 fn original(catalog: &Catalog, copy: Oid) -> Oid {
     let mut oid = copy;
     while let Some(constraint) = catalog.constraints.by_oid.get(&oid)
         && constraint.parent != 0
+        && !catalog.is_own_copy(constraint)
     {
         oid = constraint.parent;
     }
     oid
 }
 
-/// The children that a constraint which does not hold yet has to wait for: made later, a child would have it as one
-/// that holds.
-fn heirs(catalog: &Catalog, constraint: &Constraint) -> Vec<Address> {
-    if constraint.is_valid || !constraint.is_enforced || constraint.kind == 'f' {
+/// What has to be there before a constraint of a parent: children, if it does not hold yet, since one that is made later
+/// would have it as one that holds; and copies of a foreign key that have names of their own, which it takes over.
+fn heirs(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Vec<Address> {
+    if constraint.kind == 'f' {
+        let copies = catalog.constraints.own_copies.get(&oid);
+        return copies.into_iter().flatten().map(|copy| Address::new(class::CONSTRAINT, *copy)).collect();
+    }
+    if constraint.is_valid || !constraint.is_enforced {
         return Vec::new();
     }
-    let waits = |child: &&Oid| catalog.heir(**child, constraint).is_some_and(|heir| !heir.is_valid);
+    let waits = |child: &&Oid| {
+        let is_partition = catalog.relations.get(*child).is_some_and(|child| child.is_partition);
+        !is_partition && catalog.heir(**child, constraint).is_some_and(|heir| !heir.is_valid)
+    };
     let children = catalog.inherits.children(constraint.relation);
     children.iter().filter(waits).map(|child| relation::address(*child)).collect()
+}
+
+/// The constraints of parents that an inherited one which does not hold yet is made with.
+fn testators(catalog: &Catalog, constraint: &Constraint) -> Vec<Address> {
+    let parents = catalog.inherits.parents(constraint.relation);
+    let unproved = parents.iter().filter_map(|parent| catalog.constraints.unproved.get(parent)).flatten();
+    let is_testator = |oid: &&Oid| {
+        let of_parent = catalog.constraints.by_oid.get(*oid);
+        of_parent
+            .and_then(|of_parent| catalog.heir(constraint.relation, of_parent))
+            .is_some_and(|heir| std::ptr::eq(heir, constraint) && !heir.is_valid)
+    };
+    unproved.filter(is_testator).map(|oid| Address::new(class::CONSTRAINT, *oid)).collect()
 }
 
 /// The constraints of parents that have to be there before a child is made, which has them as ones that hold.

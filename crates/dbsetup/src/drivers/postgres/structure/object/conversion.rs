@@ -9,7 +9,7 @@ use super::{
     in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_conversion"], queries, nodes };
 
 /// A row of `pg_conversion`.
 #[derive(Debug)]

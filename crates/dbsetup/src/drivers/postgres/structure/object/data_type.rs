@@ -9,7 +9,7 @@ use super::{
     class, domain, enumeration, in_user_schema, range,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// A row of `pg_type`.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::{
     name, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_attrdef"], queries, nodes };
 
 /// A row of `pg_attrdef`.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::drivers::postgres::structure::acl::{self, Verb};
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_default_acl"], queries, nodes };
 
 /// A row of `pg_default_acl`.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
 
 /// The constraint without a name of its own.
 const NOT_NULL: &str = "NOT NULL";

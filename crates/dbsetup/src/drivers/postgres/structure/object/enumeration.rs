@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::{Address, Catalog, Cells, Facts, Family, Feature, Graph, Oid, Query, Step, Writer, class};
 use super::{data_type, definition, name};
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_enum"], queries, nodes };
 
 /// The labels of each enumeration, in their order, each with its own identifier.
 pub type Labels = HashMap<Oid, Vec<(Oid, String)>>;

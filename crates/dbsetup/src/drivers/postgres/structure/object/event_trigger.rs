@@ -7,7 +7,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_event_trigger"], queries, nodes };
 
 /// A row of `pg_event_trigger`.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::{
     name, options,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_foreign_data_wrapper", "pg_foreign_server"], queries, nodes };
 
 /// A row of `pg_foreign_data_wrapper`.
 #[derive(Debug)]

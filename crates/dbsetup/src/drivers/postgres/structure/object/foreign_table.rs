@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Catalog, Cells, Facts, Family, Graph, Oid, Query};
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_foreign_table"], queries, nodes };
 
 /// A row of `pg_foreign_table`.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Functions, window functions and procedures. The server prints their definitions.
 //! <https://www.postgresql.org/docs/current/catalog-pg-proc.html>
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    in_user_schema,
+    Address, Catalog, Cells, Depend, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step,
+    Writer, class, in_user_schema,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_proc"], queries, nodes };
 
 /// A row of `pg_proc` that is no aggregate.
 #[derive(Debug)]
@@ -19,10 +19,10 @@ pub struct Function {
     pub kind: char,
     /// With their names, without their defaults.
     pub arguments: String,
-    /// Whether the server knows what the body needs: it was parsed when the function was made.
-    pub is_parsed: bool,
-    /// As `pg_get_functiondef` words it.
-    pub definition: String,
+    /// As `pg_get_functiondef` words it; nothing for what comes with a type.
+    pub definition: Option<String>,
+    /// The end of the definition, where the body is parsed.
+    pub parsed_body: Option<String>,
 }
 
 pub type Functions = HashMap<Oid, Function>;
@@ -32,10 +32,12 @@ fn queries(facts: &Facts) -> Vec<Query> {
     vec![Query::new(
         format!(
             "SELECT p.oid, p.proname, p.pronamespace, p.prokind, \
-             pg_catalog.pg_get_function_identity_arguments(p.oid), {}, pg_catalog.pg_get_functiondef(p.oid) \
+             pg_catalog.pg_get_function_identity_arguments(p.oid), \
+             CASE WHEN p.oid NOT IN (SELECT d.objid FROM pg_catalog.pg_depend d \
+             WHERE d.classid = 1255 AND d.deptype = 'i') THEN pg_catalog.pg_get_functiondef(p.oid) END, {} \
              FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prokind <> 'a' AND p.oid NOT IN \
-             (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 1255 AND d.deptype IN ('e', 'i')) AND {}",
-            facts.either(14, "p.prosqlbody IS NOT NULL", "false"),
+             (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 1255 AND d.deptype = 'e') AND {}",
+            facts.either(14, "pg_catalog.pg_get_function_sqlbody(p.oid)", "NULL"),
             in_user_schema("p.pronamespace")
         ),
         take,
@@ -49,42 +51,86 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         schema: row.oid(),
         kind: row.letter(),
         arguments: row.text(),
-        is_parsed: row.flag(),
-        definition: row.text(),
+        definition: row.maybe(),
+        parsed_body: row.maybe(),
     };
     catalog.functions.insert(oid, function);
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
+    let typed = with_types(catalog);
     for (oid, function) in &catalog.functions {
-        let kind = if function.kind == 'p' { "PROCEDURE" } else { "FUNCTION" };
+        if function.definition.is_none() {
+            continue;
+        }
         // A body that is parsed may use casts, of which `pg_depend` knows the functions at most.
-        let rank = if function.is_parsed { Rank::ParsedFunction } else { Rank::Function };
+        let is_parsed = function.parsed_body.is_some();
+        let rank = if is_parsed { Rank::ParsedFunction } else { Rank::Function };
         let path = [catalog.schema_name(function.schema), &function.name, &function.arguments];
-        let identity =
-            format!("{}({})", catalog.qualified(function.schema, &function.name), function.arguments);
         let address = Address::new(class::FUNCTION, *oid);
-        graph.add(Node::new(address, Key::new(rank, path), kind, identity, write).in_schema(function.schema));
+        let (kind, identity) = identity(catalog, function);
+        let mut node =
+            Node::new(address, Key::new(rank, path), kind, identity, write).in_schema(function.schema);
+        if is_parsed && !typed.contains(&address) {
+            node.early = Some(write_early);
+        }
+        graph.add(node);
     }
+}
+
+/// How statements name a function: its kind, and its name with the arguments.
+pub fn identity(catalog: &Catalog, function: &Function) -> (&'static str, String) {
+    let kind = if function.kind == 'p' { "PROCEDURE" } else { "FUNCTION" };
+    (kind, format!("{}({})", catalog.qualified(function.schema, &function.name), function.arguments))
+}
+
+/// Returns the functions that need types or relations of the database. A body of another kind cannot stand in for
+/// theirs: their arguments may need what needs them.
+fn with_types(catalog: &Catalog) -> HashSet<Address> {
+    let needs = |depend: &&Depend| {
+        depend.from.class == class::FUNCTION && matches!(depend.to.class, class::TYPE | class::RELATION)
+    };
+    catalog.depends.iter().filter(needs).map(|depend| depend.from).collect()
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(function) = catalog.functions.get(&step.node.address.oid) else { return };
-    let feature = match function.kind {
-        'f' => Feature::Function,
-        'p' => Feature::Procedure,
-        'w' => Feature::WindowFunction,
-        letter => {
-            return writer.refuse(step.node.noun(), format!("functions of the kind `{letter}` are unknown"));
-        }
+    let (Some(feature), Some(definition)) = (feature(function), &function.definition) else {
+        let why = format!("functions of the kind `{}` are unknown", function.kind);
+        return writer.refuse(step.node.noun(), why);
     };
-    writer.statement(feature, creation(&function.definition));
+    writer
+        .statement(feature, if step.replaces { whole(definition).to_owned() } else { creation(definition) });
+}
+
+/// Writes the function with an empty body, which is not looked at before the function is called.
+fn write_early(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+    if let Some(function) = catalog.functions.get(&step.node.address.oid)
+        && let (Some(definition), Some(body)) = (&function.definition, &function.parsed_body)
+        && let (Some(feature), Some(head)) = (feature(function), whole(definition).strip_suffix(whole(body)))
+    {
+        writer.statement(feature, format!("{}\nAS ''", creation(head)));
+    }
+}
+
+fn feature(function: &Function) -> Option<Feature> {
+    match function.kind {
+        'f' => Some(Feature::Function),
+        'p' => Some(Feature::Procedure),
+        'w' => Some(Feature::WindowFunction),
+        _ => None,
+    }
+}
+
+/// Returns a definition without the newline at its end.
+fn whole(definition: &str) -> &str {
+    definition.strip_suffix('\n').unwrap_or(definition)
 }
 
 /// Returns the statement that fails where the function exists already: what is not there is to be made, never to be
 /// replaced. The body stays as it is, to the byte.
 fn creation(definition: &str) -> String {
-    let definition = definition.strip_suffix('\n').unwrap_or(definition);
+    let definition = whole(definition);
     match definition.strip_prefix("CREATE OR REPLACE ") {
         Some(rest) => format!("CREATE {rest}"),
         None => definition.to_owned(),

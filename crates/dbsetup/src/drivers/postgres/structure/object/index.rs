@@ -7,7 +7,7 @@ use super::{
     relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// A row of `pg_index`.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use super::{
     class, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_inherits"], queries, nodes };
 
 /// `pg_inherits`.
 #[derive(Debug, Default)]
@@ -118,7 +118,15 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
     }
     // The keys and indexes of a partition are made before those of the partitioned table.
     for depend in &catalog.depends {
-        if depend.kind == 'P' && matches!(depend.from.class, class::RELATION | class::CONSTRAINT) {
+        let is_of_partition = match depend.from.class {
+            class::RELATION | class::CONSTRAINT => true,
+            // A foreign key makes its triggers.
+            class::TRIGGER => {
+                catalog.internal.get(&depend.from).is_some_and(|of| of.class == class::CONSTRAINT)
+            }
+            _ => false,
+        };
+        if depend.kind == 'P' && is_of_partition {
             graph.cut(depend.from, depend.to);
         }
     }

@@ -9,7 +9,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_language"], queries, nodes };
 
 /// A row of `pg_language`.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use super::{
     relation, table,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
 
 /// Views and materialized views are read together.
 fn queries(_: &Facts) -> Vec<Query> {

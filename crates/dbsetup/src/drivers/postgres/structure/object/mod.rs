@@ -66,6 +66,8 @@ use part::Parts;
 
 /// A family of objects.
 pub struct Family {
+    /// The catalogs that it lives in: where users have no row in any of them, it asks nothing. None: it always asks.
+    pub of: &'static [&'static str],
     /// What it asks the catalogs.
     pub queries: fn(&Facts) -> Vec<Query>,
     /// Its objects. Members of extensions may be among them: they are left out later.
@@ -113,6 +115,13 @@ pub const FAMILIES: &[Family] = &[
     default_privileges::FAMILY,
     event_trigger::FAMILY,
 ];
+
+/// The queries of all families, without those that have nothing to ask.
+pub fn queries(facts: &Facts) -> Vec<Query> {
+    let asks =
+        |family: &&Family| family.of.is_empty() || !family.of.iter().all(|catalog| facts.empty.has(catalog));
+    FAMILIES.iter().filter(asks).flat_map(|family| (family.queries)(facts)).collect()
+}
 
 /// The queries that several families share.
 pub fn shared_queries(facts: &Facts) -> Vec<Query> {

@@ -13,14 +13,14 @@ use super::{
     in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_operator"], queries, nodes };
 
 /// A row of `pg_operator`.
 #[derive(Debug)]
 pub struct Operator {
     pub name: String,
     pub schema: Oid,
-    /// `b` between two operands, `l` before one.
+    /// `b` between two operands, `l` before one, `r` after one (before release 14).
     pub kind: char,
     pub left: Option<String>,
     pub right: Option<String>,
@@ -126,11 +126,8 @@ fn qualified(catalog: &Catalog, schema: Oid, operator: &str) -> String {
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(operator) = catalog.operators.get(&step.node.address.oid) else { return };
-    if !matches!(operator.kind, 'b' | 'l') {
-        let why = format!(
-            "`oprkind` is `{}`: only operators before or between operands can be made",
-            operator.kind
-        );
+    if !matches!(operator.kind, 'b' | 'l' | 'r') {
+        let why = format!("operators of the kind `{}` are unknown", operator.kind);
         return writer.refuse(step.node.noun(), why);
     }
     let mut definition = Definition::default();

@@ -8,7 +8,7 @@ use super::{
     name, operator_family,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_opclass"], queries, nodes };
 
 /// A row of `pg_opclass`.
 #[derive(Debug)]

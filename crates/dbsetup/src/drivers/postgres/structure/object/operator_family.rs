@@ -9,7 +9,7 @@ use super::{
     Rank, Step, Writer, class, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_opfamily", "pg_amop", "pg_amproc"], queries, nodes };
 
 /// A row of `pg_opfamily`.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Address, Catalog, Graph, Key, Node, Step, Writer, class, name, rule};
+use super::{Address, Catalog, Graph, Key, Node, Step, Writer, cast, class, function, name, rule};
 use crate::drivers::postgres::structure::order::Resolver;
 
 /// Parts with something of their own, by the object that they are written with.
@@ -80,6 +80,8 @@ fn named(catalog: &Catalog, address: Address) -> Option<(&'static str, String)> 
             Some((kind, catalog.qualified(relation.schema, &relation.name)))
         }
         class::TYPE => Some(("TYPE", catalog.type_names.get(&address.oid)?.clone())),
+        class::FUNCTION => Some(function::identity(catalog, catalog.functions.get(&address.oid)?)),
+        class::CAST => Some(("CAST", cast::identity(catalog.casts.get(&address.oid)?))),
         class::CONSTRAINT => {
             let constraint = catalog.constraints.by_oid.get(&address.oid)?;
             let relation = catalog.relation_name(constraint.relation)?;

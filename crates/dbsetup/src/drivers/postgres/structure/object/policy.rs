@@ -7,7 +7,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_policy"], queries, nodes };
 
 /// A row of `pg_policy`.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::{
     name, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_publication", "pg_publication_rel"], queries, nodes };
 
 /// A row of `pg_publication`.
 #[derive(Debug)]

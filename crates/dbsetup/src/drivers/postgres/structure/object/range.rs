@@ -4,16 +4,16 @@
 use std::collections::HashMap;
 
 use super::definition::{Definition, function};
-use super::{Catalog, Cells, Facts, Family, Feature, Oid, Query, Step, Writer, data_type, name};
+use super::{Catalog, Cells, Facts, Family, Feature, Oid, Query, Step, Writer};
 
-pub const FAMILY: Family = Family { queries, nodes: |_, _| {} };
+pub const FAMILY: Family = Family { of: &["pg_range"], queries, nodes: |_, _| {} };
 
 /// A row of `pg_range`.
 #[derive(Debug)]
 pub struct Range {
     pub subtype: String,
-    /// The type of sets of such ranges: its identifier, schema and name. Since release 14.
-    pub multirange: Option<(Oid, Oid, String)>,
+    /// The type of sets of such ranges: schema and name. Since release 14.
+    pub multirange: Option<(Oid, String)>,
     /// Schema and name, where it is not the subtype's own.
     pub collation: Option<(Oid, String)>,
     /// Schema and name, where it is not the subtype's default.
@@ -27,7 +27,7 @@ pub type Ranges = HashMap<Oid, Range>;
 fn queries(facts: &Facts) -> Vec<Query> {
     vec![Query::new(
         format!(
-            "SELECT r.rngtypid, pg_catalog.format_type(r.rngsubtype, NULL), m.oid, m.typnamespace, m.typname, \
+            "SELECT r.rngtypid, pg_catalog.format_type(r.rngsubtype, NULL), m.typnamespace, m.typname, \
              l.collnamespace, l.collname, o.opcnamespace, o.opcname, r.rngcanonical, r.rngsubdiff \
              FROM pg_catalog.pg_range r JOIN pg_catalog.pg_type s ON s.oid = r.rngsubtype \
              LEFT JOIN pg_catalog.pg_type m ON m.oid = {} \
@@ -42,11 +42,9 @@ fn queries(facts: &Facts) -> Vec<Query> {
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
-    let subtype = row.text();
-    let multirange = row.oid();
     let range = Range {
-        subtype,
-        multirange: row.named().map(|(schema, name)| (multirange, schema, name)),
+        subtype: row.text(),
+        multirange: row.named(),
         collation: row.named(),
         operator_class: row.named(),
         canonical: function(row),
@@ -62,7 +60,7 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let mut definition = Definition::default();
     definition.always("SUBTYPE", &range.subtype);
     // The server makes a name up for the multirange; another one where that is taken.
-    let multirange = range.multirange.as_ref().map(|(_, schema, name)| catalog.qualified(*schema, name));
+    let multirange = range.multirange.as_ref().map(|(schema, name)| catalog.qualified(*schema, name));
     let class = range.operator_class.as_ref().map(|(schema, name)| catalog.qualified(*schema, name));
     let collation = range.collation.as_ref().map(|(schema, name)| catalog.qualified(*schema, name));
     for (feature, item, value) in [
@@ -76,11 +74,4 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     }
     let head = format!("CREATE TYPE {} AS RANGE", step.node.identity);
     writer.statement(Feature::RangeType, definition.after(&head));
-    // The multirange has no statement of its own; what is said of it has.
-    if let (Some((oid, ..)), Some(multirange)) = (&range.multirange, multirange) {
-        for (_, text) in catalog.comments.get(&data_type::address(*oid)).into_iter().flatten() {
-            let text = name::literal(text);
-            writer.statement(Feature::Comment, format!("COMMENT ON TYPE {multirange} IS {text}"));
-        }
-    }
 }

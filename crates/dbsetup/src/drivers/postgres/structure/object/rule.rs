@@ -7,7 +7,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
 
 /// The rule of every view.
 pub const OF_VIEW: &str = "_RETURN";

@@ -5,7 +5,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// A row of `pg_namespace`.
 #[derive(Debug)]

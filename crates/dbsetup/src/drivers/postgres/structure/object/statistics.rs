@@ -7,7 +7,7 @@ use super::{
     relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_statistic_ext"], queries, nodes };
 
 /// A row of `pg_statistic_ext`.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Address, Catalog, Cells, Facts, Family, Graph, Oid, Query, class, name};
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// Their names.
 pub type Subscriptions = HashMap<Oid, String>;

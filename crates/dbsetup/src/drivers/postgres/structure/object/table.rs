@@ -9,7 +9,7 @@ use super::{
     column_definition, column_property, constraint, name, not_null, options, relation, sequence,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
 /// What tables have besides what every relation has.
 #[derive(Debug, Default)]

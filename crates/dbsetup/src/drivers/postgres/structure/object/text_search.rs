@@ -9,7 +9,8 @@ use super::{
     class, in_user_schema, name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family =
+    Family { of: &["pg_ts_parser", "pg_ts_template", "pg_ts_dict", "pg_ts_config"], queries, nodes };
 
 /// All of them.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use super::{
     name,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_transform"], queries, nodes };
 
 /// A row of `pg_transform`. Functions are with their types, as statements name them.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use super::{
     name, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_trigger"], queries, nodes };
 
 /// A row of `pg_trigger`. Of those that the engine makes for constraints, only some are read.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use super::{
     column::Column, in_user_schema, name, options, relation,
 };
 
-pub const FAMILY: Family = Family { queries, nodes };
+pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
 
 /// The query of each view and materialized view, as the server prints it, without its `;`.
 pub type Definitions = HashMap<Oid, String>;

@@ -2,7 +2,9 @@
 
 mod releases;
 
-use super::structure::census::{Address, Asked, Census, Disposition, Known, SystemChange, Table, enumerate};
+use super::structure::census::{
+    Address, Asked, Census, Disposition, Known, LAST, SystemChange, Table, enumerate,
+};
 use super::*;
 use crate::driver::{DbErrorClass, Via};
 
