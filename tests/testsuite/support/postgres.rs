@@ -177,12 +177,7 @@ impl Names {
 impl Names {
     /// A database with a subscription cannot be dropped, and one that is tied to a slot of another server cannot be
     /// dropped either.
-    fn drop_subscriptions(
-        &self,
-        session: &mut Session,
-        database: &str,
-        literal: &str,
-    ) -> sqlx::Result<()> {
+    fn drop_subscriptions(&self, session: &mut Session, database: &str, literal: &str) -> sqlx::Result<()> {
         let subscriptions = session.try_query(&format!(
             "select quote_ident(subname) from pg_subscription s join pg_database d on d.oid = s.subdbid \
              where d.datname = '{literal}'"
