@@ -406,10 +406,8 @@ pub trait Driver: Send {
 
     /// Returns what the engine's own catalogs say of everything that `request` dumps. Nothing of what writes a dump is
     /// used for it.
-    fn fingerprint<'a>(
-        &'a mut self,
-        request: &'a DumpRequest,
-    ) -> BoxFuture<'a, Result<Fingerprint, DbError>>;
+    fn fingerprint<'a>(&'a mut self, request: &'a DumpRequest)
+    -> BoxFuture<'a, Result<Fingerprint, DbError>>;
 
     // -- Locking.
 

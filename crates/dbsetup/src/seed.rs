@@ -289,8 +289,9 @@ async fn run_in_transaction(
         }
     };
     driver.begin(false).await?;
-    let sent =
-        SqlFile { content: path.into(), shown: &shown, dialect }.send(driver, &refuse_control, &|_| {}, u64::MAX).await;
+    let sent = SqlFile { content: path.into(), shown: &shown, dialect }
+        .send(driver, &refuse_control, &|_| {}, u64::MAX)
+        .await;
     match sent {
         Ok(statements) => {
             driver.commit(changes).await.map_err(|failure| {

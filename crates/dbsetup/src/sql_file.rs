@@ -161,7 +161,10 @@ impl Sender<'_> {
                     let fail = |failure: ScriptError| self.copy_failed(at, &failure);
                     driver.copy_begin(&statement.text).await.map_err(fail)?;
                     let mut sent = 0;
-                    while splitter.copy_data(&mut data).map_err(|error| unsplittable(content, shown, &error))? {
+                    while splitter
+                        .copy_data(&mut data)
+                        .map_err(|error| unsplittable(content, shown, &error))?
+                    {
                         driver.copy_data(&data).await.map_err(fail)?;
                         sent += data.len() as u64;
                         progress(at.offset + sent);

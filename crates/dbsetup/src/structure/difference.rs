@@ -62,15 +62,12 @@ pub fn differences(original: &Fingerprint, copy: &Fingerprint) -> Vec<Difference
     let is_read = |fact: &&Fact| {
         unread.is_empty()
             || !unread.iter().any(|name| {
-                name.split_once('.').is_some_and(|(catalog, column)| {
-                    catalog == &*fact.catalog && column == &*fact.property
-                })
+                name.split_once('.')
+                    .is_some_and(|(catalog, column)| catalog == &*fact.catalog && column == &*fact.property)
             })
     };
-    let (mut ours, mut theirs) = (
-        original.facts.iter().filter(is_read).peekable(),
-        copy.facts.iter().filter(is_read).peekable(),
-    );
+    let (mut ours, mut theirs) =
+        (original.facts.iter().filter(is_read).peekable(), copy.facts.iter().filter(is_read).peekable());
     let mut found = Vec::new();
     // An object's facts stand together on both sides.
     while let Some(next) = match (ours.peek(), theirs.peek()) {
@@ -78,7 +75,8 @@ pub fn differences(original: &Fingerprint, copy: &Fingerprint) -> Vec<Difference
         (one, other) => one.or(other).copied(),
     } {
         let mine: Vec<&Fact> = std::iter::from_fn(|| ours.next_if(|fact| key(fact) == key(next))).collect();
-        let other: Vec<&Fact> = std::iter::from_fn(|| theirs.next_if(|fact| key(fact) == key(next))).collect();
+        let other: Vec<&Fact> =
+            std::iter::from_fn(|| theirs.next_if(|fact| key(fact) == key(next))).collect();
         of_object(next, &mine, &other, &mut found);
     }
     found.sort_by_key(|difference| match difference.catalog.as_str() {
@@ -161,8 +159,10 @@ mod tests {
 
     #[test]
     fn a_changed_property_is_named_with_both_values() {
-        let one = fingerprint(&[("pg_attribute", "a.b", "attnotnull", "t"), ("pg_attribute", "a.b", "x", "1")]);
-        let other = fingerprint(&[("pg_attribute", "a.b", "attnotnull", "f"), ("pg_attribute", "a.b", "y", "1")]);
+        let one =
+            fingerprint(&[("pg_attribute", "a.b", "attnotnull", "t"), ("pg_attribute", "a.b", "x", "1")]);
+        let other =
+            fingerprint(&[("pg_attribute", "a.b", "attnotnull", "f"), ("pg_attribute", "a.b", "y", "1")]);
         assert_eq!(
             shown(&one, &other),
             [
@@ -190,13 +190,17 @@ mod tests {
     fn rows_without_a_name_are_counted() {
         let row = ("pg_depend", "t", "row", "on x");
         let (one, other) = (fingerprint(&[row, row]), fingerprint(&[row]));
-        assert_eq!(shown(&one, &other), ["pg_depend t: row is `on x` in the database, and nothing in its copy"]);
+        assert_eq!(
+            shown(&one, &other),
+            ["pg_depend t: row is `on x` in the database, and nothing in its copy"]
+        );
         assert_eq!(shown(&other, &fingerprint(&[])).len(), 1);
     }
 
     #[test]
     fn what_one_side_could_not_read_is_not_compared() {
-        let one = fingerprint(&[("pg_subscription", "s", "subconninfo", "x"), ("pg_subscription", "s", "n", "1")]);
+        let one =
+            fingerprint(&[("pg_subscription", "s", "subconninfo", "x"), ("pg_subscription", "s", "n", "1")]);
         let mut other = fingerprint(&[("pg_subscription", "s", "n", "1")]);
         assert_eq!(shown(&one, &other).len(), 1);
         other.unread.push("pg_subscription.subconninfo".into());

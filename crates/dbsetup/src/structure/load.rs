@@ -110,8 +110,12 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
 
 fn planned(session: &Session<'_>, author: Author) -> Result<LoadOutcome> {
     let repo = session.repo();
-    let found =
-        scan::scan(Content::File(&repo.structure), &repo.shown(&repo.structure), session.server().dialect(), author)?;
+    let found = scan::scan(
+        Content::File(&repo.structure),
+        &repo.shown(&repo.structure),
+        session.server().dialect(),
+        author,
+    )?;
     Ok(LoadOutcome::Loaded { statements: found.statements })
 }
 

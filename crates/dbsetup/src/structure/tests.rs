@@ -129,7 +129,8 @@ const VERIFY: DumpOptions = DumpOptions {
 #[tokio::test]
 async fn a_structure_that_loads_into_the_same_database_is_verified() {
     let (_directory, repo, database) = fixture(0);
-    database.with(|fake| fake.effects = vec!["create table a (i int);".into(), "create table b (i int);".into()]);
+    database
+        .with(|fake| fake.effects = vec!["create table a (i int);".into(), "create table b (i int);".into()]);
     let heard = Heard::default();
     let dump = dump(&mut session(&repo, &heard, &database), &VERIFY, None).await.unwrap();
     assert!(dump.text.contains("create table b"), "{}", dump.text);
@@ -159,7 +160,11 @@ async fn a_verification_that_fails_anywhere_leaves_no_scratch_database() {
         database.fail_at(n, Fault::LostAfter);
         let result = dump(&mut session(&repo, &Silent, &database), &VERIFY, None).await;
         // What is lost is the answer: the calls themselves were made.
-        assert_eq!(database.with(|state| state.scratches), usize::from(was_made_unheard(&database)), "call {n}");
+        assert_eq!(
+            database.with(|state| state.scratches),
+            usize::from(was_made_unheard(&database)),
+            "call {n}"
+        );
         if !database.fault_was_due() {
             result.unwrap();
             return;

@@ -48,7 +48,10 @@ pub async fn verify(session: &mut Session<'_>, dump: &Dump, options: &DumpOption
     let noun = if count == 1 { "difference" } else { "differences" };
     let mut error = Error::new(
         Kind::Unsupported,
-        format!("a database made of the structure of `{}` is not the same: {count} {noun}", session.repo().name),
+        format!(
+            "a database made of the structure of `{}` is not the same: {count} {noun}",
+            session.repo().name
+        ),
     );
     for difference in found.differences.iter().take(SHOWN) {
         error = error.note(difference.to_string());
@@ -136,7 +139,9 @@ async fn filled(
 /// Returns the error of a scratch database that cannot be had.
 fn not_verified(mut error: DbError) -> Error {
     error.message = match error.class {
-        DbErrorClass::Permission => format!("not verified: no right to make a scratch database: {}", error.message),
+        DbErrorClass::Permission => {
+            format!("not verified: no right to make a scratch database: {}", error.message)
+        }
         _ => format!("not verified: no scratch database can be made: {}", error.message),
     };
     error.into()

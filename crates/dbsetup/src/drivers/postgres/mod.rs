@@ -24,8 +24,8 @@ mod work;
 mod tests;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState, LockKey,
-    Present, Recovery, Scratch, ScriptError, Server, SessionOptions, Sessions, Target, Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState,
+    LockKey, Present, Recovery, Scratch, ScriptError, Server, SessionOptions, Sessions, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};

@@ -137,7 +137,7 @@ async fn remove(connection: &mut PgConnection, place: &Place) -> Result<(), DbEr
 }
 
 /// A subscription keeps its database from being dropped. These never connected: there is nothing at the other end.
-async fn forget_subscriptions(place: &Place) -> Result<(), DbError> {
+pub(super) async fn forget_subscriptions(place: &Place) -> Result<(), DbError> {
     let mut connection = session::open(place, APPLICATION, &[]).await?;
     let query = "SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription WHERE subdbid = \
                  (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
@@ -265,13 +265,10 @@ mod tests {
 
     #[test]
     fn a_scratch_database_sorts_as_the_original_does() {
-        let mut like = Locale {
-            encoding: "UTF8".into(),
-            collate: "C".into(),
-            ctype: "C".into(),
-            ..Locale::default()
-        };
-        let start = "CREATE DATABASE \"s\" TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'C' LC_CTYPE = 'C'";
+        let mut like =
+            Locale { encoding: "UTF8".into(), collate: "C".into(), ctype: "C".into(), ..Locale::default() };
+        let start =
+            "CREATE DATABASE \"s\" TEMPLATE = template0 ENCODING = 'UTF8' LC_COLLATE = 'C' LC_CTYPE = 'C'";
         assert_eq!(like.statement("s", None), start);
         (like.provider, like.locale) = (Some("i".into()), Some("de-DE".into()));
         let icu = format!("{start} LOCALE_PROVIDER = icu ICU_LOCALE = 'de-DE'");

@@ -19,8 +19,8 @@ use super::lock::{self, Locks};
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
-    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server, SessionOptions,
-    Sessions, Target,
+    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server,
+    SessionOptions, Sessions, Target,
 };
 use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};

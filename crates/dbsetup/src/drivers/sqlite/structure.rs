@@ -133,7 +133,9 @@ impl Snapshot {
         let mut facts: Vec<Fact> = self
             .objects
             .iter()
-            .map(|object| fact("sqlite_schema", &format!("{} {}", object.kind, object.name), "sql", &object.sql))
+            .map(|object| {
+                fact("sqlite_schema", &format!("{} {}", object.kind, object.name), "sql", &object.sql)
+            })
             .collect();
         for (name, said) in &self.facts {
             facts.extend(said.iter().map(|said| fact("pragma", name, "row", said)));

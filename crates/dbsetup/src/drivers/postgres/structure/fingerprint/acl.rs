@@ -30,7 +30,8 @@ pub(super) fn value(catalog: &Catalog, column: &str, owners: bool) -> String {
         None => (format!("x.{column}"), None),
     };
     let role = |role: &str| {
-        let name = format!("CASE a.{role} WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.{role}) END");
+        let name =
+            format!("CASE a.{role} WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.{role}) END");
         match &owner {
             Some(owner) if !owners => {
                 format!("CASE WHEN a.{role} = {owner} THEN 'the owner' ELSE {name} END")

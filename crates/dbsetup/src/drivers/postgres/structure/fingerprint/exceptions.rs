@@ -17,14 +17,18 @@ const OUTSIDE: [(&str, &str); 6] = [
 ///
 /// Those that depend on the value stand beside it: `is_exempt` in [`super::facts`], and nameless rows in
 /// [`super::names`].
-const COLUMNS: [(&str, &str, &str); 37] = [
+const COLUMNS: [(&str, &str, &str); 38] = [
     ("pg_class", "relfilenode", "the file"),
     ("pg_class", "reltablespace", "where files lie is the server's, not the structure's"),
     ("pg_class", "relpages", "statistics"),
     ("pg_class", "reltuples", "statistics"),
     ("pg_class", "relallvisible", "statistics"),
     ("pg_class", "relallfrozen", "statistics"),
-    ("pg_class", "reltoastrelid", "a table keeps it when its last long column goes; its options are compared"),
+    (
+        "pg_class",
+        "reltoastrelid",
+        "a table keeps it when its last long column goes; its options are compared",
+    ),
     ("pg_class", "relhasindex", "a hint that is reset some time after the last index has gone"),
     ("pg_class", "relhasrules", "a hint that is reset some time after the last rule has gone"),
     ("pg_class", "relhastriggers", "a hint that is reset some time after the last trigger has gone"),
@@ -44,6 +48,11 @@ const COLUMNS: [(&str, &str, &str); 37] = [
     ("pg_index", "indcheckxmin", "transactions"),
     ("pg_rewrite", "ev_qual", "a part of the text of `ev_action`"),
     ("pg_collation", "collversion", "of the operating system's library; refreshed, not structure"),
+    (
+        "pg_collation",
+        "collencoding",
+        "CREATE COLLATION takes the database's; only a copy of the engine's own has none",
+    ),
     ("pg_extension", "extversion", "CREATE EXTENSION installs what the server has"),
     ("pg_extension", "extconfig", "written by the extension's script"),
     ("pg_extension", "extcondition", "written by the extension's script"),
@@ -86,14 +95,19 @@ pub(super) fn apply(shape: &mut Shape, request: &DumpRequest) {
             && (!catalog.shared || catalog.name == "pg_subscription")
             && !OUTSIDE.iter().any(|(name, _)| *name == catalog.name)
             && (request.privileges || catalog.name != "pg_default_acl");
+        let catalog_name = catalog.name.clone();
+        let is_listed =
+            |column: &str| COLUMNS.iter().any(|(name, listed, _)| *name == catalog_name && *listed == column);
+        // What two databases may differ in is no part of a name either; the database itself is all that is left out of
+        // the name of a subscription.
+        let columns = &catalog.columns;
+        catalog.key.retain(|at| !is_listed(&columns[*at].name));
         for column in &mut catalog.columns {
-            let is_listed =
-                COLUMNS.iter().any(|(name, listed, _)| *name == catalog.name && *listed == column.name);
+            let is_listed = is_listed(&column.name);
             let is_owner = column.means == Means::Object("pg_authid") && column.name.ends_with("owner");
             let is_privilege = column.type_name == "aclitem[]";
-            column.compared = !is_listed
-                && (request.owners || !is_owner)
-                && (request.privileges || !is_privilege);
+            column.compared =
+                !is_listed && (request.owners || !is_owner) && (request.privileges || !is_privilege);
         }
     }
     let catalogs = &shape.catalogs;

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::Row;
 use super::names::{Names, oid, toast_owner};
 use super::scope::Scope;
 use super::shape::{Catalog, Means};
-use super::Row;
 use crate::driver::Fact;
 
 /// Texts that are said many times and kept once.
@@ -106,13 +106,7 @@ fn is_public(catalog: &Catalog, row: &Row) -> bool {
 }
 
 /// The exceptions that look at a value, each with its reason.
-fn is_exempt(
-    names: &Names<'_>,
-    catalog: &Catalog,
-    row: &Row,
-    property: &str,
-    value: &str,
-) -> bool {
+fn is_exempt(names: &Names<'_>, catalog: &Catalog, row: &Row, property: &str, value: &str) -> bool {
     let has = |column: &str| {
         catalog.column(column).is_some_and(|at| row[at].as_deref().is_some_and(|value| !value.is_empty()))
     };
@@ -124,12 +118,12 @@ fn is_exempt(
             catalog.column("contype").is_some_and(|at| matches!(row[at].as_deref(), Some("p" | "u" | "x")))
         }
         // CREATE EXTENSION and CREATE DATABASE write these themselves.
-        ("pg_description", "description") => catalog.owner().and_then(|at| names.value(catalog, row, at)).is_some_and(
-            |object| {
+        ("pg_description", "description") => {
+            catalog.owner().and_then(|at| names.value(catalog, row, at)).is_some_and(|object| {
                 object.starts_with("pg_extension ")
                     || object == "pg_namespace public" && value == "standard public schema"
-            },
-        ),
+            })
+        }
         _ => false,
     }
 }
@@ -137,7 +131,8 @@ fn is_exempt(
 /// The rows without a key that are left out, each with its reason.
 fn is_exempt_row(names: &Names<'_>, catalog: &Catalog, row: &Row) -> bool {
     let columns = ["classid", "objid", "refclassid", "deptype"];
-    let [Some(class), Some(object), Some(on_class), Some(kind)] = columns.map(|name| catalog.column(name)) else {
+    let [Some(class), Some(object), Some(on_class), Some(kind)] = columns.map(|name| catalog.column(name))
+    else {
         return false;
     };
     let by_oid = |at: usize| names.shape.by_oid.get(&oid(row[at].as_deref())).copied();

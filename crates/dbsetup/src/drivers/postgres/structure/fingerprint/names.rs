@@ -226,9 +226,15 @@ impl<'s> Names<'s> {
                 Means::Object("pg_namespace") if has_name => {
                     schema = self.value(about, row, *at).filter(|schema| schema != "pg_catalog");
                 }
-                Means::Object("pg_type") if !PARTS.contains(&&*about.name) => types.extend(self.value(about, row, *at)),
+                Means::Object("pg_type") if !PARTS.contains(&&*about.name) => {
+                    types.extend(self.value(about, row, *at))
+                }
                 Means::Objects(target) => {
-                    types.extend(numbers(raw).filter_map(|item| self.target(target, oid(Some(item)))).map(|name| name.to_string()));
+                    types.extend(
+                        numbers(raw)
+                            .filter_map(|item| self.target(target, oid(Some(item))))
+                            .map(|name| name.to_string()),
+                    );
                 }
                 Means::Plain if column.type_name == "name" => {}
                 Means::Plain | Means::Somewhere => rest.push(raw.to_owned()),
@@ -251,7 +257,10 @@ impl<'s> Names<'s> {
 
     /// The number in a toast table's name is its table's OID.
     fn toast(&self, catalog: &Catalog, row: &Row) -> Option<String> {
-        Some(format!("{} (its long values)", self.object(self.catalog("pg_class")?, toast_owner(catalog, row)?)))
+        Some(format!(
+            "{} (its long values)",
+            self.object(self.catalog("pg_class")?, toast_owner(catalog, row)?)
+        ))
     }
 
     /// The text of a column's value without OIDs; nothing for none.
@@ -263,7 +272,8 @@ impl<'s> Names<'s> {
             Means::Objects(target) => {
                 let items: Vec<String> = numbers(raw)
                     .map(|item| {
-                        self.target(target, oid(Some(item))).map_or_else(|| "-".to_owned(), |name| name.to_string())
+                        self.target(target, oid(Some(item)))
+                            .map_or_else(|| "-".to_owned(), |name| name.to_string())
                     })
                     .collect();
                 Some(items.join(", "))

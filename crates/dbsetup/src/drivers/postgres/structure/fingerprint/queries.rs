@@ -1,8 +1,8 @@
 //! The statements: what is asked, in two messages.
 
 use super::FIRST_USER_OID;
-use super::{acl, exceptions};
 use super::shape::{Catalog, Column, Means, Shape};
+use super::{acl, exceptions};
 use crate::driver::DumpRequest;
 
 /// A statement that returns rows of a catalog.
@@ -99,7 +99,9 @@ fn called(shape: &Shape, at: usize, request: &DumpRequest) -> Option<Query> {
     let catalog = &shape.catalogs[at];
     let (from, condition) = match catalog.name.as_str() {
         // The passwords beside them are nobody's to read; the view hides them.
-        "pg_authid" => return Some(pair(at, catalog, "SELECT oid, rolname FROM pg_catalog.pg_roles", "rolname")),
+        "pg_authid" => {
+            return Some(pair(at, catalog, "SELECT oid, rolname FROM pg_catalog.pg_roles", "rolname"));
+        }
         "pg_tablespace" => ("pg_tablespace", "true".to_owned()),
         "pg_database" => {
             let query = "SELECT oid, 'this database' FROM pg_catalog.pg_database \

@@ -126,9 +126,7 @@ impl Scope {
         let object = oid(row[owner].as_deref());
         let class = match &about.columns[owner].means {
             Means::Object(target) => names.catalog(target),
-            Means::Address { class, .. } => {
-                names.shape.by_oid.get(&oid(row[*class].as_deref())).copied()
-            }
+            Means::Address { class, .. } => names.shape.by_oid.get(&oid(row[*class].as_deref())).copied(),
             _ => None,
         };
         class.is_none_or(|class| {
@@ -187,8 +185,7 @@ fn tables(names: &Names<'_>, request: &DumpRequest, path: Option<&[String]>) -> 
             .row(schemas, oid(row[namespace].as_deref()))
             .and_then(|row| row[schema_name].as_deref())
             .unwrap_or_default();
-        let is_ours =
-            [META_TABLE, PROGRESS_TABLE].contains(&text) && home.is_none_or(|home| home == schema);
+        let is_ours = [META_TABLE, PROGRESS_TABLE].contains(&text) && home.is_none_or(|home| home == schema);
         if is_ours || excluded.iter().any(|pattern| pattern.matches(schema, text, path)) {
             out.push((at, oid(row[identifier].as_deref())));
         }
@@ -214,14 +211,15 @@ fn extensions(names: &Names<'_>, request: &DumpRequest, by_pg_dump: bool) -> Vec
         }
     }
     // What `pg_import_system_collations` finds is the operating system's.
-    if let Some(([identifier, namespace], at)) =
-        names.columns_of("pg_collation", ["oid", "collnamespace"])
-    {
+    if let Some(([identifier, namespace], at)) = names.columns_of("pg_collation", ["oid", "collnamespace"]) {
         out.extend(
             names.rows[at]
                 .iter()
                 .filter(|row| oid(row[namespace].as_deref()) < FIRST_USER_OID)
-                .filter(|row| names.target("pg_namespace", oid(row[namespace].as_deref())).as_deref() == Some("pg_catalog"))
+                .filter(|row| {
+                    names.target("pg_namespace", oid(row[namespace].as_deref())).as_deref()
+                        == Some("pg_catalog")
+                })
                 .map(|row| (at, oid(row[identifier].as_deref()))),
         );
     }

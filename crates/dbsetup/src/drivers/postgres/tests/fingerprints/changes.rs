@@ -28,18 +28,38 @@ const SCHEMA: &str = "create schema app;
 
 /// A change, where its effect shows, and the property there; nothing stands for the whole object.
 const CHANGES: [(&str, &str, Option<&str>); 41] = [
-    ("alter table app.users alter note set storage external", "pg_attribute app.users.note", Some("attstorage")),
-    ("alter table app.users alter note set statistics 7", "pg_attribute app.users.note", Some("attstattarget")),
-    ("alter table app.users alter note set (n_distinct = 5)", "pg_attribute app.users.note", Some("attoptions")),
+    (
+        "alter table app.users alter note set storage external",
+        "pg_attribute app.users.note",
+        Some("attstorage"),
+    ),
+    (
+        "alter table app.users alter note set statistics 7",
+        "pg_attribute app.users.note",
+        Some("attstattarget"),
+    ),
+    (
+        "alter table app.users alter note set (n_distinct = 5)",
+        "pg_attribute app.users.note",
+        Some("attoptions"),
+    ),
     ("alter table app.users alter note set not null", "pg_attribute app.users.note", Some("attnotnull")),
     ("alter table app.users alter note type varchar(9)", "pg_attribute app.users.note", Some("atttypid")),
-    ("alter table app.users alter note type text collate \"C\"", "pg_attribute app.users.note", Some("attcollation")),
+    (
+        "alter table app.users alter note type text collate \"C\"",
+        "pg_attribute app.users.note",
+        Some("attcollation"),
+    ),
     ("alter table app.users alter name set default 'y'", "pg_attrdef app.users.name", Some("adbin")),
     ("alter table app.users alter name drop default", "pg_attrdef app.users.name", None),
     ("alter table app.users add extra int", "pg_attribute app.users.extra", None),
     ("alter table app.users drop note", "pg_attribute app.users.note", None),
     ("alter table app.users set (fillfactor = 70)", "pg_class app.users", Some("reloptions")),
-    ("alter table app.users set (toast.autovacuum_enabled = off)", "pg_class app.users (its long values)", None),
+    (
+        "alter table app.users set (toast.autovacuum_enabled = off)",
+        "pg_class app.users (its long values)",
+        None,
+    ),
     ("alter table app.users replica identity full", "pg_class app.users", Some("relreplident")),
     ("alter table app.posts set unlogged", "pg_class app.posts", Some("relpersistence")),
     ("alter table app.users cluster on users_pkey", "pg_index app.users_pkey", Some("indisclustered")),
@@ -70,11 +90,7 @@ const CHANGES: [(&str, &str, Option<&str>); 41] = [
         Some("indpred"),
     ),
     ("alter table app.users disable trigger touch", "pg_trigger app.users.touch", Some("tgenabled")),
-    (
-        "alter policy mine on app.posts using (author = 2)",
-        "pg_policy app.posts.mine",
-        Some("polqual"),
-    ),
+    ("alter policy mine on app.posts using (author = 2)", "pg_policy app.posts.mine", Some("polqual")),
     ("alter function app.f(int) volatile", "pg_proc app.f(int4)", Some("provolatile")),
     ("alter function app.f(int) set work_mem = '1MB'", "pg_proc app.f(int4)", Some("proconfig")),
     (
@@ -87,7 +103,11 @@ const CHANGES: [(&str, &str, Option<&str>); 41] = [
     ("alter domain app.age set default 3", "pg_type app.age", Some("typdefaultbin")),
     ("alter sequence app.numbers increment 5", "pg_sequence app.numbers", Some("seqincrement")),
     ("alter sequence app.numbers cache 5", "pg_sequence app.numbers", Some("seqcache")),
-    ("create or replace view app.names as select name || '' as name from app.users", "pg_rewrite app.names.\"_RETURN\"", Some("ev_action")),
+    (
+        "create or replace view app.names as select name || '' as name from app.users",
+        "pg_rewrite app.names.\"_RETURN\"",
+        Some("ev_action"),
+    ),
     ("alter view app.names set (security_barrier = true)", "pg_class app.names", Some("reloptions")),
     ("alter table app.posts alter id set generated always", "pg_attribute app.posts.id", Some("attidentity")),
     ("alter table app.parted detach partition app.parted_1", "pg_class app.parted_1", Some("relpartbound")),
@@ -128,7 +148,8 @@ async fn changed(session: &mut Session, change: &str, all: bool) -> Fingerprint 
 }
 
 fn is_at(difference: &Difference, place: &str, property: Option<&str>) -> bool {
-    format!("{} {}", difference.catalog, difference.object) == place && difference.property.as_deref() == property
+    format!("{} {}", difference.catalog, difference.object) == place
+        && difference.property.as_deref() == property
 }
 
 #[tokio::test]
@@ -173,13 +194,16 @@ async fn a_fingerprint_follows_the_filters_of_its_request() {
     };
     let has = |objects: &[String], text: &str| objects.iter().any(|object| object.contains(text));
     let found = objects(DumpRequest { ledger: Some(ledger()), ..DumpRequest::default() }).await;
-    assert!(has(&found, "public.schema_migrations") && has(&found, "public.seen") && has(&found, "app.users"));
+    assert!(
+        has(&found, "public.schema_migrations") && has(&found, "public.seen") && has(&found, "app.users")
+    );
     assert!(!has(&found, "dbsetup_meta") && !has(&found, "dbsetup_progress") && !has(&found, "_sqlx_test"));
     let found = objects(DumpRequest { exclude_schemas: vec!["ap*".into()], ..DumpRequest::default() }).await;
     assert!(has(&found, "public.seen") && !has(&found, "app."), "{found:#?}");
     let found = objects(DumpRequest { schemas: vec!["app".into()], ..DumpRequest::default() }).await;
     assert!(!has(&found, "public.seen") && has(&found, "app.posts_author"));
-    let found = objects(DumpRequest { exclude_tables: vec!["app.posts".into()], ..DumpRequest::default() }).await;
+    let found =
+        objects(DumpRequest { exclude_tables: vec!["app.posts".into()], ..DumpRequest::default() }).await;
     assert!(!has(&found, "app.posts") && has(&found, "app.users"));
     session.goodbye().await;
     scratch.done().await;
@@ -197,7 +221,10 @@ async fn a_fingerprint_needs_no_rights_on_the_tables() {
     let read = taken(&mut reader, true).await;
     assert_eq!(differences(&whole, &read), []);
     let unread = read.unread.join(" ");
-    assert!(unread.contains("pg_user_mapping.") && unread.contains("pg_subscription.subconninfo"), "{unread}");
+    assert!(
+        unread.contains("pg_user_mapping.") && unread.contains("pg_subscription.subconninfo"),
+        "{unread}"
+    );
     assert!(!unread.contains("pg_authid") && !unread.contains("pg_statistic"), "{unread}");
     reader.goodbye().await;
     session.message(format!("drop role {role}")).await.expect("right");

@@ -22,8 +22,7 @@ async fn a_scratch_database_is_like_the_original_and_can_be_discarded_with_a_sub
     assert_eq!(value(&mut session, &same).await, "1");
     let mut inside = scratch.connect(&options()).await.expect("it is there");
     inside.begin(true).await.expect("right");
-    let subscription =
-        "create subscription s connection 'host=nowhere' publication p with (connect = false)";
+    let subscription = "create subscription s connection 'host=nowhere' publication p with (connect = false)";
     inside.execute(subscription).await.expect("right");
     inside.commit(&[]).await.expect("right");
     // Its session is still open: whoever was interrupted has not closed it.
@@ -55,7 +54,10 @@ async fn what_a_dead_run_left_goes_and_what_a_living_one_has_stays() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let left = databases(&mut session).await;
-    assert!(!left.contains(&dead_name) && left.contains(&living_name) && left.contains(&named_alike), "{left:?}");
+    assert!(
+        !left.contains(&dead_name) && left.contains(&living_name) && left.contains(&named_alike),
+        "{left:?}"
+    );
     session.message(format!("drop database {named_alike}")).await.expect("right");
     living.discard().await.expect("it goes");
     session.goodbye().await;
