@@ -102,7 +102,9 @@ pub fn event(event: &Event) -> Object {
         What::Dumped { path, changed, took } => {
             object("dumped").path(path).fact("changed", *changed).took(*took)
         }
-        What::Verified { facts, took } => object("verified").number("facts", size(facts)).took(*took),
+        What::Verified { facts, unread, took } => {
+            object("verified").number("facts", size(facts)).text("unread", &unread.join(", ")).took(*took)
+        }
         What::MigrationsPlanned { direction, count } => {
             object("migrations_planned").text("direction", word(*direction)).number("count", size(count))
         }

@@ -26,3 +26,4 @@ mod secrets;
 mod setup;
 mod streams;
 mod usage;
+mod verify;

@@ -95,15 +95,12 @@ pub(super) fn apply(shape: &mut Shape, request: &DumpRequest) {
             && (!catalog.shared || catalog.name == "pg_subscription")
             && !OUTSIDE.iter().any(|(name, _)| *name == catalog.name)
             && (request.privileges || catalog.name != "pg_default_acl");
-        let catalog_name = catalog.name.clone();
-        let is_listed =
-            |column: &str| COLUMNS.iter().any(|(name, listed, _)| *name == catalog_name && *listed == column);
         // What two databases may differ in is no part of a name either; the database itself is all that is left out of
         // the name of a subscription.
         let columns = &catalog.columns;
-        catalog.key.retain(|at| !is_listed(&columns[*at].name));
+        catalog.key.retain(|at| !is_listed(&catalog.name, &columns[*at].name));
         for column in &mut catalog.columns {
-            let is_listed = is_listed(&column.name);
+            let is_listed = is_listed(&catalog.name, &column.name);
             let is_owner = column.means == Means::Object("pg_authid") && column.name.ends_with("owner");
             let is_privilege = column.type_name == "aclitem[]";
             column.compared =
@@ -111,18 +108,27 @@ pub(super) fn apply(shape: &mut Shape, request: &DumpRequest) {
         }
     }
     let catalogs = &shape.catalogs;
-    shape.unread.retain(|name| {
-        let (name, column) = name.split_once('.').unwrap_or((name, ""));
-        // A catalog without a readable column is not `compared`, and is what is to be told.
-        let matters = catalogs.iter().any(|catalog| {
-            catalog.name == name
-                && (catalog.compared || catalog.columns.is_empty())
-                && (!catalog.shared || name == "pg_subscription")
-        });
-        matters
-            && !OUTSIDE.iter().any(|(outside, _)| *outside == name)
-            && !COLUMNS.iter().any(|(catalog, listed, _)| *catalog == name && *listed == column)
-    });
+    let mut unread: Vec<String> = Vec::new();
+    for name in std::mem::take(&mut shape.unread) {
+        let (catalog_name, column) = name.split_once('.').unwrap_or((&name, ""));
+        let Some(catalog) = catalogs.iter().find(|catalog| catalog.name == catalog_name) else { continue };
+        let is_outside = OUTSIDE.iter().any(|(outside, _)| *outside == catalog_name)
+            || (catalog.shared && catalog_name != "pg_subscription");
+        if is_outside || is_listed(catalog_name, column) {
+            continue;
+        }
+        // Nothing of it can be read: it is not `compared`, and that is to be told.
+        let told = if catalog.columns.is_empty() { catalog_name } else { &name };
+        if unread.last().is_none_or(|last| last != told) {
+            unread.push(told.to_owned());
+        }
+    }
+    shape.unread = unread;
+}
+
+/// Whether a column stands in the list.
+fn is_listed(catalog: &str, column: &str) -> bool {
+    COLUMNS.iter().any(|(name, listed, _)| *name == catalog && *listed == column)
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl<'s> Names<'s> {
                     schema = self.value(about, row, *at).filter(|schema| schema != "pg_catalog");
                 }
                 Means::Object("pg_type") if !PARTS.contains(&&*about.name) => {
-                    types.extend(self.value(about, row, *at))
+                    types.extend(self.value(about, row, *at));
                 }
                 Means::Objects(target) => {
                     types.extend(
