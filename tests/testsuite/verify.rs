@@ -1,6 +1,8 @@
 //! `dump --verify`: a structure is proved before it is written.
 
-use crate::support::{Postgres, Project, postgres};
+use std::time::Duration;
+
+use crate::support::{Postgres, Project, postgres, wait_until};
 
 on_each_database! {
     fn a_verified_dump_is_written_and_loads(backend) {
@@ -94,5 +96,33 @@ fn no_scratch_database_stays_when_a_structure_does_not_load() {
     let run = project.run("dump --verify --via pg_dump --exclude-schema gone -d -");
     run.code(1).stderr_contains("not verified: the structure does not load").stderr_contains("gone.a");
     assert_eq!(owned(), before);
+    project.run("drop --yes").success();
+}
+
+#[test]
+fn an_interrupted_verification_removes_its_scratch_database() {
+    let Some(server) = postgres::server() else { return };
+    let role = server.role("interrupted", "createdb");
+    // Enough to load for a signal to arrive in the middle of it.
+    let tables: String = (0..300)
+        .map(|n| format!("create table t{n} (id bigserial primary key, name text unique, at timestamptz);\n"))
+        .collect();
+    let project = Project::new()
+        .on(&server)
+        .repo("core", Postgres)
+        .migration("core", "1_tables", &format!("create schema app; set local search_path to app;\n{tables}"))
+        .url("core", Some(&server.url_as(&role, "verify_interrupted")));
+    project.run("create").success();
+    project.run("migrate").success();
+    let scratches = || {
+        let of = "where datname like 'dbsetup\\_scratch\\_%' and datdba = (select oid from pg_roles where rolname = ";
+        server.query(&format!("select datname from pg_database {of} '{}')", role.name)).len()
+    };
+    let mut running = project.command("dump --verify").spawn();
+    wait_until("there is a scratch database", Duration::from_secs(60), || scratches() == 1);
+    running.signal("INT");
+    running.wait().code(130);
+    assert_eq!(scratches(), 0);
+    assert!(!project.priv_dir("core").join("structure.sql").exists());
     project.run("drop --yes").success();
 }
