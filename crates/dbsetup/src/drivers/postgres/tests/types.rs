@@ -8,6 +8,11 @@ use crate::driver::{DbErrorClass, Via};
 /// One of each, with each property.
 const KINDS: &str = include_str!("types.sql");
 
+/// A language of its own: what a loader of files asks about before it runs them.
+const IN_C: &str = "
+    create function app.handler() returns language_handler language c as '$libdir/plpgsql', 'plpgsql_call_handler';
+    create language own_handler handler app.handler";
+
 fn kinds(release: u32) -> String {
     known(KINDS, release)
 }
@@ -106,7 +111,7 @@ pub(super) async fn round_trip(
 
 #[tokio::test]
 async fn types_functions_operators_and_their_kin_come_back_as_they_were() {
-    let Some(dump) = round("types", kinds).await else { return };
+    let Some(dump) = round("types", |release| kinds(release) + IN_C).await else { return };
     let before = |first: &str, then: &str| {
         let at = |text: &str| dump.find(text).unwrap_or_else(|| panic!("{text} is missing in {dump}"));
         assert!(at(first) < at(then), "{first} comes after {then} in {dump}");
@@ -176,7 +181,7 @@ async fn what_was_added_to_an_extension_is_written_and_the_extension_is_not() {
         create aggregate total(cube) (sfunc = cube_union, stype = cube)";
     let Some(dump) = round("extensions", |_| statements.to_owned()).await else { return };
     for present in [
-        "ALTER OPERATOR FAMILY public.citext_ops USING btree ADD\n    FUNCTION 1 (public.citext, integer) public.compare(public.citext,integer);",
+        "ALTER OPERATOR FAMILY public.citext_ops USING btree ADD FUNCTION 1 (public.citext, integer) public.compare(public.citext,integer);",
         "CREATE OPERATOR CLASS public.own\n    FOR TYPE text USING gin FAMILY public.gin_trgm_ops AS\n    STORAGE integer;",
         "CREATE AGGREGATE public.total(public.cube) (",
     ] {
@@ -234,6 +239,38 @@ async fn a_loop_that_nothing_breaks_is_named() {
     let said = format!("{error:?}");
     assert!(
         said.contains("FUNCTION public.one(x public.color), FUNCTION public.two(x public.color)"),
+        "{said}"
+    );
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn what_needs_a_schema_that_is_left_out_goes_with_it_or_is_named() {
+    let Some(scratch) = Scratch::new("left out").await else { return };
+    let mut session = scratch.session().await;
+    let statements = "create schema app; create schema other; create type other.color as enum ('red');
+        create function other.same(other.color, integer) returns boolean language sql as 'select true';
+        create operator other.~~~ (function = other.same, leftarg = other.color, rightarg = integer);
+        create operator family app.mixed using btree;
+        alter operator family app.mixed using btree add operator 1 other.~~~ (other.color, integer);
+        alter operator family app.mixed using btree add operator 2 <= (int4, int8);
+        alter operator family integer_ops using btree add operator 3 other.~~~ (other.color, integer);
+        create cast (other.color as date) with inout";
+    session.transact(script(statements)).await.expect("right");
+    let request = DumpRequest { exclude_schemas: vec!["other".into()], ..native() };
+    let dump = session.dump(&request).await.expect("the rest can be written").text;
+    let family = "CREATE OPERATOR FAMILY app.mixed USING btree;\n\
+        ALTER OPERATOR FAMILY app.mixed USING btree ADD OPERATOR 2 <=(integer,bigint);";
+    assert!(dump.contains(family), "{dump}");
+    assert!(!dump.contains("other") && !dump.contains("integer_ops"), "{dump}");
+
+    session
+        .transact(script("create function app.f(other.color) returns int language sql as 'select 1'"))
+        .await
+        .expect("right");
+    let said = format!("{:?}", session.dump(&request).await.expect_err("its argument is left out"));
+    assert!(
+        said.contains("FUNCTION app.f(other.color): it needs TYPE other.color, which is left out"),
         "{said}"
     );
     scratch.done().await;
