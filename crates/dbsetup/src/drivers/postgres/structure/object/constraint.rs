@@ -187,7 +187,7 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
         'f' => Place::Own,
         // A partition is a table of its own before it is attached. A check that does not hold yet comes afterwards
         // from the parent: releases differ about attaching it.
-        'c' if !constraint.is_local && !(is_partition && holds) => Place::Inherited,
+        'c' if !constraint.is_local && (!is_partition || !holds) => Place::Inherited,
         'n' if !constraint.is_local && !is_partition => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
         'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
