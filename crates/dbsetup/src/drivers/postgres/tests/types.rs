@@ -13,7 +13,6 @@ const IN_C: &str = "
     create function app.handler() returns language_handler language c as '$libdir/plpgsql', 'plpgsql_call_handler';
     create language own_handler handler app.handler";
 
-/// The parts of [`KINDS`] that a release knows.
 fn kinds(release: u32) -> String {
     known(KINDS, release)
 }
@@ -99,11 +98,7 @@ pub(super) async fn round_trip(
             Ok(theirs) => {
                 let restored = restored.dump(&by_pg_dump()).await.expect("right");
                 assert_eq!(only_in(&theirs.text, &restored.text), [""; 0], "pg_dump misses them afterwards");
-                assert_eq!(
-                    only_in(&restored.text, &theirs.text),
-                    [""; 0],
-                    "pg_dump has them only afterwards"
-                );
+                assert_eq!(only_in(&restored.text, &theirs.text), [""; 0], "pg_dump has them only afterwards");
             }
             // It refuses servers that are newer than itself.
             Err(error) => eprintln!("not compared: {error:?}"),
