@@ -371,6 +371,35 @@ fn the_text_of_sqlites_shell_is_loaded() {
 }
 
 #[test]
+fn the_schema_that_sqlites_shell_prints_is_loaded() {
+    // Older shells print the tables of a virtual one without `IF NOT EXISTS`.
+    let text = "CREATE TABLE users (id integer primary key autoincrement);\nCREATE TABLE sqlite_sequence(name,seq);\n\
+        CREATE VIRTUAL TABLE notes USING fts5(body)\n/* notes(body) */;\n\
+        CREATE TABLE 'notes_data'(id INTEGER PRIMARY KEY, block BLOB);\n\
+        CREATE TABLE IF NOT EXISTS 'notes_idx'(segid, term, pgno, PRIMARY KEY(segid, term)) WITHOUT ROWID;\n\
+        CREATE VIEW early AS SELECT id FROM users\n/* early(id) */;\nCREATE TABLE sqlite_stat1(tbl,idx,stat);\n";
+    let project = Project::new().repo("core", Sqlite).structure("core", text);
+    project.run("create").success();
+    project.run("load").success();
+    project.run("dump").success();
+    let structure = project.read(project.priv_dir("core").join("structure.sql"));
+    let lines: Vec<&str> = structure.lines().filter(|line| line.starts_with("CREATE")).collect();
+    assert_eq!(
+        lines,
+        [
+            "CREATE TABLE users (id integer primary key autoincrement);",
+            "CREATE VIRTUAL TABLE notes USING fts5(body);",
+            "CREATE VIEW early AS SELECT id FROM users;",
+        ]
+    );
+    project.write(
+        project.priv_dir("core").join("structure.sql"),
+        "PRAGMA writable_schema=ON;\nINSERT INTO sqlite_schema(type) VALUES('table');\n",
+    );
+    project.run("load --force --yes").code(2).stderr_contains("load what its `.schema` writes");
+}
+
+#[test]
 fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
     let Some(server) = crate::support::postgres::server() else { return };
     let role = server.role("maker", "").name.clone();
@@ -386,6 +415,33 @@ fn a_configured_schema_and_role_are_made_and_used_on_a_new_database() {
     assert_eq!(database.query(owner), vec![vec!["app".to_owned(), role.clone()]; 2]);
     project.run("setup").success().stderr_lacks("== Migrated");
     project.run("drop --yes").success();
+}
+
+#[test]
+fn a_structure_whose_ledger_is_in_a_schema_of_its_own_loads() {
+    let Some(server) = crate::support::postgres::server() else { return };
+    let project = Project::new()
+        .on(&server)
+        .repo("core", Postgres)
+        .repo_config("core", "schemas = [\"app\"]\n")
+        .migration("core", "1_users", "create table users (id integer);\n");
+    project.run("setup").success();
+    project.run("dump").success();
+    let structure = project.read(project.priv_dir("core").join("structure.sql"));
+    assert!(structure.contains("CREATE SCHEMA app;"), "{structure}");
+    let tables = "select schemaname || '.' || tablename from pg_tables where schemaname = 'app' order by 1";
+    let all = ["app.dbsetup_meta", "app.schema_migrations", "app.users"];
+    // Whether `create` made the schema for our own tables, nobody, or an earlier load.
+    project.run("drop --yes").success();
+    project.run("create").success();
+    project.run("load").success();
+    assert_eq!(project.database("core").column(tables), all);
+    project.run("load --force --yes").success();
+    assert_eq!(project.database("core").column(tables), all);
+    project.run("drop --yes").success();
+    project.database("core").postgres().create();
+    project.run("load").success();
+    assert_eq!(project.database("core").column(tables), all);
 }
 
 #[test]

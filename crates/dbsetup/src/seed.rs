@@ -290,7 +290,7 @@ async fn run_in_transaction(
     };
     driver.begin(false).await?;
     let sent = SqlFile { content: path.into(), shown: &shown, dialect, joins_rows: false }
-        .send(driver, &refuse_control, &|_| {}, u64::MAX)
+        .send(driver, None, &refuse_control, &|_| {}, u64::MAX)
         .await;
     match sent {
         Ok(statements) => {

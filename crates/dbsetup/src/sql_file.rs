@@ -31,6 +31,8 @@ const ENDING: &str = ";\n";
 pub(crate) enum Use {
     /// It runs.
     Run,
+    /// It runs, and is content with the schema that it would make when it is there.
+    RunOnce,
     /// It is passed over.
     Skip,
 }
@@ -90,10 +92,11 @@ pub(crate) struct SqlFile<'p> {
 impl SqlFile<'_> {
     /// Sends the statements that `classify` lets run, and returns how many. The caller has begun the transaction and
     /// commits it; with `chunk` it is committed and begun anew after so many statements. `progress` hears how many bytes
-    /// of the file are sent.
+    /// of the file are sent. Who has read all `statements` of the file already spares reading them again.
     pub async fn send(
         self,
         driver: &mut dyn Driver,
+        statements: Option<Vec<Statement>>,
         classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
         progress: &(dyn Fn(u64) + Sync),
         chunk: u64,
@@ -108,7 +111,15 @@ impl SqlFile<'_> {
             in_chunk: 0,
             settings: String::new(),
         };
-        sender.run(driver, classify, progress).await?;
+        match statements {
+            Some(statements) => {
+                for statement in statements {
+                    sender.take(statement, driver, classify, progress).await?;
+                }
+                sender.flush(driver).await?;
+            }
+            None => sender.run(driver, classify, progress).await?,
+        }
         Ok(sender.sent)
     }
 }
@@ -149,23 +160,7 @@ impl Sender<'_> {
         let mut data = Vec::new();
         while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
             match item {
-                Item::Statement(statement) => {
-                    if classify(&statement)? == Use::Skip {
-                        continue;
-                    }
-                    if self.batch.len() + statement.text.len() > batch(dialect) && !self.batch.is_empty() {
-                        self.flush(driver).await?;
-                        progress(statement.start.offset);
-                    }
-                    self.push(statement);
-                    if self.in_chunk + self.starts.len() as u64 >= self.chunk {
-                        self.flush(driver).await?;
-                        driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
-                        driver.begin(true).await?;
-                        driver.execute(&self.settings).await.map_err(|failure| Error::from(failure.error))?;
-                        self.in_chunk = 0;
-                    }
-                }
+                Item::Statement(statement) => self.take(statement, driver, classify, progress).await?,
                 Item::Copy(statement) => {
                     self.flush(driver).await?;
                     let at = statement.start;
@@ -187,6 +182,34 @@ impl Sender<'_> {
             }
         }
         self.flush(driver).await
+    }
+
+    async fn take(
+        &mut self,
+        statement: Statement,
+        driver: &mut dyn Driver,
+        classify: &(dyn Fn(&Statement) -> Result<Use> + Sync),
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<()> {
+        let statement = match classify(&statement)? {
+            Use::Run => statement,
+            Use::RunOnce => Statement { text: content_with_schema(&statement.text), ..statement },
+            Use::Skip => return Ok(()),
+        };
+        let limit = batch(self.file.dialect);
+        if self.batch.len() + statement.text.len() > limit && !self.batch.is_empty() {
+            self.flush(driver).await?;
+            progress(statement.start.offset);
+        }
+        self.push(statement);
+        if self.in_chunk + self.starts.len() as u64 >= self.chunk {
+            self.flush(driver).await?;
+            driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
+            driver.begin(true).await?;
+            driver.execute(&self.settings).await.map_err(|failure| Error::from(failure.error))?;
+            self.in_chunk = 0;
+        }
+        Ok(())
     }
 
     fn push(&mut self, statement: Statement) {
@@ -266,6 +289,25 @@ impl Sender<'_> {
     }
 }
 
+/// What makes a schema.
+const CREATE_SCHEMA: &str = "CREATE SCHEMA ";
+
+/// Whether a statement does nothing but make this schema.
+pub(crate) fn makes_schema(dialect: Dialect, statement: &str, schema: &str) -> bool {
+    let start = statement.get(..CREATE_SCHEMA.len());
+    let is_plain =
+        |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    start.is_some_and(|start| start.eq_ignore_ascii_case(CREATE_SCHEMA)) && {
+        let name = statement[CREATE_SCHEMA.len()..].trim();
+        name == schema && is_plain(schema)
+            || sql::quote_identifier(dialect, schema).is_ok_and(|quoted| quoted == name)
+    }
+}
+
+fn content_with_schema(statement: &str) -> String {
+    format!("{CREATE_SCHEMA}IF NOT EXISTS {}", &statement[CREATE_SCHEMA.len()..])
+}
+
 /// Whether a statement sets something for the session: `SET …`, `SELECT pg_catalog.set_config(…)`.
 fn is_setting(dialect: Dialect, statement: &str) -> bool {
     let words = sql::statement_words(dialect, statement, 2);
@@ -314,4 +356,20 @@ fn line(content: Content<'_>, at: Location) -> Option<String> {
     reader.read_until(b'\n', &mut rest).ok()?;
     text.extend(rest);
     Some(String::from_utf8_lossy(&text).trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_makes_a_schema_can_be_content_with_it() {
+        let makes = |statement: &str, schema: &str| makes_schema(Dialect::Postgres, statement, schema);
+        assert!(makes("CREATE SCHEMA app", "app") && makes("create schema  app", "app"));
+        assert!(makes("CREATE SCHEMA \"My app\"", "My app") && makes("CREATE SCHEMA \"app\"", "app"));
+        assert!(!makes("CREATE SCHEMA other", "app") && !makes("CREATE SCHEMA MyApp", "MyApp"));
+        assert!(!makes("CREATE SCHEMA app AUTHORIZATION a", "app"));
+        assert!(!makes("CREATE SCHEMA IF NOT EXISTS app", "app") && !makes("CREATE", "app"));
+        assert_eq!(content_with_schema("create schema app"), "CREATE SCHEMA IF NOT EXISTS app");
+    }
 }

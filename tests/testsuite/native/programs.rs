@@ -113,7 +113,7 @@ pub fn psql(programs: &Path, url: &str, text: &str) -> usize {
 
 /// Runs a program to its end.
 #[track_caller]
-fn finish(command: Command, shown: &str) -> Run {
+pub fn finish(command: Command, shown: &str) -> Run {
     Running::spawn(command, shown.to_owned(), None, PATIENCE).wait()
 }
 

@@ -8,7 +8,6 @@ use crate::support::skipped;
 /// A server with the databases of PostgreSQL's own tests.
 #[derive(Debug, Clone)]
 pub struct Regression {
-    pub major: u32,
     /// Its superuser's URL ends with a database to be replaced.
     url: String,
     /// Scratch databases on it.
@@ -30,7 +29,7 @@ impl Regression {
         };
         let server = Server::at(url.clone());
         let source = value("_SOURCE").map(PathBuf::from);
-        Some(Self { major, url, server, programs: programs.into(), source })
+        Some(Self { url, server, programs: programs.into(), source })
     }
 
     /// Returns the URL of a database that is there for all tests, and that none may change.

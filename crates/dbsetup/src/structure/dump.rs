@@ -9,7 +9,7 @@ use super::{format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::{LedgerTable, meta_key};
+use crate::ledger::meta_key;
 use crate::migration::FileSet;
 use crate::record;
 use crate::repo::Repo;

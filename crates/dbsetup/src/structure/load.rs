@@ -17,7 +17,7 @@ use crate::record;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::Statement;
-use crate::sql_file::{Content, SqlFile};
+use crate::sql_file::{Content, SqlFile, Use, makes_schema};
 
 /// How many relations one transaction may create for each entry of the lock table, in percent.
 const LOCK_SHARE: u64 = 80;
@@ -201,8 +201,10 @@ async fn fill(
         let text = format!("`SET {name}` in {path}:{line} is passed over: this server does not know it");
         session.teller().warn(text, None);
     }
+    let statements = found.all.take();
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes: stamp.0 });
     let empties = force || reload;
+    let schema = ledger.schema.as_deref().unwrap_or_default();
     // Emptying takes our own tables along, and with them what they say.
     let state = if empties { &LedgerState::default() } else { &inspection.state };
     let mut changes = record::first_changes(repo, state);
@@ -210,7 +212,8 @@ async fn fill(
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
     let driver = session.driver().await?;
-    driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
+    driver.use_ledger(&ledger);
+    let meta = Present { ledger: false, meta: true, progress: false };
     let capacity = driver.lock_capacity().await?;
     // What goes takes its place in the lock table beside what comes.
     let going = match capacity {
@@ -239,18 +242,26 @@ async fn fill(
     driver.begin(true).await?;
     if in_one && empties {
         driver.empty().await?;
-        driver.prepare(&ledger, Present { ledger: false, meta: true, progress: false }).await?;
     } else if inspection.choice.present.ledger && !empties {
         driver.drop_empty_ledger(&ledger).await?;
     }
+    if in_one && (empties || !inspection.choice.present.meta) {
+        driver.prepare(&ledger, meta).await?;
+    }
     let number = AtomicU64::new(0);
-    let verdict = |_: &Statement| Ok(found.verdict(number.fetch_add(1, Ordering::Relaxed)));
+    // The ledger's schema was made with the first of our own tables; a dump makes it, too.
+    let verdict = |statement: &Statement| {
+        Ok(match found.verdict(number.fetch_add(1, Ordering::Relaxed)) {
+            Use::Run if makes_schema(dialect, &statement.text, schema) => Use::RunOnce,
+            other => other,
+        })
+    };
     let teller = session.teller();
     let progress = |bytes| teller.tell(What::LoadProgress { bytes });
     let chunk = if in_one { u64::MAX } else { CHUNK };
     let sent =
         SqlFile { content: Content::File(&path), shown: &shown, dialect, joins_rows: author == Author::Ours }
-            .send(session.driver().await?, &verdict, &progress, chunk)
+            .send(session.driver().await?, statements, &verdict, &progress, chunk)
             .await
             .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));
     let statements = match sent {
@@ -303,10 +314,11 @@ pub(super) async fn into_scratch(
     pass_over_unknown(driver, &mut found).await?;
     let chunk = if fits(found.relations, driver.lock_capacity().await?) { u64::MAX } else { CHUNK };
     driver.begin(true).await?;
+    let statements = found.all.take();
     let number = AtomicU64::new(0);
     let verdict = |_: &Statement| Ok(found.verdict(number.fetch_add(1, Ordering::Relaxed)));
     SqlFile { content, shown, dialect, joins_rows: author == Author::Ours }
-        .send(driver, &verdict, &|_| {}, chunk)
+        .send(driver, statements, &verdict, &|_| {}, chunk)
         .await?;
     driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))
 }

@@ -8,6 +8,7 @@ mod grantor;
 mod header;
 mod load;
 mod scan;
+mod shadows;
 pub mod verify;
 mod wording;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::format::Author;
 use super::grantor::{Grantor, Roles};
+use super::shadows::Shadows;
 use crate::error::{Error, Kind, Result, Site};
 use crate::sql::{self, Dialect, Item, Statement};
 use crate::sql_file::{Content, Use, open, site, unsplittable};
@@ -41,6 +42,9 @@ pub(super) struct NewerSetting {
     number: u64,
 }
 
+/// How much text is kept in memory from the first look to the load.
+const KEPT: usize = 1024 * 1024;
+
 /// What a file holds.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Scan {
@@ -48,6 +52,9 @@ pub(super) struct Scan {
     pub statements: u64,
     /// Relations that it creates: each takes an entry of the server's lock table until the commit.
     pub relations: u64,
+    /// All of them, the ones that are passed over too, where the file is small and holds nothing else: they are not read
+    /// again.
+    pub all: Option<Vec<Statement>>,
     /// Statements that are passed over, counted from 0 over all of the file, in order.
     skipped: Vec<u64>,
     /// Settings that the server must be asked about before the file is sent.
@@ -91,18 +98,21 @@ pub(super) fn scan(
     roles: Roles,
 ) -> Result<Scan> {
     let mut splitter = open(content, shown, dialect)?;
-    let mut found = Scan::default();
-    let mut number = 0;
+    let mut found = Scan { all: Some(Vec::new()), ..Scan::default() };
+    let (mut number, mut kept) = (0, 0);
+    let mut shadows = Shadows::default();
     let mut grantor = Grantor::new(roles);
     while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
+                let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 let site = || site(content, shown, statement.start, width(&statement));
                 let by_other = grantor.next(dialect, &statement.text, site).map_err(not_for_a_grant)?;
                 let verdict =
                     if by_other { Use::Run } else { classify(content, shown, dialect, author, &statement)? };
                 match verdict {
-                    Use::Run => {
+                    _ if made_already => found.skipped.push(number),
+                    Use::Run | Use::RunOnce => {
                         found.statements += 1;
                         found.relations += u64::from(creates_relation(dialect, &statement.text));
                         if author == Author::Foreign
@@ -115,10 +125,18 @@ pub(super) fn scan(
                     Use::Skip => found.skipped.push(number),
                 }
                 number += 1;
+                kept += statement.text.len();
+                if kept > KEPT {
+                    found.all = None;
+                }
+                if let Some(all) = &mut found.all {
+                    all.push(statement);
+                }
             }
             Item::Copy(_) => {
                 grantor.end().map_err(not_for_a_grant)?;
                 found.statements += 1;
+                found.all = None;
             }
             Item::Meta(_) => {}
         }
@@ -161,7 +179,11 @@ fn classify(
     if let Some(danger) = sql::dangerous_in_structure(dialect, &statement.text) {
         return refuse(
             format!("{danger} has no business in a structure file"),
-            "remove it, or run it by itself: `cargo dbsetup run FILE.sql`",
+            if danger == "PRAGMA writable_schema" {
+                "the shell's `.dump` writes virtual tables like that; load what its `.schema` writes"
+            } else {
+                "remove it, or run it by itself: `cargo dbsetup run FILE.sql`"
+            },
         );
     }
     let words = sql::statement_words(dialect, &statement.text, 3);

@@ -92,21 +92,30 @@ impl Session {
         loop {
             // A failure would end the open transaction; elsewhere it costs nothing to try before looking.
             let look_first = self.open || attempt > 0;
-            let mut missing = Vec::new();
-            for (_, name, create) in tables.iter().filter(|(wanted, _, _)| *wanted) {
-                let is_there = look_first && {
-                    let query = format!(
-                        "SELECT pg_catalog.to_regclass({}) IS NOT NULL",
-                        literal(&beside(table, name))
-                    );
-                    is_true(&self.look(query).await?)
-                };
+            let (mut missing, mut has_schema) = (Vec::new(), true);
+            for (_, table_name, create) in tables.iter().filter(|(wanted, _, _)| *wanted) {
+                let is_there = look_first
+                    && {
+                        let schema = table.schema.as_deref().map_or("public".into(), name);
+                        let query = format!(
+                            "SELECT pg_catalog.to_regclass({}) IS NOT NULL, pg_catalog.to_regnamespace({}) IS NULL",
+                            literal(&beside(table, table_name)),
+                            literal(&schema)
+                        );
+                        let rows = self.look(query).await?;
+                        has_schema = rows.first().is_none_or(|row| cell(row, 1) != "t");
+                        is_true(&rows)
+                    };
                 if !is_there {
                     missing.push(create.clone());
                 }
             }
             if missing.is_empty() {
                 return Ok(());
+            }
+            // In an open transaction there is no second attempt.
+            if let (true, false, Some(schema)) = (self.open, has_schema, &table.schema) {
+                missing.insert(0, format!("CREATE SCHEMA IF NOT EXISTS {}", name(schema)));
             }
             attempt += 1;
             let error = match self.in_one_transaction(missing).await {
@@ -160,17 +169,5 @@ impl Session {
                 error
             }
         })
-    }
-
-    pub(super) async fn locks(&mut self) -> Result<Option<u64>, DbError> {
-        let rows = self
-            .look(
-                "SELECT pg_catalog.current_setting('max_locks_per_transaction')::int8 * \
-                 (pg_catalog.current_setting('max_connections')::int8 \
-                 + pg_catalog.current_setting('max_prepared_transactions')::int8)"
-                    .into(),
-            )
-            .await?;
-        Ok(rows.first().and_then(|row| cell(row, 0).parse().ok()))
     }
 }

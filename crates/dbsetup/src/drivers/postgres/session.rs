@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
     /// Whether the server takes no changes.
     standby: bool,
+    /// How many entries the server's lock table has.
+    pub(super) lock_slots: Option<u64>,
 }
 
 /// Opens a connection, waiting for a full server to have room.
@@ -182,6 +184,7 @@ impl Session {
             watches_client: false,
             found: None,
             standby: false,
+            lock_slots: None,
         };
         let facts = session.facts().await?;
         if session.about.capabilities.pooled.is_none() && facts.get(5).cloned().flatten() != Some(probe) {
@@ -205,7 +208,10 @@ impl Session {
             "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.version(), \
              pg_catalog.current_database(), pg_catalog.current_schema(), pg_catalog.pg_backend_pid(), \
              pg_catalog.current_setting('dbsetup.session', true), pg_catalog.pg_is_in_recovery(), \
-             pg_catalog.current_setting('application_name')",
+             pg_catalog.current_setting('application_name'), \
+             pg_catalog.current_setting('max_locks_per_transaction')::int8 \
+             * (pg_catalog.current_setting('max_connections')::int8 \
+             + pg_catalog.current_setting('max_prepared_transactions')::int8)",
         );
         if self.about.capabilities.pooled.is_none() {
             text.push_str(
@@ -245,12 +251,13 @@ impl Session {
             ));
         }
         self.standby = fact(6) == "t";
+        self.lock_slots = fact(8).parse().ok();
         self.about.version = version.split(' ').take(2).collect::<Vec<_>>().join(" ");
         self.about.database = fact(2);
         // Before the configured schema exists nothing is current; it is made with the first table.
         let configured = self.options.schemas.first();
         self.about.schema = facts.get(3).cloned().flatten().or_else(|| configured.cloned());
-        self.watches_client = facts.get(8).is_some_and(Option::is_some);
+        self.watches_client = facts.get(9).is_some_and(Option::is_some);
         self.about.capabilities.session_locks = self.about.capabilities.pooled.is_none();
         if self.about.capabilities.pooled.is_none() {
             // The name as the server has it: it replaces what is not ASCII.

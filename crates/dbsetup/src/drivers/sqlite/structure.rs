@@ -37,10 +37,13 @@ struct Snapshot {
     modules: BTreeSet<String>,
     user_version: String,
     application_id: String,
+    /// Every row of `sqlite_schema`, whatever is done with it: kind, name, table, and whether it is behind a virtual
+    /// table.
+    census: Vec<[String; 4]>,
 }
 
 /// How many statements [`queries`] has.
-const QUERIES: usize = 8;
+const QUERIES: usize = 9;
 
 /// The queries of a [`Snapshot`], in one message.
 fn queries() -> String {
@@ -61,7 +64,9 @@ fn queries() -> String {
          SELECT l.name, l.type, l.wr, l.strict FROM pragma_table_list AS l \
          WHERE l.schema = 'main' AND l.type <> 'shadow' ORDER BY l.name;\
          SELECT m.name FROM pragma_module_list AS m;\
-         PRAGMA main.user_version;PRAGMA main.application_id"
+         PRAGMA main.user_version;PRAGMA main.application_id;\
+         SELECT s.type, s.name, s.tbl_name, s.tbl_name IN ({SHADOWS}) FROM main.sqlite_schema AS s \
+         ORDER BY s.name, s.type"
     )
 }
 
@@ -96,6 +101,8 @@ impl Snapshot {
         let mut number = || next().into_iter().flatten().next().unwrap_or_default();
         snapshot.user_version = number();
         snapshot.application_id = number();
+        drop(number);
+        snapshot.census = next().into_iter().filter_map(|row| row.try_into().ok()).collect();
         snapshot
     }
 
@@ -186,6 +193,34 @@ impl Object {
     }
 }
 
+/// Returns the first row of `sqlite_schema` that nobody accounts for: neither it nor what it hangs on was written or left
+/// out on purpose, and loading what was written does not make it.
+fn unaccounted<'a>(
+    snapshot: &'a Snapshot,
+    copy: &Snapshot,
+    request: &DumpRequest,
+) -> Option<&'a [String; 4]> {
+    let made: BTreeSet<(&str, &str)> =
+        copy.census.iter().map(|[kind, name, ..]| (kind.as_str(), name.as_str())).collect();
+    let left_out = |name: &str| left_out(request).any(|out| out == name);
+    snapshot.census.iter().find(|[kind, name, table, shadow]| {
+        let table = table.to_lowercase();
+        let with_its_table = shadow == "1" && table.match_indices('_').any(|(at, _)| left_out(&table[..at]));
+        !made.contains(&(kind, name))
+            // SQLite's own: counters, statistics, the indexes of constraints.
+            && !name.starts_with("sqlite_")
+            && !left_out(&table)
+            && !with_its_table
+    })
+}
+
+/// The tables that are not written, in lower case: our own, and those that the request names.
+fn left_out(request: &DumpRequest) -> impl Iterator<Item = String> + '_ {
+    let excluded =
+        request.exclude_tables.iter().map(|name| name.strip_prefix("main.").unwrap_or(name).to_lowercase());
+    [META_TABLE, PROGRESS_TABLE].into_iter().map(str::to_owned).chain(excluded)
+}
+
 /// Refuses what SQLite has not.
 fn refuse(request: &DumpRequest) -> Result<(), DbError> {
     let asked_for = |what: &str| Err(failure(DbErrorClass::Configuration, what));
@@ -215,19 +250,14 @@ fn no_module(table: &str, module: &str) -> DbError {
 /// Chooses what is dumped.
 fn choose(snapshot: &mut Snapshot, request: &DumpRequest) -> Result<(), DbError> {
     let unsupported = |what: String| Err(failure(DbErrorClass::Unsupported, what));
-    let excluded: Vec<String> = request
-        .exclude_tables
-        .iter()
-        .map(|name| name.strip_prefix("main.").unwrap_or(name).to_lowercase())
-        .collect();
-    let ours = [META_TABLE, PROGRESS_TABLE];
+    let excluded: BTreeSet<String> = left_out(request).collect();
     let is_ledger = |object: &Object| {
         object.kind == "table"
             && request.ledger.as_ref().is_some_and(|ledger| ledger.name.eq_ignore_ascii_case(&object.name))
     };
     snapshot.keep(|object| {
         let table = object.table.to_lowercase();
-        !ours.contains(&&*table) && !excluded.contains(&table) && !is_ledger(object)
+        !excluded.contains(&table) && !is_ledger(object)
     });
     for object in &snapshot.objects {
         if !matches!(object.kind.as_str(), "table" | "index" | "view" | "trigger") {
@@ -389,10 +419,23 @@ impl Session {
         })?;
         let before = tables.len() - QUERIES;
         let mut copied = Snapshot::of(tables.into_iter().skip(before).collect());
+        let original = request;
         let request = DumpRequest { ledger: request.ledger.clone(), ..DumpRequest::default() };
         choose(&mut copied, &request)?;
         if let Some(what) = snapshot.difference(&copied) {
             return Err(differs(what));
+        }
+        if let Some([kind, name, table, shadow]) = unaccounted(snapshot, &copied, original) {
+            let mut error =
+                failure(DbErrorClass::Unsupported, format!("the {kind} `{name}` cannot be written"));
+            error.notes.push(match (shadow.as_str(), name == table) {
+                ("1", true) => {
+                    "its name is one of those that a virtual table takes for its own tables".into()
+                }
+                ("1", false) => format!("it is on `{table}`, which belongs to a virtual table"),
+                _ => "loading the written structure does not make it".to_owned(),
+            });
+            return Err(error);
         }
         // A view may read what is left out. One that does not work here either is as it was.
         for view in snapshot.objects.iter().filter(|object| object.kind == "view") {

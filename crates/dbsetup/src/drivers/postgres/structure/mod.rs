@@ -21,6 +21,11 @@ mod query;
 mod read;
 mod writer;
 
+#[cfg(test)]
+pub(super) use feature::Feature;
+#[cfg(test)]
+pub(super) use native::Snapshot;
+
 use super::session::Session;
 use crate::driver::{DbError, DumpRequest, Structure, Via};
 

@@ -1,5 +1,6 @@
 //! Creating, dropping and finding databases.
 
+use super::super::census;
 use super::*;
 use crate::driver::DbErrorClass;
 
@@ -183,5 +184,17 @@ async fn every_kind_of_object_is_counted_and_removed() {
     session.commit(&[]).await.expect("right");
     let nothing = LedgerTable { schema: Some("nowhere".into()), ..ledger() };
     assert_eq!(session.user_objects(&nothing, 100).await, Ok(vec![]));
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn the_catalogs_that_are_known_are_those_of_the_server() {
+    let Some(scratch) = Scratch::new("catalogs").await else { return };
+    let mut session = scratch.session().await;
+    let known = census::catalogs_of(session.version).expect("the release is known; else add it to `KNOWN`");
+    let rows = session.look(census::with_oid()).await.expect("right");
+    let found: Vec<String> = rows.iter().map(|row| row[0].clone().expect("a name")).collect();
+    assert_eq!(known, found);
+    session.goodbye().await;
     scratch.done().await;
 }
