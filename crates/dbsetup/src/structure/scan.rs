@@ -105,6 +105,7 @@ pub(super) fn scan(
     while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
+                let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 let site = || site(content, shown, statement.start, width(&statement));
                 let by_other = grantor.next(dialect, &statement.text, site).map_err(not_for_a_grant)?;
                 let verdict =
