@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::difference::{Difference, differences};
 use super::dump::Dump;
+use super::grantor::Roles;
 use super::load;
 use crate::driver::{DbError, DbErrorClass, Driver, DumpRequest, Fingerprint};
 use crate::error::{Error, Kind, Result};
@@ -116,8 +117,9 @@ async fn in_scratch(
     shown: &Path,
     request: &DumpRequest,
 ) -> Result<Fingerprint> {
+    let roles = Roles::of(session.repo().role.as_deref());
     let mut driver = session.open_scratch().await.map_err(not_verified)?;
-    let read = filled(&mut *driver, text, shown, request).await;
+    let read = filled(&mut *driver, text, shown, request, roles).await;
     driver.close().await;
     read
 }
@@ -127,8 +129,9 @@ async fn filled(
     text: &str,
     shown: &Path,
     request: &DumpRequest,
+    roles: Roles,
 ) -> Result<Fingerprint> {
-    load::into_scratch(driver, text, shown)
+    load::into_scratch(driver, text, shown, roles)
         .await
         .map_err(|error| error.note("not verified: the structure does not load into a scratch database"))?;
     Ok(driver.fingerprint(request).await?)

@@ -213,6 +213,7 @@ features! {
     SecurityLabel = "security label",
     ColumnSecurityLabel = "security label on a column",
     Owner = "owner",
+    MultirangeOwner = "owner of a multirange type",
     Privileges = "privileges",
     ColumnPrivileges = "privileges on a column",
     BuiltInOwner = "owner of what the engine makes",

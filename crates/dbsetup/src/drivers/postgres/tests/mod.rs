@@ -5,11 +5,13 @@
 mod attached;
 mod census;
 mod databases;
+mod features;
 mod fingerprints;
 mod indexes;
 mod loads;
 mod locks;
 mod pooler;
+mod relations;
 mod scripts;
 mod structures;
 mod trips;
