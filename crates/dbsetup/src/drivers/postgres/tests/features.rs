@@ -99,10 +99,10 @@ async fn try_all(release: u32, base: &str) -> BTreeSet<Feature> {
         let known = found(&fingerprint, &whole);
         let origin = Origin { server, known, fingerprint, text };
         // What gets through in one database may be what it would be without, there: the other one decides.
-        for feature in
-            features.into_iter().filter(|feature| left.remove(feature) || through.contains_key(feature))
-        {
-            through.remove(&feature);
+        for feature in features {
+            if !left.remove(&feature) && through.remove(&feature).is_none() {
+                continue;
+            }
             let Ok((Structure { text, .. }, _)) = snapshot.write(&mut looking, Some(feature)).await else {
                 by_dump += 1;
                 continue;

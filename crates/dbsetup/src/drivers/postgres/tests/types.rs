@@ -98,7 +98,11 @@ pub(super) async fn round_trip(
             Ok(theirs) => {
                 let restored = restored.dump(&by_pg_dump()).await.expect("right");
                 assert_eq!(only_in(&theirs.text, &restored.text), [""; 0], "pg_dump misses them afterwards");
-                assert_eq!(only_in(&restored.text, &theirs.text), [""; 0], "pg_dump has them only afterwards");
+                assert_eq!(
+                    only_in(&restored.text, &theirs.text),
+                    [""; 0],
+                    "pg_dump has them only afterwards"
+                );
             }
             // It refuses servers that are newer than itself.
             Err(error) => eprintln!("not compared: {error:?}"),
