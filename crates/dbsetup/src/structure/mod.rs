@@ -4,6 +4,7 @@ mod check;
 mod difference;
 mod dump;
 mod format;
+mod grantor;
 mod header;
 mod load;
 mod scan;

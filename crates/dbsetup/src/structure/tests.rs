@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::Kind;
-use crate::event::{Event, Observer, Silent, What};
+use crate::event::{Observer, Silent, What};
 use crate::fake::{FakeDatabase, Fault};
 use crate::ledger::{Progress, meta_key};
 use crate::migration::testing::{repo, state};

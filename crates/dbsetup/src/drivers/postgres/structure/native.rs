@@ -2,6 +2,7 @@
 
 use super::census::{self, Asked, Census};
 use super::compose::compose;
+use super::feature::Feature;
 use super::filter;
 use super::guard;
 use super::presence::{self, Empty};
@@ -18,23 +19,47 @@ const TRIES: u32 = 4;
 
 /// Returns the structure as text.
 pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
-    let facts = Facts {
-        version: session.version,
-        owners: request.owners,
-        privileges: request.privileges,
-        database: session.about.database.clone(),
-        empty: Empty::default(),
-    };
-    let (census, reading) = steady(session, &facts).await?;
-    let idle = filter::idle(&reading.catalog, request).map_err(|schema| no_schema(&schema))?;
-    let composed = compose(&reading.catalog, request, None).map_err(|refused| cannot_write(&refused))?;
-    let mut notes = idle;
-    notes.extend(composed.notes());
-    notes.extend({
-        let disposition = composed.disposition();
-        census.close(session, &reading.census, &disposition, &|change| composed.writes(change)).await?
-    });
-    Ok(Structure { text: composed.text, notes })
+    Snapshot::read(session, request).await?.write(session, None).await.map(|(structure, _)| structure)
+}
+
+/// What one moment of a database is dumped from.
+pub struct Snapshot<'a> {
+    request: &'a DumpRequest,
+    census: Census,
+    reading: Reading,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Reads everything.
+    pub async fn read(session: &mut Session, request: &'a DumpRequest) -> Result<Self, DbError> {
+        let facts = Facts {
+            version: session.version,
+            owners: request.owners,
+            privileges: request.privileges,
+            empty: Empty::default(),
+        };
+        let (census, reading) = steady(session, &facts).await?;
+        Ok(Self { request, census, reading })
+    }
+
+    /// Writes everything but `off`, which only tests leave out; and returns what the schema has of the register.
+    pub async fn write(
+        &self,
+        session: &mut Session,
+        off: Option<Feature>,
+    ) -> Result<(Structure, Vec<Feature>), DbError> {
+        let catalog = &self.reading.catalog;
+        let mut notes = filter::idle(catalog, self.request).map_err(|schema| no_schema(&schema))?;
+        let composed = compose(catalog, self.request, off).map_err(|refused| cannot_write(&refused))?;
+        notes.extend(composed.notes());
+        notes.extend({
+            let disposition = composed.disposition();
+            let writes = |change: &_| composed.writes(change);
+            self.census.close(session, &self.reading.census, &disposition, &writes).await?
+        });
+        let features = composed.features();
+        Ok((Structure { text: composed.text, notes }, features))
+    }
 }
 
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
@@ -65,13 +90,14 @@ async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading
             Err(unread) => return Err(unread.error),
         }
     }
-    Err(failure.unwrap_or_else(|| {
-        let message = "other sessions keep changing the catalogs while the structure is read";
-        advised(
-            own(DbErrorClass::Serialization, message),
-            "wait for their data definition to end, then dump again",
-        )
-    }))
+    let message = "other sessions keep changing the catalogs while the structure is read";
+    let mut error = advised(
+        own(DbErrorClass::Serialization, message),
+        "wait for their data definition to end, then dump again",
+    );
+    // Were it no race after all, this is what somebody has to know.
+    error.notes.extend(failure.map(|failure| format!("the last reading failed: {}", failure.message)));
+    Err(error)
 }
 
 fn no_schema(pattern: &str) -> DbError {

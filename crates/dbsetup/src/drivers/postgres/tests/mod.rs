@@ -5,6 +5,7 @@
 mod attached;
 mod census;
 mod databases;
+mod features;
 mod fingerprints;
 mod indexes;
 mod loads;

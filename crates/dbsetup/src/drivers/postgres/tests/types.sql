@@ -104,6 +104,10 @@ CREATE AGGREGATE app.sorted(float8 ORDER BY anyelement) (SFUNC = ordered_set_tra
 CREATE AGGREGATE app.hypo(VARIADIC "any" ORDER BY VARIADIC "any") (SFUNC = ordered_set_transition_multi,
     STYPE = internal, FINALFUNC = rank_final, FINALFUNC_EXTRA, HYPOTHETICAL);
 CREATE AGGREGATE app.big(integer) (SFUNC = int4larger, STYPE = integer, SORTOP = >);
+CREATE FUNCTION app.final_extra(bigint[], integer) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 1.0';
+CREATE AGGREGATE app.extra(integer) (SFUNC = int4_avg_accum, STYPE = bigint[], FINALFUNC = app.final_extra,
+    FINALFUNC_EXTRA, INITCOND = '{0,0}', MSFUNC = int4_avg_accum, MINVFUNC = int4_avg_accum_inv, MSTYPE = bigint[],
+    MFINALFUNC = app.final_extra, MFINALFUNC_EXTRA, MINITCOND = '{0,0}');
 COMMENT ON AGGREGATE app.star(*) IS 'star';
 COMMENT ON AGGREGATE app.hypo(VARIADIC "any" ORDER BY VARIADIC "any") IS 'hypo';
 -- operators

@@ -56,7 +56,7 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
              WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped \
              AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') \
              OR c.relkind IN ('i', 'I') AND COALESCE(a.attstattarget, -1) >= 0) \
-             AND {} ORDER BY a.attrelid, a.attnum",
+             AND {}",
             facts.either(14, "a.attcompression", "''"),
             in_user_schema("c.relnamespace")
         ),
@@ -71,10 +71,10 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         name: row.text(),
         type_name: row.text(),
         not_null: row.flag(),
-        identity: row.letter(),
-        generated: row.letter(),
-        storage: row.letter(),
-        compression: row.letter(),
+        identity: row.letter_of("pg_attribute.attidentity", "ad"),
+        generated: row.letter_of("pg_attribute.attgenerated", "sv"),
+        storage: row.letter_of("pg_attribute.attstorage", "empx"),
+        compression: row.letter_of("pg_attribute.attcompression", "lp"),
         statistics: row.number(),
         is_local: row.flag(),
         options: row.list(),
