@@ -9,8 +9,8 @@ use super::object::{
     access_method, aggregate, built_in, cast, collation, column, comment, constraint, conversion, data_type,
     default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
     function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
-    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
-    text_search, transform, trigger, view,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, text_search,
+    transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -40,7 +40,8 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
-    pub tables: table::Tables,
+    /// The storage parameters of TOAST tables, by their own identifiers.
+    pub toast_options: HashMap<Oid, Vec<String>>,
     pub foreign_tables: foreign_table::ForeignTables,
     pub inherits: inherit::Inherits,
     pub defaults: default::Defaults,

@@ -52,7 +52,8 @@ pub fn queries(_: &Facts) -> Vec<Query> {
              CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END, \
              CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, \
              CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END \
-             FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind <> 't' AND {}",
+             FROM pg_catalog.pg_class c WHERE c.oid >= 16384 \
+             AND CASE WHEN c.relkind = 't' THEN c.reloptions IS NOT NULL ELSE {} END",
             in_user_schema("c.relnamespace")
         ),
         take,
@@ -78,7 +79,12 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         partition_key: row.maybe(),
         partition_bound: row.maybe(),
     };
-    catalog.relations.insert(oid, relation);
+    // Of a TOAST table only its parameters are of interest.
+    if relation.kind == 't' {
+        catalog.toast_options.insert(oid, relation.options);
+    } else {
+        catalog.relations.insert(oid, relation);
+    }
 }
 
 impl Catalog {

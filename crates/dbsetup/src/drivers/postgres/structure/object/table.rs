@@ -1,7 +1,5 @@
 //! Tables of every kind: plain, partitioned, typed, foreign.
 
-use std::collections::HashMap;
-
 use super::default::Handed;
 use super::relation::Relation;
 use super::{
@@ -11,13 +9,6 @@ use super::{
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
 
-/// What tables have besides what every relation has.
-#[derive(Debug, Default)]
-pub struct Tables {
-    /// The storage parameters of TOAST tables, by their own identifiers.
-    toast_options: HashMap<Oid, Vec<String>>,
-}
-
 impl Catalog {
     /// Whether a relation is a table of any kind.
     pub fn is_table(&self, oid: Oid) -> bool {
@@ -25,15 +16,9 @@ impl Catalog {
     }
 }
 
+/// Tables are among the relations.
 fn queries(_: &Facts) -> Vec<Query> {
-    vec![Query::new(
-        "SELECT c.oid, c.reloptions FROM pg_catalog.pg_class c \
-         WHERE c.oid >= 16384 AND c.relkind = 't' AND c.reloptions IS NOT NULL",
-        |catalog, row| {
-            let oid = row.oid();
-            catalog.tables.toast_options.insert(oid, row.list());
-        },
-    )]
+    Vec::new()
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -151,7 +136,7 @@ pub fn parameters(catalog: &Catalog, relation: &Relation, writer: &mut Writer) -
     if !relation.options.is_empty() && writer.on(Feature::TableOption) {
         all.push(options::storage("", &relation.options));
     }
-    if let Some(toast) = catalog.tables.toast_options.get(&relation.toast)
+    if let Some(toast) = catalog.toast_options.get(&relation.toast)
         && writer.on(Feature::ToastOption)
     {
         all.push(options::storage("toast.", toast));
