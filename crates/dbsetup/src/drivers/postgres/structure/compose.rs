@@ -9,6 +9,7 @@ use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
 use super::object;
+use super::object::built_in::Change;
 use super::object::part::Parts;
 use super::order::{self, Block, Part, Resolver};
 use super::writer::{Refused, Writer};
@@ -119,8 +120,13 @@ impl Composed<'_> {
         }
         // Users have one such object, the schema `public`, of which all is written that is of any other.
         let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
-        let is_of_built_in = matches!(change.aspect, Aspect::Owner | Aspect::Privileges);
-        is_written || is_of_built_in && self.writer.has_written(object::built_in::change_of(change.address))
+        let written = |of| self.writer.has_written(object::built_in::change_of(change.address, of));
+        is_written
+            || match change.aspect {
+                Aspect::Owner => written(Change::Owner),
+                Aspect::Privileges => written(Change::Privileges),
+                Aspect::Comment | Aspect::Label => false,
+            }
     }
 
     /// What the text has, of the features that this schema has.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Query, Rank, Step, Writer, class,
+    Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
 };
 use super::{owner, privilege};
 use crate::drivers::postgres::structure::address::FIRST_USER_OID;
@@ -21,12 +21,22 @@ pub struct GivenAway {
 
 pub type AllGivenAway = HashMap<Address, GivenAway>;
 
-/// Marks the catalog of a node that makes nothing.
-const CHANGE: u32 = 1 << 31;
+/// What was changed; as a mark on the catalog of a node that makes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Owner = 1 << 30,
+    Privileges = 1 << 31,
+}
 
-/// Returns the address of the node for the changes of an object that something else makes.
-pub fn change_of(address: Address) -> Address {
-    Address::new(address.class | CHANGE, address.oid)
+/// Returns the address of the node for a change of an object that something else makes.
+pub fn change_of(address: Address, change: Change) -> Address {
+    Address::new(address.class | change as Oid, address.oid)
+}
+
+/// Returns the object that a node changes.
+fn changed(node: &Node) -> Address {
+    let marks = Change::Owner as Oid | Change::Privileges as Oid;
+    Address::new(node.address.class & !marks, node.address.oid)
 }
 
 fn queries(facts: &Facts) -> Vec<Query> {
@@ -75,13 +85,23 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let given_away = catalog.given_away.get(&address);
         let named = given_away.map(|given| (given.kind.as_str(), given.identity.as_str()));
         let Some((kind, identity)) = named.or_else(|| catalog.privileges.identity(address)) else { continue };
-        let key = Key::new(Rank::BuiltIn, [kind, identity]);
-        let node = Node::new(change_of(address), key, statement_kind(kind), identity, write);
-        if let Some(extension) = extension {
-            let extension = Address::new(class::EXTENSION, *extension);
-            graph.part(node.address, extension);
-            graph.add(Node { after: vec![extension], ..node });
-        } else {
+        let node = |change, write| {
+            // Privileges follow the owner.
+            let key =
+                Key::new(Rank::BuiltIn, [kind, identity, if change == Change::Owner { "1" } else { "2" }]);
+            Node::new(change_of(address, change), key, statement_kind(kind), identity, write)
+        };
+        if given_away.is_some() {
+            graph.add(node(Change::Owner, write_owner));
+        }
+        if catalog.privileges.identity(address).is_some() {
+            let mut node = node(Change::Privileges, write_privileges);
+            node.after = vec![change_of(address, Change::Owner)];
+            if let Some(extension) = extension {
+                let extension = Address::new(class::EXTENSION, *extension);
+                graph.part(node.address, extension);
+                node.after.push(extension);
+            }
             graph.add(node);
         }
     }
@@ -113,11 +133,12 @@ fn statement_kind(kind: &str) -> &'static str {
     KINDS.iter().find(|(own, _)| *own == kind).map_or("TABLE", |(_, words)| words)
 }
 
-fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
-    let node = step.node;
-    let address = Address::new(node.address.class & !CHANGE, node.address.oid);
-    if let Some(given_away) = catalog.given_away.get(&address) {
-        owner::give(node, &given_away.owner, Feature::BuiltInOwner, writer);
+fn write_owner(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+    if let Some(given_away) = catalog.given_away.get(&changed(step.node)) {
+        owner::give(step.node, &given_away.owner, Feature::BuiltInOwner, writer);
     }
-    privilege::write_of_built_in(catalog, node, address, writer);
+}
+
+fn write_privileges(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+    privilege::write_of_built_in(catalog, step.node, changed(step.node), writer);
 }

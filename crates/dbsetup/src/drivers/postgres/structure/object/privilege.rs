@@ -217,7 +217,7 @@ fn write_all(
                 }
             }
             Err(grantor) => {
-                writer.refuse(noun, format!("`{grantor}` has granted what was not granted to it"))
+                writer.refuse(noun, format!("`{grantor}` has granted what was not granted to it"));
             }
         }
         if grants.column == 0 {
