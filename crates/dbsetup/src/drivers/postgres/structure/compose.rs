@@ -9,7 +9,6 @@ use super::feature::Feature;
 use super::filter::{self, Excluded};
 use super::node::{Graph, Node, Step};
 use super::object;
-use super::object::built_in::Change;
 use super::object::part::Parts;
 use super::order::{self, Block, Part, Resolver};
 use super::writer::{Refused, Writer};
@@ -120,13 +119,8 @@ impl Composed<'_> {
         }
         // Users have one such object, the schema `public`, of which all is written that is of any other.
         let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
-        let written = |of| self.writer.has_written(object::built_in::change_of(change.address, of));
-        is_written
-            || match change.aspect {
-                Aspect::Owner => written(Change::Owner),
-                Aspect::Privileges => written(Change::Privileges),
-                Aspect::Comment | Aspect::Label => false,
-            }
+        let privileges = object::built_in::change_of(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(privileges)
     }
 
     /// What the text has, of the features that this schema has.

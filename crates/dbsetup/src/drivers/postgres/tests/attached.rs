@@ -174,8 +174,7 @@ async fn owners_and_privileges_come_back_as_they_were_and_only_when_they_are_wan
     assert_order(
         &dump,
         &[
-            "ALTER FUNCTION pg_catalog.pg_reload_conf() OWNER TO dbsetup_own;",
-            "REVOKE ALL ON FUNCTION pg_catalog.pg_reload_conf() FROM dbsetup_own;",
+            "GRANT ALL ON FUNCTION pg_catalog.pg_reload_conf() TO dbsetup_bob;",
             "ALTER DEFAULT PRIVILEGES FOR ROLE",
         ],
     );
