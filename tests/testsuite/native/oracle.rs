@@ -209,7 +209,7 @@ mod tests {
         let swapped = ORIGINAL.replace("    i integer,\n    j integer", "    j integer,\n    i integer");
         assert!(verdict(&swapped, &swapped).check().is_ok());
         let verdict = verdict(&swapped, ORIGINAL);
-        assert!(verdict.check().is_err_and(|why| why.contains("1 of 3") && why.contains("Name") == false));
+        assert!(verdict.check().is_err_and(|why| why.contains("1 of 3") && why.contains("a; Type: TABLE")));
         assert_eq!(verdict.our_lines, 4);
     }
 

@@ -1,9 +1,9 @@
 //! Everything that a dump has read. Families of objects fill their own fields, and look names up in those of others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::address::{Address, Oid, class};
-use super::cells::Cells;
+use super::cells::{Cells, Unknown};
 use super::name;
 use super::object::{
     access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type, default,
@@ -27,6 +27,8 @@ pub struct Depend {
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub facts: Facts,
+    /// Letters that no release had when this was written.
+    pub unknown: BTreeSet<Unknown>,
     pub depends: Vec<Depend>,
     /// Members of extensions, and their extension.
     pub members: HashMap<Address, Oid>,
@@ -126,6 +128,13 @@ impl Catalog {
         }
     }
 
+    /// Puts in order what comes in the order of the server's storage.
+    pub fn arrange(&mut self) {
+        for columns in self.columns.values_mut() {
+            columns.sort_unstable_by_key(|column| column.number);
+        }
+    }
+
     /// Whether an extension makes the object.
     pub fn is_member(&self, address: Address) -> bool {
         self.members.contains_key(&address)
@@ -163,7 +172,11 @@ pub fn queries(_: &Facts) -> Vec<Query> {
 }
 
 fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
-    let depend = Depend { from: row.address(), to: row.address(), kind: row.letter() };
+    let depend = Depend {
+        from: row.address(),
+        to: row.address(),
+        kind: row.letter_of("pg_depend.deptype", "naiePSxp"),
+    };
     operator_family::depend(catalog, &depend);
     match depend.kind {
         'e' if depend.to.class == class::EXTENSION => {

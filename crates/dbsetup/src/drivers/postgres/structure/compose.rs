@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::address::{Address, class};
 use super::catalog::Catalog;
+use super::cells::Unknown;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
@@ -46,6 +47,13 @@ pub fn compose<'a>(
     request: &DumpRequest,
     off: Option<Feature>,
 ) -> Result<Composed<'a>, Vec<Refused>> {
+    if !catalog.unknown.is_empty() {
+        let refused = |unknown: &Unknown| Refused {
+            noun: unknown.column.to_owned(),
+            why: format!("`{}` is a letter that this version of the program does not know", unknown.letter),
+        };
+        return Err(catalog.unknown.iter().map(refused).collect());
+    }
     let mut graph = Graph::default();
     for family in object::FAMILIES {
         (family.nodes)(catalog, &mut graph);

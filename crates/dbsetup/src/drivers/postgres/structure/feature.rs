@@ -11,9 +11,11 @@ macro_rules! features {
 
         impl Feature {
             /// All of them.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// What it is, in words.
+            #[cfg(test)]
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*

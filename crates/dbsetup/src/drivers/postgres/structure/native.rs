@@ -36,7 +36,6 @@ impl<'a> Snapshot<'a> {
             version: session.version,
             owners: request.owners,
             privileges: request.privileges,
-            database: session.about.database.clone(),
             empty: Empty::default(),
         };
         let (census, reading) = steady(session, &facts).await?;
@@ -91,13 +90,14 @@ async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading
             Err(unread) => return Err(unread.error),
         }
     }
-    Err(failure.unwrap_or_else(|| {
-        let message = "other sessions keep changing the catalogs while the structure is read";
-        advised(
-            own(DbErrorClass::Serialization, message),
-            "wait for their data definition to end, then dump again",
-        )
-    }))
+    let message = "other sessions keep changing the catalogs while the structure is read";
+    let mut error = advised(
+        own(DbErrorClass::Serialization, message),
+        "wait for their data definition to end, then dump again",
+    );
+    // Were it no race after all, this is what somebody has to know.
+    error.notes.extend(failure.map(|failure| format!("the last reading failed: {}", failure.message)));
+    Err(error)
 }
 
 fn no_schema(pattern: &str) -> DbError {

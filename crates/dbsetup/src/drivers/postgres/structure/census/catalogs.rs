@@ -97,8 +97,14 @@ fn column(text: &str) -> Option<Column> {
     Some(Column {
         name: words.next()?.to_owned(),
         readable: words.next()? == "r",
-        type_name: words.next()?.to_owned(),
+        type_name: unquoted(words.next()?),
     })
+}
+
+/// Where a role or a database has `quote_all_identifiers`, the names of types come in quotes too. `"char"` always does:
+/// it is another type than `char`.
+fn unquoted(type_name: &str) -> String {
+    if type_name.starts_with("\"char\"") { type_name.to_owned() } else { type_name.replace('"', "") }
 }
 
 /// Returns catalogs as a server would tell of them, for tests: `pg_class 1259 oid:oid relname:name`.
@@ -132,5 +138,13 @@ mod tests {
         assert!(catalog.readable("oid").is_some());
         assert!(catalog.has("subconninfo") && catalog.readable("subconninfo").is_none());
         assert_eq!(catalog.columns[2].type_name, "double precision");
+    }
+
+    #[test]
+    fn a_type_is_the_same_where_all_names_are_quoted() {
+        let types =
+            [r#"oid r "oid""#, r#"kind r "char""#, "names r text[]", r#"acl r "aclitem"[]"#].map(column);
+        let names: Vec<String> = types.into_iter().flatten().map(|column| column.type_name).collect();
+        assert_eq!(names, ["oid", r#""char""#, "text[]", "aclitem[]"]);
     }
 }

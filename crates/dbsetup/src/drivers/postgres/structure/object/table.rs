@@ -6,7 +6,7 @@ use super::default::Handed;
 use super::relation::Relation;
 use super::{
     Address, Catalog, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    column_definition, column_property, constraint, name, not_null, options, relation, sequence,
+    column_definition, column_property, constraint_order, name, not_null, options, relation, sequence,
 };
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
@@ -57,7 +57,7 @@ fn before(catalog: &Catalog, oid: Oid, relation: &Relation) -> Vec<Address> {
     if relation.is_partition || catalog.inherits.parents(oid).is_empty() {
         return Vec::new();
     }
-    let mut before = constraint::ancestors(catalog, oid);
+    let mut before = constraint_order::ancestors(catalog, oid);
     for column in catalog.columns_of(oid) {
         if let Handed::Expression(.., default) = catalog.handed_down(oid, &column.name) {
             before.push(Address::new(class::DEFAULT, default));
