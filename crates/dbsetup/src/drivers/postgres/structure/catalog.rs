@@ -6,7 +6,7 @@ use super::address::{Address, Oid, class};
 use super::cells::{Cells, Unknown};
 use super::name;
 use super::object::{
-    access_method, aggregate, built_in, cast, collation, column, comment, constraint, conversion, data_type,
+    access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type,
     default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
     function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
     privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, text_search,
@@ -80,7 +80,6 @@ pub struct Catalog {
     pub security_labels: label::Labels,
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
-    pub given_away: built_in::AllGivenAway,
     pub default_privileges: default_privileges::AllDefaults,
     /// The names of types that have a comment, a label or privileges.
     pub type_names: HashMap<Oid, String>,

@@ -127,8 +127,8 @@ impl Composed<'_> {
         }
         // Users have one such object, the schema `public`, of which all is written that is of any other.
         let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
-        let is_of_built_in = matches!(change.aspect, Aspect::Owner | Aspect::Privileges);
-        is_written || is_of_built_in && self.writer.has_written(object::built_in::change_of(change.address))
+        let privileges = object::built_in::change_of(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(privileges)
     }
 
     /// What the text has, of the features that this schema has.

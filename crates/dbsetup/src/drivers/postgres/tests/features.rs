@@ -23,16 +23,16 @@ struct Origin {
     text: String,
 }
 
-fn everything() -> DumpRequest {
+pub(super) fn everything() -> DumpRequest {
     DumpRequest { via: Some(Via::Native), owners: true, privileges: true, ..DumpRequest::default() }
 }
 
-async fn session(server: &PostgresServer) -> Session {
+pub(super) async fn session(server: &PostgresServer) -> Session {
     Session::connect(&server.place, &options()).await.expect("the server answers")
 }
 
 /// Loads a text into a new database and returns its fingerprint, or what the load says.
-async fn restored(base: &str, name: &str, text: &str) -> Result<Fingerprint, String> {
+pub(super) async fn restored(base: &str, name: &str, text: &str) -> Result<Fingerprint, String> {
     let to = server(base, name);
     to.drop(Sessions::End).await.expect("an old one can be dropped");
     let create = CreateOptions { template: Some("template0".into()), ..CreateOptions::default() };
@@ -58,7 +58,7 @@ async fn restored(base: &str, name: &str, text: &str) -> Result<Fingerprint, Str
 }
 
 /// The differences from `original`, a line each.
-fn found(original: &Fingerprint, copy: &Fingerprint) -> BTreeSet<String> {
+pub(super) fn found(original: &Fingerprint, copy: &Fingerprint) -> BTreeSet<String> {
     differences(original, copy).iter().map(ToString::to_string).collect()
 }
 

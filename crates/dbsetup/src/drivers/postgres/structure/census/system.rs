@@ -1,7 +1,8 @@
 //! What users changed on objects that came with the server: the schema `public` above all.
 //!
 //! A comment that was taken away leaves no trace, and what a superuser alters in the definition of a built-in object
-//! (`ALTER FUNCTION pg_catalog.… COST`) is the server's set-up and no structure of a database: neither is looked for. Nor are privileges in `information_schema`, of which the server keeps no first state.
+//! (`ALTER FUNCTION pg_catalog.… COST`, its owner) is the server's set-up and no structure of a database: neither is
+//! looked for. Nor are privileges in `information_schema`, of which the server keeps no first state.
 
 use super::catalogs::{Catalog, Catalogs};
 use super::outside::is_outside;
@@ -14,7 +15,7 @@ use crate::drivers::postgres::structure::address::class;
 /// What of an object was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Aspect {
-    /// Its owner. Looked for only when owners are asked for.
+    /// Its owner: of `public` alone, and only when owners are asked for.
     Owner,
     /// Its privileges. Looked for only when privileges are asked for.
     Privileges,
@@ -62,13 +63,11 @@ const LARGE_OBJECT: u32 = 2613;
 pub fn query(catalogs: &Catalogs, asked: Asked) -> String {
     let mut parts = vec![comments(), labels()];
     let built_in = catalogs.iter().filter(|catalog| !catalog.shared && !is_outside(&catalog.name));
-    for catalog in built_in {
-        if asked.owners {
-            parts.extend(owners(catalog, catalogs.major));
-        }
-        if asked.privileges {
-            parts.extend(privileges(catalog));
-        }
+    if asked.owners {
+        parts.push(owner_of_public(catalogs.major));
+    }
+    if asked.privileges {
+        parts.extend(built_in.filter_map(privileges));
     }
     parts.join(" UNION ALL ")
 }
@@ -106,25 +105,15 @@ fn labels() -> String {
     )
 }
 
-/// Objects of a catalog that no longer belong to whom a database begins with.
-fn owners(catalog: &Catalog, major: u32) -> Option<String> {
-    let owner = catalog
-        .columns
-        .iter()
-        .find(|column| column.readable && column.type_name == "oid" && column.name.ends_with("owner"))?;
-    let whose = match catalog.class {
-        class::NAMESPACE if major >= 15 => {
-            format!("CASE x.oid WHEN {PUBLIC} THEN {DATABASE_OWNER} ELSE {FIRST_ROLE} END")
-        }
-        _ => FIRST_ROLE.to_string(),
-    };
-    Some(format!(
-        "SELECT {}, {}::pg_catalog.oid, x.oid, 0 FROM {} x WHERE x.oid < {FIRST_USER_OID} AND x.{} <> {whose}",
+/// The owner of `public`, which is no longer the one that a database begins with.
+fn owner_of_public(major: u32) -> String {
+    let owner = if major >= 15 { DATABASE_OWNER } else { FIRST_ROLE };
+    format!(
+        "SELECT {}, {}::pg_catalog.oid, n.oid, 0 FROM pg_catalog.pg_namespace n \
+         WHERE n.oid = {PUBLIC} AND n.nspowner <> {owner}",
         label(Aspect::Owner),
-        catalog.class,
-        rows::from(catalog),
-        owner.name
-    ))
+        class::NAMESPACE
+    )
 }
 
 /// The letter by which `acldefault` knows the objects of a catalog.
