@@ -160,7 +160,6 @@ features! {
     Collation = "collation",
     CollationDeterminism = "determinism of a collation",
     CollationType = "character type of a collation",
-    CollationRules = "rules of a collation",
     TextSearchParser = "text search parser",
     TextSearchHeadline = "headline function of a text search parser",
     TextSearchTemplate = "text search template",

@@ -5,7 +5,7 @@ use super::*;
 use crate::driver::DbErrorClass;
 
 /// Each kind of relation, with each property.
-const RELATIONS: &str = include_str!("relations.sql");
+pub(super) const RELATIONS: &str = include_str!("relations.sql");
 
 /// Partitions, however they came to be ones.
 const PARTITIONS: &str = include_str!("partitions.sql");

@@ -6,7 +6,7 @@ use super::*;
 use crate::driver::{DbErrorClass, Via};
 
 /// One of each, with each property.
-const KINDS: &str = include_str!("types.sql");
+pub(super) const KINDS: &str = include_str!("types.sql");
 
 /// A language of its own: what a loader of files asks about before it runs them.
 const IN_C: &str = "

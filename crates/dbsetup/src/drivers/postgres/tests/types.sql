@@ -61,6 +61,12 @@ CREATE DOMAIN app.dropped AS app.name DEFAULT NULL;
 CREATE DOMAIN app.other AS app.name DEFAULT 'z';
 CREATE DOMAIN app.of_base AS app.base;
 CREATE DOMAIN app.none_of_base AS app.base DEFAULT NULL;
+-- a collation that only ICU can make, where the server has it
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_collation WHERE collname LIKE '%-x-icu') THEN
+        CREATE COLLATION app.loose (provider = icu, locale = 'de-u-co-phonebk', deterministic = false);
+    END IF;
+END $$;
 -- ranges
 CREATE TYPE app.textrange AS RANGE (SUBTYPE = text, COLLATION = "C");
 CREATE TYPE app.fr AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
