@@ -45,11 +45,7 @@ fn read_line(terminal: &Term, prompt: &str) -> std::io::Result<String> {
                 line.clear();
                 break;
             }
-            Key::Backspace => {
-                if line.pop().is_some() {
-                    terminal.clear_chars(1)?;
-                }
-            }
+            Key::Backspace if line.pop().is_some() => terminal.clear_chars(1)?,
             Key::Char(key) if !key.is_control() => {
                 line.push(key);
                 terminal.write_str(key.encode_utf8(&mut [0; 4]))?;

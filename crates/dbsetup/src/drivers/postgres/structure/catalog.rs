@@ -6,11 +6,11 @@ use super::address::{Address, Oid, class};
 use super::cells::{Cells, Unknown};
 use super::name;
 use super::object::{
-    access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type,
-    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
-    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
-    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, text_search,
-    transform, trigger, view,
+    access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type, default,
+    default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table, function,
+    index, inherit, label, language, operator, operator_class, operator_family, owner, policy, privilege,
+    publication, range, relation, rule, schema, sequence, statistics, subscription, text_search, transform,
+    trigger, view,
 };
 use super::query::{Facts, Query};
 
