@@ -49,7 +49,7 @@ impl Listing {
                 defaults.insert(name.to_owned(), line.to_owned());
                 continue;
             }
-            body.push_str(line);
+            body.push_str(&in_order(line));
             body.push('\n');
         }
         listing.push(heading, &body);
@@ -89,6 +89,16 @@ impl Listing {
     }
 }
 
+/// The parameters of a table stand in the order in which they were set. Ours are written in alphabetical order, so that
+/// two histories give the same bytes.
+fn in_order(line: &str) -> String {
+    let Some(inner) = line.strip_prefix("WITH (") else { return line.to_owned() };
+    let Some((inner, end)) = inner.rsplit_once(')') else { return line.to_owned() };
+    let mut parameters: Vec<&str> = inner.split(", ").collect();
+    parameters.sort_unstable();
+    format!("WITH ({}){end}", parameters.join(", "))
+}
+
 /// Who owns an object is said in its heading too, and again in a statement where it matters.
 fn without_owner(heading: &str) -> String {
     heading.split("; Owner:").next().unwrap_or(heading).to_owned()
@@ -106,24 +116,41 @@ pub struct Verdict {
     our_lines: usize,
     their_lines: usize,
     displaced: (usize, usize),
+    /// Objects that the dump left out and said so.
+    left_out: usize,
     /// Objects that only our way changed, or changed otherwise, with both texts.
     wrong: Vec<String>,
 }
 
-/// Compares the original with what came back through our program and with what came back through pg_dump.
-pub fn judge(original: &Listing, ours: &Listing, theirs: &Listing) -> Verdict {
+/// Compares the original with what came back through our program and with what came back through pg_dump. What the dump
+/// said it `left_out` (`SUBSCRIPTION a`) has to be missing.
+pub fn judge(original: &Listing, ours: &Listing, theirs: &Listing, left_out: &[String]) -> Verdict {
     let (by_us, by_them) = (original.differing(ours), original.differing(theirs));
     let lines = |headings: &BTreeSet<&str>, other: &Listing| {
         headings.iter().map(|heading| different_lines(&original.body(heading), &other.body(heading))).sum()
     };
-    let wrong = by_us
+    let left_out: Vec<String> = left_out.iter().map(|name| name.replace(" FOR ", " ")).collect();
+    let is_left_out = |heading: &str, name: &str| {
+        let (object, rest) = heading.split_once("; Type: ").unwrap_or((heading, ""));
+        let kind = rest.split(';').next().unwrap_or_default();
+        !ours.entries.contains_key(heading) && (object == name || format!("{kind} {object}") == name)
+    };
+    let mut wrong: Vec<String> = by_us
         .iter()
         .filter(|heading| ours.entries.get(**heading) != theirs.entries.get(**heading))
+        .filter(|heading| !left_out.iter().any(|name| is_left_out(heading, name)))
         .map(|heading| {
             format!("{heading}\n--- original\n{}--- restored\n{}", original.body(heading), ours.body(heading))
         })
         .collect();
+    wrong.extend(
+        left_out
+            .iter()
+            .filter(|name| !original.order.iter().any(|heading| is_left_out(heading, name)))
+            .map(|name| format!("{name} was said to be left out and is there, or never was\n")),
+    );
     Verdict {
+        left_out: left_out.len(),
         objects: original.len(),
         lines: original.lines,
         ours: by_us.len(),
@@ -169,13 +196,14 @@ impl fmt::Display for Verdict {
         write!(
             f,
             "{} objects, {} lines; differ after our way: {} objects, {} lines; after pg_dump's own: {} objects, {} \
-             lines; in another place: {} and {}; wrong: {}",
+             lines; left out aloud: {}; in another place: {} and {}; wrong: {}",
             self.objects,
             self.lines,
             self.ours,
             self.our_lines,
             self.theirs,
             self.their_lines,
+            self.left_out,
             self.displaced.0,
             self.displaced.1,
             self.wrong.len(),
@@ -194,7 +222,7 @@ mod tests {
         --\n-- Name: b; Type: TABLE; Schema: public; Owner: me\n--\n\nCREATE TABLE public.b (\n    i integer\n);\n";
 
     fn verdict(ours: &str, theirs: &str) -> Verdict {
-        judge(&Listing::read(ORIGINAL), &Listing::read(ours), &Listing::read(theirs))
+        judge(&Listing::read(ORIGINAL), &Listing::read(ours), &Listing::read(theirs), &[])
     }
 
     #[test]
@@ -202,6 +230,27 @@ mod tests {
         let other = ORIGINAL.replace("abc", "xyz").replace("Owner: me", "Owner: you").replace("=17", "=18");
         let verdict = verdict(&other, ORIGINAL);
         assert_eq!((verdict.objects, verdict.ours, verdict.check()), (3, 0, Ok(())));
+    }
+
+    #[test]
+    fn what_is_left_out_aloud_is_missing_and_nothing_else_is() {
+        let (without, _) = ORIGINAL.split_once("--\n-- Name: b").expect("it is there");
+        let judged = |ours: &str, left_out: &[&str]| {
+            let names: Vec<String> = left_out.iter().map(|name| (*name).to_owned()).collect();
+            let read = |text: &str| Listing::read(text);
+            judge(&read(ORIGINAL), &read(ours), &read(ORIGINAL), &names).check()
+        };
+        assert_eq!(judged(without, &["TABLE b"]), Ok(()));
+        assert!(judged(without, &["TABLE a"]).is_err() && judged(ORIGINAL, &["TABLE b"]).is_err());
+    }
+
+    #[test]
+    fn the_order_of_parameters_is_history() {
+        assert_eq!(
+            in_order("WITH (fillfactor='10', autovacuum=off);"),
+            "WITH (autovacuum=off, fillfactor='10');"
+        );
+        assert_eq!(in_order("SELECT 1"), "SELECT 1");
     }
 
     #[test]

@@ -41,10 +41,22 @@ pub fn dump_of<'a>(
 /// Returns the structure of a database as the program writes it.
 #[track_caller]
 pub fn dump(server: &Server, url: &str, flags: &str, programs: Option<&Path>) -> String {
+    dump_aloud(server, url, flags, programs).0
+}
+
+/// Returns the structure of a database, and the objects that the program says are left out: `SUBSCRIPTION a`.
+#[track_caller]
+pub fn dump_aloud(server: &Server, url: &str, flags: &str, programs: Option<&Path>) -> (String, Vec<String>) {
     let project = project(server, url);
     let run = dump_of(&project, flags, programs).run();
     run.success();
-    run.stdout
+    let left_out = run
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: ")?.split_once(" is left out: "))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    (run.stdout, left_out)
 }
 
 /// Loads a structure into a new database. What the program keeps there for itself is removed again, so that the

@@ -113,12 +113,7 @@ fn a_dump_shows_one_state_of_a_structure_that_changes_or_says_that_it_changes() 
     let wanted = tries(24, 300);
     for round in 0..wanted {
         // From changes without a pause, where hardly a dump can succeed, to few enough that most do.
-        let pause = [
-            Duration::ZERO,
-            Duration::from_millis(20),
-            Duration::from_millis(200),
-            Duration::from_millis(1500),
-        ][round % 4];
+        let pause = [0, 50, 500, 4000].map(Duration::from_millis)[round % 4];
         let changes = Changes::begin(database.url(), pause, round as u64);
         let run = programs::dump_of(&project, "", None).run();
         let count = changes.end();

@@ -14,7 +14,7 @@ fn comes_back(major: u32, database: &str, with_roles: bool) {
         if with_roles { ("--owners --privileges", &[]) } else { ("", &["--no-owner", "--no-privileges"]) };
     let read = |url: &str| Listing::read(&programs::pg_dump(&origin.programs, url, theirs));
 
-    let structure = programs::dump(&origin.server, &original, ours, Some(&origin.programs));
+    let (structure, left_out) = programs::dump_aloud(&origin.server, &original, ours, Some(&origin.programs));
     let restored = programs::load(&origin.server, "ours", &structure);
 
     let by_pg_dump = programs::create(&origin.server, "theirs");
@@ -22,7 +22,7 @@ fn comes_back(major: u32, database: &str, with_roles: bool) {
     let errors = programs::psql(&origin.programs, &by_pg_dump.url(), &text);
 
     let before = read(&original);
-    let verdict = judge(&before, &read(&restored.url()), &read(&by_pg_dump.url()));
+    let verdict = judge(&before, &read(&restored.url()), &read(&by_pg_dump.url()), &left_out);
     let what = if with_roles { "with owners and privileges" } else { "bare" };
     tell(&format!("{database} of {major}, {what}: {verdict}; errors of pg_dump's own way: {errors}"));
     if let Err(why) = verdict.check() {

@@ -105,11 +105,11 @@ pub(super) fn scan(
     while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
+                let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 let site = || site(content, shown, statement.start, width(&statement));
                 let by_other = grantor.next(dialect, &statement.text, site).map_err(not_for_a_grant)?;
                 let verdict =
                     if by_other { Use::Run } else { classify(content, shown, dialect, author, &statement)? };
-                let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 match verdict {
                     _ if made_already => found.skipped.push(number),
                     Use::Run | Use::RunOnce => {

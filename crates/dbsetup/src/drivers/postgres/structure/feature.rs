@@ -11,9 +11,11 @@ macro_rules! features {
 
         impl Feature {
             /// All of them.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// What it is, in words.
+            #[cfg(test)]
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -212,10 +214,8 @@ features! {
     SecurityLabel = "security label",
     ColumnSecurityLabel = "security label on a column",
     Owner = "owner",
-    MultirangeOwner = "owner of a multirange type",
     Privileges = "privileges",
     ColumnPrivileges = "privileges on a column",
-    BuiltInOwner = "owner of what the engine makes",
     BuiltInPrivileges = "privileges on what the engine or an extension makes",
     GrantOption = "right to grant on",
     Grantor = "role that has granted",

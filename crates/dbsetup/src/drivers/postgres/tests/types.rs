@@ -13,7 +13,6 @@ const IN_C: &str = "
     create function app.handler() returns language_handler language c as '$libdir/plpgsql', 'plpgsql_call_handler';
     create language own_handler handler app.handler";
 
-/// The parts of [`KINDS`] that a release knows.
 fn kinds(release: u32) -> String {
     known(KINDS, release)
 }

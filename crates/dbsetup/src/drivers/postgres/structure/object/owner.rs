@@ -16,7 +16,7 @@ pub struct Owners {
 const OF_PUBLIC: &str = "pg_database_owner";
 
 /// The catalogs whose objects have owners: their identifier, name, and column.
-pub const OWNED: [(u32, &str, &str); 16] = [
+const OWNED: [(u32, &str, &str); 16] = [
     (class::FUNCTION, "pg_proc", "proowner"),
     (class::TYPE, "pg_type", "typowner"),
     (class::NAMESPACE, "pg_namespace", "nspowner"),
@@ -100,7 +100,7 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
     if node.address.class == class::RELATION && goes_along().is_some() {
         return;
     }
-    give(node, owner, Feature::Owner, writer);
+    writer.statement(Feature::Owner, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
     give_multirange(catalog, node, writer);
 }
 
@@ -117,11 +117,6 @@ fn give_multirange(catalog: &Catalog, node: &Node, writer: &mut Writer) {
                  ALTER TYPE {multirange} OWNER TO {owner}; END IF; END"
             ))
         );
-        writer.statement(Feature::MultirangeOwner, statement);
+        writer.statement(Feature::Owner, statement);
     }
-}
-
-/// Writes the statement that gives an object to a role.
-pub fn give(node: &Node, owner: &str, feature: Feature, writer: &mut Writer) {
-    writer.statement(feature, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
 }
