@@ -120,7 +120,7 @@ fn statements(at: usize) -> String {
          CREATE UNIQUE INDEX ON t{at} (name, state) WHERE state > 0;\n\
          COMMENT ON TABLE t{at} IS 'table {at}';\n"
     );
-    if at % 10 == 0 {
+    if at.is_multiple_of(10) {
         text += &format!("CREATE VIEW v{at} AS SELECT id, lower(name) AS name FROM t{at} WHERE state = 1;\n");
         text += &format!(
             "CREATE FUNCTION f{at}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;\n\

@@ -206,3 +206,22 @@ fn other_words_for_the_same_are_no_drift_and_other_things_are() {
         .code(3)
         .stderr_lacks("catalogs");
 }
+
+/// What a database has of its own accord is proved; what a file brings from elsewhere has to be trusted.
+#[test]
+fn functions_in_c_are_dumped_and_proved_and_load_only_from_a_trusted_file() {
+    let Some(_) = postgres::server() else { return };
+    let in_c = "create function own_handler() returns language_handler language c as '$libdir/plpgsql', \
+                'plpgsql_call_handler';";
+    let project = migrated(Postgres, in_c);
+    project.run("dump --verify").success().stderr_contains("has been verified");
+    assert!(project.read(FILE).contains("LANGUAGE c"));
+    project.run("drop --yes").success();
+    project
+        .run("setup")
+        .code(2)
+        .stderr_contains("has no business in a structure file")
+        .stderr_contains("load --trust-file");
+    project.run("load --trust-file").success();
+    project.run("dump --check").success();
+}

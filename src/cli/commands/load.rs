@@ -19,6 +19,12 @@ pub struct Load {
     /// Empty the database first, under the rules of `drop`.
     #[arg(long, conflicts_with = "skip_if_loaded")]
     force: bool,
+
+    /// Run what reaches beyond the database too: functions in C, untrusted languages, programs, files of the server.
+    ///
+    /// Only for a file whose author may do on the server whatever you may.
+    #[arg(long)]
+    trust_file: bool,
 }
 
 impl Load {
@@ -28,7 +34,12 @@ impl Load {
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let dry_run = task.options.dry_run;
-        let request = LoadRequest { skip_if_loaded: self.skip_if_loaded, force: self.force, dry_run };
+        let request = LoadRequest {
+            skip_if_loaded: self.skip_if_loaded,
+            force: self.force,
+            dry_run,
+            trusted: self.trust_file,
+        };
         let outcome = structure::load(task.session, &request).await?;
         let path = task.repo.shown(&task.repo.structure);
         let emptied = if self.force { "empty the database and " } else { "" };

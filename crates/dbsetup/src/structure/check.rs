@@ -36,7 +36,7 @@ pub async fn check(session: &mut Session<'_>, dump: &Dump) -> Result<Verdict> {
     let Some(differing) = wording::differences(session.server().dialect(), present, &dump.text) else {
         return Ok(Verdict::Stale(Vec::new()));
     };
-    let found = match compare_text(session, present, &dump.shown, &dump.request).await {
+    let found = match compare_text(session, present, &dump.shown, &dump.request, false).await {
         Ok(found) => found,
         Err(error) if matches!(error.kind(), Kind::Unreachable | Kind::Locked) => return Err(error),
         Err(error) => {

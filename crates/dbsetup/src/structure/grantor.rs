@@ -6,17 +6,25 @@
 use crate::error::Site;
 use crate::sql::{self, Dialect};
 
-/// Whether a file may take roles.
+/// How far a file is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Roles {
-    ForGrants,
-    Never,
+pub(super) enum Trust {
+    /// As far as whoever loads it: it may run anything that they may.
+    Everything,
+    /// It may take a role for a grant, and must not reach beyond the database.
+    Grants,
+    /// It must not reach beyond the database.
+    Nothing,
 }
 
-impl Roles {
-    /// What a repo with that role lets a file do.
-    pub(super) fn of(role: Option<&str>) -> Self {
-        if role.is_some() { Self::Never } else { Self::ForGrants }
+impl Trust {
+    /// How far a file goes in a repo with that role, unless it is trusted explicitly.
+    pub(super) fn of(role: Option<&str>, explicitly: bool) -> Self {
+        match role {
+            _ if explicitly => Self::Everything,
+            Some(_) => Self::Nothing,
+            None => Self::Grants,
+        }
     }
 }
 
@@ -35,8 +43,8 @@ pub(super) enum Grantor {
 }
 
 impl Grantor {
-    pub(super) fn new(roles: Roles) -> Self {
-        if roles == Roles::ForGrants { Self::Own } else { Self::Fixed }
+    pub(super) fn new(trust: Trust) -> Self {
+        if trust == Trust::Grants { Self::Own } else { Self::Fixed }
     }
 
     /// Goes on to a statement at `site`. Returns whether it is a part of such a grant.
@@ -92,7 +100,7 @@ mod tests {
     use crate::sql::Location;
 
     /// The first statement that is refused, by its number, and otherwise which ones are parts of grants by others.
-    fn read(roles: Roles, statements: &[&str]) -> Result<Vec<bool>, u64> {
+    fn read(roles: Trust, statements: &[&str]) -> Result<Vec<bool>, u64> {
         let mut grantor = Grantor::new(roles);
         let mut parts = Vec::new();
         let number = |site: Site| site.at.line;
@@ -107,7 +115,7 @@ mod tests {
     #[test]
     fn a_role_may_be_taken_for_one_grant_on_an_object() {
         let file = ["create table t ()", "set role a", "grant select on t to b", "reset role", "select 1"];
-        assert_eq!(read(Roles::ForGrants, &file), Ok(vec![false, true, true, true, false]));
+        assert_eq!(read(Trust::Grants, &file), Ok(vec![false, true, true, true, false]));
         let twice = [
             "SET ROLE \"A\"",
             "REVOKE ALL ON t FROM b",
@@ -116,7 +124,7 @@ mod tests {
             "GRANT ALL ON t TO c",
             "RESET ROLE",
         ];
-        assert_eq!(read(Roles::ForGrants, &twice), Ok(vec![true; 6]));
+        assert_eq!(read(Trust::Grants, &twice), Ok(vec![true; 6]));
     }
 
     #[test]
@@ -130,19 +138,19 @@ mod tests {
             &["set role a", "grant select on t to b"],
             &["set role a"],
         ] {
-            assert_eq!(read(Roles::ForGrants, file), Err(1), "{file:?}");
+            assert_eq!(read(Trust::Grants, file), Err(1), "{file:?}");
         }
     }
 
     #[test]
     fn other_ways_to_another_role_are_not_looked_at_here() {
         let file = ["set session authorization a", "set \"role\" = a", "set local role a", "reset role"];
-        assert_eq!(read(Roles::ForGrants, &file), Ok(vec![false; 4]));
+        assert_eq!(read(Trust::Grants, &file), Ok(vec![false; 4]));
     }
 
     #[test]
     fn no_role_is_taken_where_the_repo_names_one() {
         let file = ["set role a", "grant select on t to b", "reset role"];
-        assert_eq!(read(Roles::of(Some("app")), &file), Ok(vec![false; 3]));
+        assert_eq!(read(Trust::of(Some("app")), &file), Ok(vec![false; 3]));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::format::{self, Author};
-use super::grantor::Roles;
+use super::grantor::Trust;
 use super::scan::{self, NewerSetting, Scan};
 use crate::driver::{DbError, Driver, LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
@@ -35,6 +35,8 @@ pub struct LoadRequest {
     pub force: bool,
     /// Only plan.
     pub dry_run: bool,
+    /// The file may reach beyond the database: run programs, read files of the server, change roles.
+    pub trusted: bool,
 }
 
 /// What came of it.
@@ -70,7 +72,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
-            None => return planned(session, author),
+            None => return planned(session, author, request),
         }
     } else {
         session.inspect().await?
@@ -91,7 +93,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         if !request.force && inspection.state.meta(meta_key::LOADING).is_none() {
             refuse_objects(session, &inspection.choice.table).await?;
         }
-        return planned(session, author);
+        return planned(session, author, request);
     }
     let ledger = inspection.choice.table;
     let keys = keys(&ledger, request.force);
@@ -102,21 +104,21 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         lock::release_all(session, &keys).await?;
         return Ok(skipped(session, reason));
     }
-    let statements = fill(session, &inspection, author, request.force).await?;
+    let statements = fill(session, &inspection, author, request).await?;
     lock::release_all(session, &keys).await?;
     // What the file set for its own session is not handed on to anything that follows.
     session.close().await;
     Ok(LoadOutcome::Loaded { statements })
 }
 
-fn planned(session: &Session<'_>, author: Author) -> Result<LoadOutcome> {
+fn planned(session: &Session<'_>, author: Author, request: &LoadRequest) -> Result<LoadOutcome> {
     let repo = session.repo();
     let found = scan::scan(
         Content::File(&repo.structure),
         &repo.shown(&repo.structure),
         session.server().dialect(),
         author,
-        Roles::of(repo.role.as_deref()),
+        Trust::of(repo.role.as_deref(), request.trusted),
     )?;
     Ok(LoadOutcome::Loaded { statements: found.statements })
 }
@@ -161,7 +163,7 @@ pub async fn load_into_empty(session: &mut Session<'_>, ledger: &LedgerTable) ->
     lock::acquire(session, &key).await?;
     let inspection = session.inspect().await?;
     if already_there(&inspection).is_none() {
-        fill(session, &inspection, author, false).await?;
+        fill(session, &inspection, author, &LoadRequest::default()).await?;
     }
     lock::release(session, &key).await?;
     session.close().await;
@@ -178,7 +180,7 @@ async fn fill(
     session: &mut Session<'_>,
     inspection: &Inspection,
     author: Author,
-    force: bool,
+    request: &LoadRequest,
 ) -> Result<u64> {
     let start = Instant::now();
     let repo = session.repo();
@@ -190,12 +192,12 @@ async fn fill(
         session
             .teller()
             .warn("an earlier load was interrupted half way; it is done again from the start", None);
-    } else if !force {
+    } else if !request.force {
         refuse_objects(session, &ledger).await?;
     }
-    let roles = Roles::of(session.repo().role.as_deref());
+    let trust = Trust::of(session.repo().role.as_deref(), request.trusted);
     let stamp = scan::stamp(&path, &shown)?;
-    let mut found = scan::scan(Content::File(&path), &shown, dialect, author, roles)?;
+    let mut found = scan::scan(Content::File(&path), &shown, dialect, author, trust)?;
     for setting in pass_over_unknown(session.driver().await?, &mut found).await? {
         let (name, path, line) = (setting.name, shown.display(), setting.line);
         let text = format!("`SET {name}` in {path}:{line} is passed over: this server does not know it");
@@ -203,7 +205,7 @@ async fn fill(
     }
     let statements = found.all.take();
     session.teller().tell(What::LoadStarted { path: shown.clone(), bytes: stamp.0 });
-    let empties = force || reload;
+    let empties = request.force || reload;
     let schema = ledger.schema.as_deref().unwrap_or_default();
     // Emptying takes our own tables along, and with them what they say.
     let state = if empties { &LedgerState::default() } else { &inspection.state };
@@ -306,11 +308,11 @@ pub(super) async fn into_scratch(
     driver: &mut dyn Driver,
     text: &str,
     shown: &Path,
-    roles: Roles,
+    trust: Trust,
 ) -> Result<()> {
     let (dialect, content) = (driver.about().dialect, Content::Text(text));
     let author = format::author_of(text);
-    let mut found = scan::scan(content, shown, dialect, author, roles)?;
+    let mut found = scan::scan(content, shown, dialect, author, trust)?;
     pass_over_unknown(driver, &mut found).await?;
     let chunk = if fits(found.relations, driver.lock_capacity().await?) { u64::MAX } else { CHUNK };
     driver.begin(true).await?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::format::Author;
-use super::grantor::{Grantor, Roles};
+use super::grantor::{Grantor, Trust};
 use super::shadows::Shadows;
 use crate::error::{Error, Kind, Result, Site};
 use crate::sql::{self, Dialect, Item, Statement};
@@ -41,6 +41,10 @@ pub(super) struct NewerSetting {
     /// The statement, counted as [`Scan::skipped`] does.
     number: u64,
 }
+
+/// What there is to do about a statement that reaches beyond the database.
+const TRUST_IT: &str =
+    "remove it; or, if you trust whoever wrote the file: `cargo dbsetup load --trust-file`";
 
 /// How much text is kept in memory from the first look to the load.
 const KEPT: usize = 1024 * 1024;
@@ -95,21 +99,24 @@ pub(super) fn scan(
     shown: &Path,
     dialect: Dialect,
     author: Author,
-    roles: Roles,
+    trust: Trust,
 ) -> Result<Scan> {
     let mut splitter = open(content, shown, dialect)?;
     let mut found = Scan { all: Some(Vec::new()), ..Scan::default() };
     let (mut number, mut kept) = (0, 0);
     let mut shadows = Shadows::default();
-    let mut grantor = Grantor::new(roles);
+    let mut grantor = Grantor::new(trust);
     while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
                 let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
                 let site = || site(content, shown, statement.start, width(&statement));
                 let by_other = grantor.next(dialect, &statement.text, site).map_err(not_for_a_grant)?;
-                let verdict =
-                    if by_other { Use::Run } else { classify(content, shown, dialect, author, &statement)? };
+                let verdict = if by_other {
+                    Use::Run
+                } else {
+                    classify(content, shown, dialect, (author, trust), &statement)?
+                };
                 match verdict {
                     _ if made_already => found.skipped.push(number),
                     Use::Run | Use::RunOnce => {
@@ -152,9 +159,7 @@ fn width(statement: &Statement) -> usize {
 
 fn not_for_a_grant(site: Site) -> Error {
     let what = "SET ROLE in a structure file, and not for one GRANT alone";
-    Error::new(Kind::Grammar, what)
-        .at(site)
-        .help("remove it, or run it by itself: `cargo dbsetup run FILE.sql`")
+    Error::new(Kind::Grammar, what).at(site).help(TRUST_IT)
 }
 
 /// Decides what is done with a statement.
@@ -162,7 +167,7 @@ fn classify(
     content: Content<'_>,
     shown: &Path,
     dialect: Dialect,
-    author: Author,
+    (author, trust): (Author, Trust),
     statement: &Statement,
 ) -> Result<Use> {
     let refuse = |what: String, help: &str| {
@@ -176,13 +181,16 @@ fn classify(
             _ => refuse(format!("{word} in a structure file"), "remove it: a load is one transaction"),
         };
     }
-    if let Some(danger) = sql::dangerous_in_structure(dialect, &statement.text) {
+    let danger = || sql::dangerous_in_structure(dialect, &statement.text);
+    if trust != Trust::Everything
+        && let Some(danger) = danger()
+    {
         return refuse(
             format!("{danger} has no business in a structure file"),
             if danger == "PRAGMA writable_schema" {
                 "the shell's `.dump` writes virtual tables like that; load what its `.schema` writes"
             } else {
-                "remove it, or run it by itself: `cargo dbsetup run FILE.sql`"
+                TRUST_IT
             },
         );
     }

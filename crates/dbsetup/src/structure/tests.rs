@@ -42,7 +42,7 @@ impl Observer for Heard {
     }
 }
 
-const FORCE: LoadRequest = LoadRequest { skip_if_loaded: false, force: true, dry_run: false };
+const FORCE: LoadRequest = LoadRequest { skip_if_loaded: false, force: true, dry_run: false, trusted: false };
 
 #[tokio::test]
 async fn a_forced_load_records_whose_the_database_is_again() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::difference::{Difference, differences};
 use super::dump::Dump;
-use super::grantor::Roles;
+use super::grantor::Trust;
 use super::load;
 use crate::driver::{DbError, DbErrorClass, Driver, DumpRequest, Fingerprint};
 use crate::error::{Error, Kind, Result};
@@ -36,7 +36,8 @@ pub struct Comparison {
 /// the text, which point into it. No scratch database is left on any path.
 pub async fn verify(session: &mut Session<'_>, dump: &Dump) -> Result<()> {
     let start = Instant::now();
-    let found = compare_text(session, &dump.text, &dump.shown, &dump.request).await?;
+    // The text came out of the database just now: it does nothing that was not done there.
+    let found = compare_text(session, &dump.text, &dump.shown, &dump.request, true).await?;
     if found.differences.is_empty() {
         let Comparison { facts, unread, .. } = found;
         session.teller().tell(What::Verified { facts, unread, took: start.elapsed() });
@@ -61,7 +62,8 @@ pub async fn verify(session: &mut Session<'_>, dump: &Dump) -> Result<()> {
 }
 
 /// Loads the text of a structure file (`shown` in messages) into a scratch database, and compares that with the
-/// session's own database, as far as `request` dumps it. Nothing is written to the database.
+/// session's own database, as far as `request` dumps it. Nothing is written to the database. Unless the text is
+/// `trusted`, what reaches beyond the scratch database is refused.
 ///
 /// # Errors
 /// Those of [`verify`], but differences are no error.
@@ -70,6 +72,7 @@ pub async fn compare_text(
     text: &str,
     shown: &Path,
     request: &DumpRequest,
+    trusted: bool,
 ) -> Result<Comparison> {
     let about = session.driver().await?.about();
     if let Some(why) = about.capabilities.pooled.clone() {
@@ -78,7 +81,7 @@ pub async fn compare_text(
             .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo"));
     }
     let original = session.driver().await?.fingerprint(request).await?;
-    let copy = in_scratch(session, text, shown, request).await;
+    let copy = in_scratch(session, text, shown, request, trusted).await;
     let discarded = session.discard_scratch().await;
     let copy = copy?;
     discarded?;
@@ -113,10 +116,11 @@ async fn in_scratch(
     text: &str,
     shown: &Path,
     request: &DumpRequest,
+    trusted: bool,
 ) -> Result<Fingerprint> {
-    let roles = Roles::of(session.repo().role.as_deref());
+    let trust = Trust::of(session.repo().role.as_deref(), trusted);
     let mut driver = session.open_scratch().await.map_err(not_verified)?;
-    let read = filled(&mut *driver, text, shown, request, roles).await;
+    let read = filled(&mut *driver, text, shown, request, trust).await;
     driver.close().await;
     read
 }
@@ -126,9 +130,9 @@ async fn filled(
     text: &str,
     shown: &Path,
     request: &DumpRequest,
-    roles: Roles,
+    trust: Trust,
 ) -> Result<Fingerprint> {
-    load::into_scratch(driver, text, shown, roles)
+    load::into_scratch(driver, text, shown, trust)
         .await
         .map_err(|error| error.note("not verified: the structure does not load into a scratch database"))?;
     Ok(driver.fingerprint(request).await?)

@@ -133,9 +133,7 @@ impl<'r> Cells<'r> {
     /// The numbers of an array or of a vector.
     pub fn numbers<T: FromStr>(&mut self) -> Vec<T> {
         let text = self.raw().unwrap_or_default();
-        text.split(|c: char| matches!(c, '{' | '}' | ',' | ' '))
-            .filter_map(|part| part.parse().ok())
-            .collect()
+        text.split(['{', '}', ',', ' ']).filter_map(|part| part.parse().ok()).collect()
     }
 }
 

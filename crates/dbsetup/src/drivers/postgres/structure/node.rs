@@ -69,6 +69,9 @@ impl Key {
 /// Writes an object.
 pub type Write = fn(&Catalog, &Step<'_>, &mut Writer);
 
+/// Words an object as a part of another one's statement; nothing, where it has no part in it.
+pub type Clause = fn(&Catalog, &Node, &mut Writer) -> Option<String>;
+
 /// An object that gets statements of its own, or a part of another one's.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -84,7 +87,7 @@ pub struct Node {
     pub block: Option<Address>,
     /// The part that it is of the statement of the object whose block it stands in, where it can be one: a
     /// constraint of a table, the default of a column. Away from its block, `write` writes it.
-    pub clause: Option<fn(&Catalog, &Node, &mut Writer) -> Option<String>>,
+    pub clause: Option<Clause>,
     /// What it needs besides what `pg_depend` says.
     pub after: Vec<Address>,
     /// What can stand in for it where a loop of dependencies goes through it: a view of nulls, a shell type.

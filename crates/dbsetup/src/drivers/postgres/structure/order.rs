@@ -195,8 +195,8 @@ impl<'a> Plan<'a> {
         self.units.push(Unit { node: self.units[unit].node, part: Part::Early, needs });
         self.owner.push(None);
         // The loop needs what stands in; everything else needs the whole.
-        for other in 0..groups.len() {
-            if other != unit && inside.contains(&groups[other]) {
+        for (other, group) in groups.iter().enumerate() {
+            if other != unit && inside.contains(group) {
                 for need in &mut self.units[other].needs {
                     if *need == unit {
                         *need = early;
