@@ -172,13 +172,15 @@ impl Shape {
 }
 
 impl Numbering {
-    /// Returns a sequence: that of the newest number among `versions`, where there is one.
-    pub fn or_sequence(self, versions: &[String]) -> Self {
+    /// Returns a sequence: that of the newest number among `versions`, where there is one. `None` where there are times
+    /// alone.
+    pub fn or_sequence(self, versions: &[String]) -> Option<Self> {
         let numbers = versions.iter().filter(|version| !is_stamp(version));
         let newest = numbers.max_by_key(|version| number(version)).map(String::len);
         match (self, newest) {
-            (Self::Sequence { .. }, _) => self,
-            (_, newest) => Self::Sequence { width: newest.unwrap_or(4) },
+            (Self::Sequence { .. }, _) => Some(self),
+            (_, Some(width)) => Some(Self::Sequence { width }),
+            (_, None) => versions.is_empty().then_some(Self::Sequence { width: 4 }),
         }
     }
 

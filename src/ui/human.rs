@@ -112,14 +112,21 @@ pub fn sentence(event: &Event) -> Sentence {
                 format!("The structure for {repo} keeps the filters of {}: {}", line(&path), line(&filters)),
             )
         }
-        What::Verified { facts, took } => named(
-            Success,
-            format!(
-                "The structure for {repo} has been verified: a database made of it says the same {} ({})",
-                count(*facts, "fact"),
-                shown(*took)
-            ),
-        ),
+        What::Verified { facts, unread, took } => {
+            let (facts, took) = (count(*facts, "fact"), shown(*took));
+            let verified = format!(
+                "The structure for {repo} has been verified: a database made of it has the same {facts}"
+            );
+            let text = if unread.is_empty() {
+                format!("{verified} ({took})")
+            } else {
+                format!(
+                    "{verified} ({took}; not compared, because the role may not read it: {})",
+                    unread.join(", ")
+                )
+            };
+            named(Success, text)
+        }
         What::MigrationsPlanned { direction, count: number } => {
             let verb = if *direction == Direction::Up { "run" } else { "undo" };
             named(Detail, format!("{} to {verb} for {repo}", count(*number, "migration")))

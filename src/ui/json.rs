@@ -106,7 +106,9 @@ pub fn event(event: &Event) -> Object {
             let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
             object("filters_kept").path(path).list("filters", &filters)
         }
-        What::Verified { facts, took } => object("verified").number("facts", size(facts)).took(*took),
+        What::Verified { facts, unread, took } => {
+            object("verified").number("facts", size(facts)).text("unread", &unread.join(", ")).took(*took)
+        }
         What::MigrationsPlanned { direction, count } => {
             object("migrations_planned").text("direction", word(*direction)).number("count", size(count))
         }

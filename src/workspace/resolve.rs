@@ -243,7 +243,7 @@ impl Workspace {
         let mut url = DatabaseUrl::new("");
         match url::find(flag, &variables, &names, &settings, missing, environment)? {
             Ok((found, origin)) => {
-                read.say("url", found.redacted(), origin);
+                read.say("url", shown(&found, dir), origin);
                 url = found;
             }
             Err(failure) => problem = Some(failure),
@@ -251,7 +251,7 @@ impl Workspace {
         let mut other = |key: &'static str| -> Result<Option<DatabaseUrl>> {
             match url::find_other(key, &owned.name, &variables, &settings)? {
                 Some(Ok((found, origin))) => {
-                    read.say(key, found.redacted(), origin);
+                    read.say(key, shown(&found, dir), origin);
                     Ok(Some(found))
                 }
                 Some(Err(failure)) => {
@@ -323,4 +323,13 @@ impl Workspace {
         let shown = manifest.strip_prefix(&self.root).unwrap_or(&manifest).display().to_string();
         (shown, format!("{kind}.metadata.dbsetup.repos.{}", owned.name))
     }
+}
+
+/// Returns a URL as it may be seen. What is neither a URL nor a path may be anything, a password too.
+fn shown(url: &DatabaseUrl, root: &Path) -> String {
+    let is_url = url.expose().contains("://");
+    if !is_url && dbsetup::drivers::open(url, root, None).is_err() {
+        return "(not shown: it is neither a URL nor the path of an SQLite file)".to_owned();
+    }
+    url.redacted()
 }

@@ -24,6 +24,17 @@ fn applied(project: &Project) -> Vec<String> {
 }
 
 on_each_database! {
+    fn run_reads_the_standard_input(backend) {
+        let project = three(backend);
+        project.run("migrate").success();
+        let text = "insert into a values (1);\ninsert into a values (2);\n";
+        project.command("run -").stdin(text).run().success().stderr_contains("<stdin>");
+        assert_eq!(project.database("core").column("select id from a order by id"), ["1", "2"]);
+        let run = project.command("run -").stdin("insert into a values (3);\ninsert into nope values (1);\n").run();
+        run.code(1).stderr_contains("<stdin>:2:").stderr_contains("the whole file was rolled back");
+        assert_eq!(project.database("core").column("select id from a order by id"), ["1", "2"]);
+    }
+
     fn create_and_drop_may_be_repeated(backend) {
         let project = Project::new().repo("core", backend);
         project.run("create").success().stderr_contains("The database for core has been created (");

@@ -262,7 +262,7 @@ fn every_object_is_as_documented() {
         "setup",
         "status",
         "status --check",
-        "dump",
+        "dump --verify",
         "dump",
         "dump -d -",
         "dump --verify --exclude-table c",

@@ -95,3 +95,16 @@ fn what_is_generated_runs() {
     project.write("crates/core/priv/core/migrations/2_names.up.sql", "create table names (id integer);\n");
     project.run("migrate").success();
 }
+
+#[test]
+fn a_sequence_does_not_begin_beside_times() {
+    let core = "crates/core/priv/core/migrations";
+    let times = Project::new().repo("core", Sqlite).migration("core", "20260101000000_one", USERS);
+    times
+        .run("gen migration two --sequential")
+        .code(2)
+        .stderr_contains("a number would sort before all of them");
+    assert_eq!(times.files(core).len(), 1);
+    let fresh = Project::new().repo("core", Sqlite);
+    assert_eq!(generated(&fresh, core, "gen migration one --sequential --simple"), ["0001_one.sql"]);
+}

@@ -28,3 +28,4 @@ mod setup;
 mod streams;
 mod structures;
 mod usage;
+mod verify;

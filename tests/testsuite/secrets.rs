@@ -118,3 +118,16 @@ fn a_password_is_not_in_the_list_of_processes_or_in_pg_dumps_output() {
         hides_all_of_it(&run, "a wrong password");
     }
 }
+
+#[test]
+fn config_does_not_show_what_is_no_url() {
+    for value in [SECRET.to_owned(), format!("app:{SECRET}"), format!("app:{SECRET}@127.0.0.1/db")] {
+        let project = project(Sqlite).url("core", None);
+        for line in ["config", "config --format json", "status"] {
+            let run = project.command(line).env("CORE_DATABASE_URL", &value).run();
+            hides_all_of_it(&run, &value);
+        }
+        let run = project.command("config").env("CORE_DATABASE_URL", &value).run();
+        run.success().stdout_contains("(not shown");
+    }
+}

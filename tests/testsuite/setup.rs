@@ -371,6 +371,20 @@ fn the_text_of_sqlites_shell_is_loaded() {
 }
 
 #[test]
+fn a_file_that_goes_on_where_it_stopped_has_its_settings_again() {
+    let start = "-- no-transaction\npragma recursive_triggers = on;\ncreate table seen (v integer);\n";
+    let name = "20260103000000_seen";
+    let project = shop(Sqlite).migration("core", name, &format!("{start}insert into nope values (1);\n"));
+    project.run("setup").code(1).stderr_contains("nope");
+    project.write(
+        project.priv_dir("core").join(format!("migrations/{name}.sql")),
+        &format!("{start}insert into seen select recursive_triggers from pragma_recursive_triggers;\n"),
+    );
+    project.run("migrate").success();
+    assert_eq!(project.database("core").column("select v from seen"), ["1"]);
+}
+
+#[test]
 fn the_schema_that_sqlites_shell_prints_is_loaded() {
     // Older shells print the tables of a virtual one without `IF NOT EXISTS`.
     let text = "CREATE TABLE users (id integer primary key autoincrement);\nCREATE TABLE sqlite_sequence(name,seq);\n\

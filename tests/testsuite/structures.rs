@@ -167,7 +167,7 @@ fn pg_dump_is_told_what_to_leave_out() {
 
 #[test]
 fn other_words_for_the_same_are_no_drift_and_other_things_are() {
-    let Some(server) = postgres::server() else { return };
+    let Some(_) = postgres::server() else { return };
     let project = migrated(
         Postgres,
         "create table more (id int check (id > 0), name text);

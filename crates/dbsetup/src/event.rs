@@ -67,8 +67,9 @@ pub enum What {
     Dumped { path: PathBuf, changed: bool, took: Duration },
     /// The structure is written with the filters that the file at `path` names, because no others were asked for.
     FiltersKept { path: PathBuf, filters: Vec<String> },
-    /// The structure was loaded into a scratch database, which said the same `facts` as the original.
-    Verified { facts: usize, took: Duration },
+    /// The structure was loaded into a scratch database, which said the same `facts` as the original. `unread` is what of
+    /// the catalogs the role may not read, and was not compared.
+    Verified { facts: usize, unread: Vec<String>, took: Duration },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.

@@ -36,6 +36,9 @@ impl From<DbErrorClass> for Kind {
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         let mut result = Self::new(error.class.into(), sentence(&error));
+        if error.class == DbErrorClass::ConnectionLost {
+            result = result.help("run it again: what is done stays done");
+        }
         for note in error.notes {
             // A driver's advice travels as a note that says so.
             result = match note.strip_prefix("help: ") {
@@ -85,5 +88,23 @@ pub(crate) fn unsplittable(path: &std::path::Path, file: &str, offset: usize, er
     match error.hint() {
         Some(hint) => result.help(hint),
         None => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_says_what_to_do() {
+        let lost = |notes: &[&str]| {
+            let notes = notes.iter().map(|note| (*note).to_owned()).collect();
+            let message = "the connection was lost".into();
+            Error::from(DbError { class: DbErrorClass::ConnectionLost, message, code: None, notes })
+        };
+        let error = lost(&[]);
+        assert_eq!(error.kind(), Kind::Unreachable);
+        assert_eq!(error.help_text(), Some("run it again: what is done stays done"));
+        assert_eq!(lost(&["help: a driver knows better"]).help_text(), Some("a driver knows better"));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::driver::Present;
+use crate::driver::{DbErrorClass, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
@@ -142,7 +142,8 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         } else {
             Vec::new()
         };
-        run_in_transaction(session, file, &ledger, &changes).await?;
+        let shown = session.repo().shown(file);
+        run_in_transaction(session, file, &shown, &ledger, &changes).await?;
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
@@ -191,20 +192,28 @@ async fn finish(
 /// # Errors
 /// Those of the file and the database; what failed was rolled back, and no lock is left.
 pub async fn run_file(session: &mut Session<'_>, path: &Path) -> Result<u64> {
-    let result = run_file_and_unlock(session, path).await;
+    let shown = session.repo().shown(path);
+    run_file_as(session, path, &shown).await
+}
+
+/// Runs one file of the user's that is shown by another name than its own: `<stdin>`.
+///
+/// # Errors
+/// Those of [`run_file`].
+pub async fn run_file_as(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
+    let result = run_file_and_unlock(session, path, shown).await;
     if result.is_err() {
         session.close().await;
     }
     result
 }
 
-async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path) -> Result<u64> {
+async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
     let start = Instant::now();
-    let shown = session.repo().shown(path);
-    check(path, &shown, session.server().dialect())?;
+    check(path, shown, session.server().dialect())?;
     let alone = opts_out_of_transaction(path)?;
     if alone {
-        refuse_what_needs_a_transaction(path, &shown, session.server().dialect())?;
+        refuse_what_needs_a_transaction(path, shown, session.server().dialect())?;
     }
     session.writes_data(true).await;
     let inspection = session.inspect().await?;
@@ -213,12 +222,12 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path) -> Result<u
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
     let statements = if alone {
-        run_one_by_one(session, path, &shown).await?
+        run_one_by_one(session, path, shown).await?
     } else {
-        run_in_transaction(session, path, &ledger, &[]).await?
+        run_in_transaction(session, path, shown, &ledger, &[]).await?
     };
     lock::release(session, &key).await?;
-    session.teller().tell(What::FileRun { path: shown, statements, took: start.elapsed() });
+    session.teller().tell(What::FileRun { path: shown.to_path_buf(), statements, took: start.elapsed() });
     Ok(statements)
 }
 
@@ -269,12 +278,12 @@ fn opts_out_of_transaction(path: &Path) -> Result<bool> {
 async fn run_in_transaction(
     session: &mut Session<'_>,
     path: &Path,
+    shown: &Path,
     ledger: &LedgerTable,
     changes: &[Change],
 ) -> Result<u64> {
-    let shown = session.repo().shown(path);
     let dialect = session.server().dialect();
-    check(path, &shown, dialect)?;
+    check(path, shown, dialect)?;
     let driver = session.driver().await?;
     driver.use_ledger(ledger);
     if !changes.is_empty() {
@@ -284,12 +293,12 @@ async fn run_in_transaction(
         None => Ok(Use::Run),
         Some(word) => {
             Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
-                .at(crate::sql_file::site(path, &shown, statement.start, word.len()))
+                .at(crate::sql_file::site(path, shown, statement.start, word.len()))
                 .help("remove it, or write `-- no-transaction` as the first line of the file"))
         }
     };
     driver.begin(false).await?;
-    let sent = SqlFile { content: path.into(), shown: &shown, dialect, joins_rows: false }
+    let sent = SqlFile { content: path.into(), shown, dialect, joins_rows: false }
         .send(driver, None, &refuse_control, &|_| {}, u64::MAX)
         .await;
     match sent {
@@ -297,11 +306,12 @@ async fn run_in_transaction(
             driver.commit(changes).await.map_err(|failure| {
                 let error = Error::from(failure.error);
                 // A connection that is lost in a commit takes the answer along.
-                error.note(if failure.rolled_back {
-                    "the whole file was rolled back"
-                } else {
-                    "whether it was committed is not known: look before you run it again"
-                })
+                if failure.rolled_back {
+                    return error.note("the whole file was rolled back");
+                }
+                error
+                    .note("whether it was committed is not known")
+                    .help("look at the database before you run it again")
             })?;
             session.tell_notices();
             Ok(statements)
@@ -323,7 +333,10 @@ async fn run_one_by_one(session: &mut Session<'_>, path: &Path, shown: &Path) ->
         let sql::Item::Statement(statement) = item else { continue };
         session.driver().await?.run_alone(&statement.text, &[]).await.map_err(|failure| {
             let width = statement.text.lines().next().unwrap_or_default().chars().count();
-            Error::from(failure.error)
+            let lost = failure.error.class == DbErrorClass::ConnectionLost;
+            let error = Error::from(failure.error);
+            let error = if lost { error.help("look at the database before you run the rest") } else { error };
+            error
                 .at(crate::sql_file::site(path, shown, statement.start, width))
                 .note(format!("{done} statements before it were run and are kept"))
         })?;

@@ -24,7 +24,7 @@ pub struct Dump {
     #[arg(short, long, value_name = "PATH")]
     dump_path: Option<PathBuf>,
 
-    /// Who writes: ourselves over the connection, or pg_dump.
+    /// Who writes: we do over the connection, unless the file says that pg_dump does.
     #[arg(long, value_enum, value_name = "HOW")]
     via: Option<ViaFlag>,
 
@@ -82,9 +82,9 @@ pub struct Dump {
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ViaFlag {
-    /// We do.
+    /// We do, from the catalogs.
     Native,
-    /// pg_dump does.
+    /// The program pg_dump does (PostgreSQL).
     #[value(name = "pg_dump")]
     PgDump,
 }

@@ -116,7 +116,7 @@ impl Migration {
         }
         let versions: Vec<String> = everything.iter().filter_map(Entry::version).collect();
         if self.sequential {
-            style.numbering = style.numbering.or_sequence(&versions);
+            style.numbering = style.numbering.or_sequence(&versions).ok_or_else(times_alone)?;
         } else if self.timestamp {
             style.numbering = Numbering::Timestamp;
         }
@@ -142,6 +142,16 @@ impl Migration {
                 .help(format!("configure `{word}`, or pass `--migrations-path`"))
         })
     }
+}
+
+/// The error of a sequence beside times.
+fn times_alone() -> Error {
+    Error::new(
+        Kind::Configuration,
+        "`--sequential` does not go with the times that number the migrations there",
+    )
+    .note("a number would sort before all of them")
+    .help("leave `--sequential` away")
 }
 
 /// Returns what a directory holds; nothing when it is not there.

@@ -173,6 +173,23 @@ fn a_file_that_needs_a_session_is_refused_behind_a_pooler_and_runs_past_it() {
 }
 
 #[test]
+fn a_database_that_a_pooler_hides_is_not_waited_for() {
+    let Some(server) = postgres::server() else { return };
+    for (kind, pooler) in poolers() {
+        let project = project(&server, &pooler);
+        let run = project.run(&format!("create --env {kind}"));
+        assert_ne!(run.exit_code(), Some(0), "{run}");
+        run.stderr_contains("does not exist").stderr_contains("maintenance-url").hides(server.password());
+        assert!(run.took < Duration::from_secs(8), "{run}");
+        // Past it there is no question.
+        let maintenance = server.admin_url();
+        let project = project.repo_config("core", &format!("maintenance-url = \"{maintenance}\""));
+        project.run(&format!("create --env {kind}x")).success();
+        assert!(project.database_in("core", &format!("{kind}x")).exists());
+    }
+}
+
+#[test]
 fn a_whole_life_behind_a_pooler() {
     let Some(server) = postgres::server() else { return };
     for (kind, pooler) in poolers() {

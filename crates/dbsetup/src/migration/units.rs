@@ -13,7 +13,7 @@ use crate::event::{Direction, What};
 use crate::ledger::{Change, LedgerKind, Progress, Took};
 use crate::lock;
 use crate::session::Inspection;
-use crate::sql::Dialect;
+use crate::sql::{self, Dialect};
 
 /// How far a job without a transaction has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,12 +96,31 @@ impl Runner<'_, '_> {
         }
         driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
         match progress {
-            Some(progress) => self.resume(job, units, progress).await,
+            Some(progress) => {
+                let done = self.resume(job, units, progress).await?;
+                self.set_again(job, &units[..done.unwrap_or_default()]).await?;
+                Ok(done)
+            }
             None => {
                 self.record(&[Change::SetProgress(progress_of(job, units, 0))]).await?;
                 Ok(Some(0))
             }
         }
+    }
+
+    /// Sets in a new session what the units that are done had set in theirs.
+    async fn set_again(&mut self, job: &Job<'_>, done: &[Unit]) -> Result<()> {
+        let dialect = self.session.server().dialect();
+        for unit in done.iter().filter(|unit| !unit.block) {
+            let text = &job.script().sql()[unit.range.clone()];
+            if sql::sets_session(dialect, text) {
+                let result = self.session.driver().await?.run_alone(text, &[]).await;
+                result.map_err(|failure| {
+                    Error::from(failure.error).at(job.script().site(unit.range.clone()))
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets how far a job came that is recorded by now: a peer that recorded it knows nothing of our progress.
@@ -145,7 +164,9 @@ impl Runner<'_, '_> {
                     if let Some(reached) = self.reached(job, index, units.len()).await? {
                         return Ok(reached);
                     }
-                    if self.recovered(job, unit, index).await? {
+                    let recovered = self.recovered(job, unit, index).await?;
+                    self.set_again(job, &units[..index]).await?;
+                    if recovered {
                         self.record(changes).await?;
                         return Ok(Reached::Unit(index + 1));
                     }

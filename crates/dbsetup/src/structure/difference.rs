@@ -62,8 +62,8 @@ pub fn differences(original: &Fingerprint, copy: &Fingerprint) -> Vec<Difference
     let is_read = |fact: &&Fact| {
         unread.is_empty()
             || !unread.iter().any(|name| {
-                name.split_once('.')
-                    .is_some_and(|(catalog, column)| catalog == &*fact.catalog && column == &*fact.property)
+                let (catalog, column) = name.split_once('.').unwrap_or((name, &fact.property));
+                catalog == &*fact.catalog && column == &*fact.property
             })
     };
     let (mut ours, mut theirs) =
@@ -203,7 +203,9 @@ mod tests {
             fingerprint(&[("pg_subscription", "s", "subconninfo", "x"), ("pg_subscription", "s", "n", "1")]);
         let mut other = fingerprint(&[("pg_subscription", "s", "n", "1")]);
         assert_eq!(shown(&one, &other).len(), 1);
-        other.unread.push("pg_subscription.subconninfo".into());
+        other.unread = vec!["pg_subscription.subconninfo".into()];
+        assert!(shown(&one, &other).is_empty());
+        other.unread = vec!["pg_subscription".into()];
         assert!(shown(&one, &other).is_empty());
     }
 

@@ -271,10 +271,15 @@ fn replace(path: &Path, shown: &Path, bytes: &[u8]) -> Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(io)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // A fixed name: what a killed run left behind is overwritten by the next one.
+    // A fixed name: what a killed run left behind is replaced by the next one.
     let temporary = directory.join(format!(".{name}.dbsetup-tmp"));
     let written = (|| {
-        let mut file = std::fs::File::create(&temporary)?;
+        // Made anew, it is no link that somebody put there to have us write elsewhere.
+        match std::fs::remove_file(&temporary) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = std::fs::File::options().write(true).create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)?;
@@ -342,6 +347,19 @@ mod tests {
 
         let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
         assert_eq!(options.request(present()), (DumpRequest::default(), Vec::new()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_write_follows_no_link_of_its_temporary_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, victim) = (directory.path().join("structure.sql"), directory.path().join("victim"));
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, directory.path().join(".structure.sql.dbsetup-tmp")).unwrap();
+        replace(&path, &path, b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
+        assert!(!path.is_symlink());
     }
 
     #[test]

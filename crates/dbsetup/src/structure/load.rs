@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::format::{self, Author};
+use super::grantor::Roles;
 use super::scan::{self, NewerSetting, Scan};
 use crate::driver::{DbError, Driver, LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
@@ -115,6 +116,7 @@ fn planned(session: &Session<'_>, author: Author) -> Result<LoadOutcome> {
         &repo.shown(&repo.structure),
         session.server().dialect(),
         author,
+        Roles::of(repo.role.as_deref()),
     )?;
     Ok(LoadOutcome::Loaded { statements: found.statements })
 }
@@ -191,8 +193,9 @@ async fn fill(
     } else if !force {
         refuse_objects(session, &ledger).await?;
     }
+    let roles = Roles::of(session.repo().role.as_deref());
     let stamp = scan::stamp(&path, &shown)?;
-    let mut found = scan::scan(Content::File(&path), &shown, dialect, author)?;
+    let mut found = scan::scan(Content::File(&path), &shown, dialect, author, roles)?;
     for setting in pass_over_unknown(session.driver().await?, &mut found).await? {
         let (name, path, line) = (setting.name, shown.display(), setting.line);
         let text = format!("`SET {name}` in {path}:{line} is passed over: this server does not know it");
@@ -299,10 +302,15 @@ fn fits(relations: u64, capacity: Option<u64>) -> bool {
 }
 
 /// Loads a text into an empty database that nobody else knows: as [`load`] does, and without its lock and records.
-pub(super) async fn into_scratch(driver: &mut dyn Driver, text: &str, shown: &Path) -> Result<()> {
+pub(super) async fn into_scratch(
+    driver: &mut dyn Driver,
+    text: &str,
+    shown: &Path,
+    roles: Roles,
+) -> Result<()> {
     let (dialect, content) = (driver.about().dialect, Content::Text(text));
     let author = format::author_of(text);
-    let mut found = scan::scan(content, shown, dialect, author)?;
+    let mut found = scan::scan(content, shown, dialect, author, roles)?;
     pass_over_unknown(driver, &mut found).await?;
     let chunk = if fits(found.relations, driver.lock_capacity().await?) { u64::MAX } else { CHUNK };
     driver.begin(true).await?;

@@ -6,6 +6,7 @@ mod dump;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod grantor;
 mod header;
 mod load;
 mod scan;

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::format::Author;
+use super::grantor::{Grantor, Roles};
 use super::shadows::Shadows;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, Site};
 use crate::sql::{self, Dialect, Item, Statement};
 use crate::sql_file::{Content, Use, open, site, unsplittable};
 
@@ -89,16 +90,27 @@ pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time:
 /// # Errors
 /// [`Kind::Grammar`] with the place: text that does not split, a client's command, a statement that has no business
 /// in a structure file.
-pub(super) fn scan(content: Content<'_>, shown: &Path, dialect: Dialect, author: Author) -> Result<Scan> {
+pub(super) fn scan(
+    content: Content<'_>,
+    shown: &Path,
+    dialect: Dialect,
+    author: Author,
+    roles: Roles,
+) -> Result<Scan> {
     let mut splitter = open(content, shown, dialect)?;
     let mut found = Scan { all: Some(Vec::new()), ..Scan::default() };
     let (mut number, mut kept) = (0, 0);
     let mut shadows = Shadows::default();
+    let mut grantor = Grantor::new(roles);
     while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
         match item {
             Item::Statement(statement) => {
                 let made_already = dialect == Dialect::Sqlite && shadows.has(&statement.text);
-                match classify(content, shown, dialect, author, &statement)? {
+                let site = || site(content, shown, statement.start, width(&statement));
+                let by_other = grantor.next(dialect, &statement.text, site).map_err(not_for_a_grant)?;
+                let verdict =
+                    if by_other { Use::Run } else { classify(content, shown, dialect, author, &statement)? };
+                match verdict {
                     _ if made_already => found.skipped.push(number),
                     Use::Run | Use::RunOnce => {
                         found.statements += 1;
@@ -122,13 +134,27 @@ pub(super) fn scan(content: Content<'_>, shown: &Path, dialect: Dialect, author:
                 }
             }
             Item::Copy(_) => {
+                grantor.end().map_err(not_for_a_grant)?;
                 found.statements += 1;
                 found.all = None;
             }
             Item::Meta(_) => {}
         }
     }
+    grantor.end().map_err(not_for_a_grant)?;
     Ok(found)
+}
+
+/// How far the caret reaches: to the end of the statement's first line.
+fn width(statement: &Statement) -> usize {
+    statement.text.lines().next().unwrap_or_default().chars().count()
+}
+
+fn not_for_a_grant(site: Site) -> Error {
+    let what = "SET ROLE in a structure file, and not for one GRANT alone";
+    Error::new(Kind::Grammar, what)
+        .at(site)
+        .help("remove it, or run it by itself: `cargo dbsetup run FILE.sql`")
 }
 
 /// Decides what is done with a statement.
@@ -141,12 +167,7 @@ fn classify(
 ) -> Result<Use> {
     let refuse = |what: String, help: &str| {
         Err(Error::new(Kind::Grammar, what)
-            .at(site(
-                content,
-                shown,
-                statement.start,
-                statement.text.lines().next().unwrap_or_default().chars().count(),
-            ))
+            .at(site(content, shown, statement.start, width(statement)))
             .help(help.to_owned()))
     };
     if let Some(word) = sql::transaction_control(dialect, &statement.text) {

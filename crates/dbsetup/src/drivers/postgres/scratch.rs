@@ -137,7 +137,7 @@ async fn remove(connection: &mut PgConnection, place: &Place) -> Result<(), DbEr
 }
 
 /// A subscription keeps its database from being dropped. These never connected: there is nothing at the other end.
-async fn forget_subscriptions(place: &Place) -> Result<(), DbError> {
+pub(super) async fn forget_subscriptions(place: &Place) -> Result<(), DbError> {
     let mut connection = session::open(place, APPLICATION, &[]).await?;
     let query = "SELECT pg_catalog.quote_ident(subname) FROM pg_catalog.pg_subscription WHERE subdbid = \
                  (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";

@@ -1,10 +1,11 @@
 //! What is done to a server from outside of the database: create, drop, ask, end a session.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::catalog::cell;
 use super::error::{advised, has_code, own};
@@ -19,6 +20,8 @@ use crate::repo::CreateOptions;
 const FOUNDATIONS: [&str; 3] = ["postgres", "template0", "template1"];
 /// How long sessions may take to end, and a template to be free.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon a server answers that is not busy.
+const PROMPTLY: Duration = Duration::from_secs(1);
 /// How long sessions that are just saying goodbye are waited for.
 const GOODBYES: Duration = Duration::from_millis(300);
 /// The pause between two looks at the sessions. `DROP … WITH (FORCE)` pauses for 100 ms.
@@ -37,20 +40,35 @@ pub(super) async fn close(connection: PgConnection) {
     let _ = connection.close().await;
 }
 
-/// Returns whether the database is there, asking it alone.
-pub(super) async fn exists(place: &Place) -> Result<bool, DbError> {
+/// What is known of a database that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    There,
+    Missing,
+    /// A pooler says that it is missing, and does not try again for a while.
+    MissingBehindPooler,
+}
+
+async fn find(place: &Place) -> Result<Found, DbError> {
     match session::open(place, APPLICATION, &[]).await {
         Ok(connection) => {
             close(connection).await;
-            Ok(true)
+            Ok(Found::There)
         }
         Err(error) => match (error.class, error.code.as_deref()) {
-            (DbErrorClass::DatabaseMissing, _) => Ok(false),
+            // PgBouncer has one code for all.
+            (DbErrorClass::DatabaseMissing, Some("08P01")) => Ok(Found::MissingBehindPooler),
+            (DbErrorClass::DatabaseMissing, _) => Ok(Found::Missing),
             // It is there, and this role or nobody may connect to it.
-            (_, Some("42501" | "55000")) => Ok(true),
+            (_, Some("42501" | "55000")) => Ok(Found::There),
             _ => Err(error),
         },
     }
+}
+
+/// Returns whether the database is there, asking it alone.
+pub(super) async fn exists(place: &Place) -> Result<bool, DbError> {
+    Ok(find(place).await? == Found::There)
 }
 
 /// Returns when the server answers.
@@ -97,15 +115,56 @@ async fn is_listed(connection: &mut PgConnection, database: &str) -> Result<bool
     Ok(!rows.is_empty())
 }
 
+/// Whether another database of the server says that this one is not there; `None` where none answers.
+async fn unlisted(place: &Place, configured: Option<&Place>) -> Option<bool> {
+    let mut connection = maintenance(place, configured).await.ok()?;
+    let listed = is_listed(&mut connection, &place.database).await;
+    close(connection).await;
+    listed.ok().map(|listed| !listed)
+}
+
+/// The error of a pooler that does not tell that a database is missing.
+fn hidden(place: &Place) -> DbError {
+    let message = format!(
+        "the database `{}` does not exist, and what answers is a pooler, through which it cannot be made",
+        place.database
+    );
+    advised(
+        own(DbErrorClass::Unsupported, message),
+        "name the server itself in `maintenance-url` and `direct-url`",
+    )
+}
+
 /// Makes the database.
 pub(super) async fn create(
     place: &Place,
     configured: Option<&Place>,
     options: &CreateOptions,
 ) -> Result<Created, DbError> {
-    match exists(place).await {
-        Ok(true) => return Ok(Created::Already),
-        Ok(false) => {}
+    // Whoever maintains the server says whether it is there, and no pooler has to learn that it is not.
+    let listed = match configured {
+        Some(_) => unlisted(place, configured).await.map(|unlisted| !unlisted),
+        None => None,
+    };
+    let answer = match listed {
+        Some(true) => Ok(Found::There),
+        Some(false) => Ok(Found::Missing),
+        None => {
+            let mut asked = pin!(find(place));
+            match timeout(PROMPTLY, &mut asked).await {
+                Ok(answer) => answer,
+                // A server that is slow answers meanwhile; a pooler keeps whoever wants a missing database waiting.
+                Err(_) if unlisted(place, configured).await == Some(true) => {
+                    timeout(PROMPTLY, asked).await.unwrap_or(Ok(Found::MissingBehindPooler))
+                }
+                Err(_) => asked.await,
+            }
+        }
+    };
+    match answer {
+        Ok(Found::There) => return Ok(Created::Already),
+        Ok(Found::Missing) => {}
+        Ok(Found::MissingBehindPooler) => return Err(hidden(place)),
         // The role may be made together with the database; who maintains the server sees both.
         Err(error) if error.class == DbErrorClass::Permission && configured.is_some() => {}
         Err(error) => return Err(error),

@@ -165,7 +165,7 @@ impl Session {
                     transactional_ddl: true,
                     session_foreign_keys: false,
                     templates: true,
-                    native_dump: false,
+                    native_dump: true,
                     words_definitions: true,
                     pooled: refused.map(pooler),
                 },

@@ -101,7 +101,6 @@ impl Snapshot {
         let mut number = || next().into_iter().flatten().next().unwrap_or_default();
         snapshot.user_version = number();
         snapshot.application_id = number();
-        drop(number);
         snapshot.census = next().into_iter().filter_map(|row| row.try_into().ok()).collect();
         snapshot
     }

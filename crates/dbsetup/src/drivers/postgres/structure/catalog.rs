@@ -1,16 +1,16 @@
 //! Everything that a dump has read. Families of objects fill their own fields, and look names up in those of others.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::address::{Address, Oid, class};
-use super::cells::Cells;
+use super::cells::{Cells, Unknown};
 use super::name;
 use super::object::{
-    access_method, aggregate, built_in, cast, collation, column, comment, constraint, conversion, data_type,
-    default, default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table,
-    function, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
-    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, table,
-    text_search, transform, trigger, view,
+    access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type, default,
+    default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table, function,
+    index, inherit, label, language, operator, operator_class, operator_family, owner, policy, privilege,
+    publication, range, relation, rule, schema, sequence, statistics, subscription, text_search, transform,
+    trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -27,6 +27,8 @@ pub struct Depend {
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub facts: Facts,
+    /// Letters that no release had when this was written.
+    pub unknown: BTreeSet<Unknown>,
     pub depends: Vec<Depend>,
     /// Members of extensions, and their extension.
     pub members: HashMap<Address, Oid>,
@@ -38,7 +40,8 @@ pub struct Catalog {
     pub extensions: HashMap<Oid, extension::Extension>,
     pub relations: relation::Relations,
     pub columns: column::Columns,
-    pub tables: table::Tables,
+    /// The storage parameters of TOAST tables, by their own identifiers.
+    pub toast_options: HashMap<Oid, Vec<String>>,
     pub foreign_tables: foreign_table::ForeignTables,
     pub inherits: inherit::Inherits,
     pub defaults: default::Defaults,
@@ -77,7 +80,6 @@ pub struct Catalog {
     pub security_labels: label::Labels,
     pub owners: owner::Owners,
     pub privileges: privilege::AllPrivileges,
-    pub given_away: built_in::AllGivenAway,
     pub default_privileges: default_privileges::AllDefaults,
     /// The names of types that have a comment, a label or privileges.
     pub type_names: HashMap<Oid, String>,
@@ -127,6 +129,13 @@ impl Catalog {
         }
     }
 
+    /// Puts in order what comes in the order of the server's storage.
+    pub fn arrange(&mut self) {
+        for columns in self.columns.values_mut() {
+            columns.sort_unstable_by_key(|column| column.number);
+        }
+    }
+
     /// Whether an extension makes the object.
     pub fn is_member(&self, address: Address) -> bool {
         self.members.contains_key(&address)
@@ -164,7 +173,11 @@ pub fn queries(_: &Facts) -> Vec<Query> {
 }
 
 fn take_depend(catalog: &mut Catalog, row: &mut Cells<'_>) {
-    let depend = Depend { from: row.address(), to: row.address(), kind: row.letter() };
+    let depend = Depend {
+        from: row.address(),
+        to: row.address(),
+        kind: row.letter_of("pg_depend.deptype", "naiePSxp"),
+    };
     operator_family::depend(catalog, &depend);
     match depend.kind {
         'e' if depend.to.class == class::EXTENSION => {

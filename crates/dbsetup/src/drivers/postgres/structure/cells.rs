@@ -13,11 +13,20 @@ pub struct Cells<'r> {
     row: &'r PgRow,
     next: usize,
     problem: Option<String>,
+    unknown: Vec<Unknown>,
+}
+
+/// A letter of which nobody can say how it is written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown {
+    /// `pg_attribute.attstorage`
+    pub column: &'static str,
+    pub letter: char,
 }
 
 impl<'r> Cells<'r> {
     pub fn new(row: &'r PgRow) -> Self {
-        Self { row, next: 0, problem: None }
+        Self { row, next: 0, problem: None, unknown: Vec::new() }
     }
 
     /// What was wrong with a cell, or that some were not read.
@@ -97,6 +106,20 @@ impl<'r> Cells<'r> {
     pub fn named(&mut self) -> Option<(Oid, String)> {
         let schema = self.oid();
         self.maybe().map(|name| (schema, name))
+    }
+
+    /// A letter of a known set, which a blank always belongs to.
+    pub fn letter_of(&mut self, column: &'static str, known: &str) -> char {
+        let letter = self.letter();
+        if letter != ' ' && !known.contains(letter) {
+            self.unknown.push(Unknown { column, letter });
+        }
+        letter
+    }
+
+    /// Letters that were not known.
+    pub fn take_unknown(&mut self) -> Vec<Unknown> {
+        std::mem::take(&mut self.unknown)
     }
 
     /// The elements of an array of one dimension; NULL reads as an empty one, and so do NULLs inside, which no

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::address::{Address, class};
 use super::catalog::Catalog;
+use super::cells::Unknown;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
@@ -46,6 +47,13 @@ pub fn compose<'a>(
     request: &DumpRequest,
     off: Option<Feature>,
 ) -> Result<Composed<'a>, Vec<Refused>> {
+    if !catalog.unknown.is_empty() {
+        let refused = |unknown: &Unknown| Refused {
+            noun: unknown.column.to_owned(),
+            why: format!("`{}` is a letter that this version of the program does not know", unknown.letter),
+        };
+        return Err(catalog.unknown.iter().map(refused).collect());
+    }
     let mut graph = Graph::default();
     for family in object::FAMILIES {
         (family.nodes)(catalog, &mut graph);
@@ -119,8 +127,8 @@ impl Composed<'_> {
         }
         // Users have one such object, the schema `public`, of which all is written that is of any other.
         let is_written = self.graph.nodes.iter().any(|node| node.address == change.address);
-        let is_of_built_in = matches!(change.aspect, Aspect::Owner | Aspect::Privileges);
-        is_written || is_of_built_in && self.writer.has_written(object::built_in::change_of(change.address))
+        let privileges = object::built_in::change_of(change.address);
+        is_written || change.aspect == Aspect::Privileges && self.writer.has_written(privileges)
     }
 
     /// What the text has, of the features that this schema has.

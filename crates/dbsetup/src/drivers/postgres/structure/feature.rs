@@ -11,9 +11,11 @@ macro_rules! features {
 
         impl Feature {
             /// All of them.
+            #[cfg(test)]
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             /// What it is, in words.
+            #[cfg(test)]
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -158,7 +160,6 @@ features! {
     Collation = "collation",
     CollationDeterminism = "determinism of a collation",
     CollationType = "character type of a collation",
-    CollationRules = "rules of a collation",
     TextSearchParser = "text search parser",
     TextSearchHeadline = "headline function of a text search parser",
     TextSearchTemplate = "text search template",
@@ -215,7 +216,6 @@ features! {
     Owner = "owner",
     Privileges = "privileges",
     ColumnPrivileges = "privileges on a column",
-    BuiltInOwner = "owner of what the engine makes",
     BuiltInPrivileges = "privileges on what the engine or an extension makes",
     GrantOption = "right to grant on",
     Grantor = "role that has granted",

@@ -115,7 +115,9 @@ fn spread(catalog: &Catalog, request: &DumpRequest, graph: &Graph, excluded: &mu
         .map(|node| node.address)
         .collect();
     for depend in &catalog.depends {
+        // Nobody can name a cast or a transform to leave it out: they go with their types and functions.
         let goes_along = matches!(depend.kind, 'a' | 'i' | 'P' | 'S')
+            || matches!(depend.from.class, class::CAST | class::TRANSFORM)
             || (!request.schemas.is_empty() && schemaless.contains(&depend.from));
         if goes_along {
             needed_by.entry(depend.to).or_default().push(depend.from);

@@ -33,11 +33,11 @@ impl Session {
     /// Returns the structure, and what is to be said about it.
     pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         match request.via {
-            Some(Via::Native) => native::dump(self, request).await,
-            _ => {
+            Some(Via::PgDump) => {
                 let role = self.options.role.as_deref();
                 Ok(pg_dump::dump(&self.place, role, self.version, request).await?.into())
             }
+            Some(Via::Native) | None => native::dump(self, request).await,
         }
     }
 }

@@ -36,7 +36,6 @@ impl<'a> Snapshot<'a> {
             version: session.version,
             owners: request.owners,
             privileges: request.privileges,
-            database: session.about.database.clone(),
             empty: Empty::default(),
         };
         let (census, reading) = steady(session, &facts).await?;

@@ -27,8 +27,6 @@ pub struct Facts {
     pub owners: bool,
     /// Whether privileges are wanted.
     pub privileges: bool,
-    /// The database.
-    pub database: String,
     /// Catalogs that need not be asked.
     pub empty: Empty,
 }

@@ -116,7 +116,10 @@ pub async fn read(
             }
             let mut cells = Cells::new(row);
             match statement.checked_sub(before.len()) {
-                Some(index) if index < queries.len() => (queries[index].take)(&mut catalog, &mut cells),
+                Some(index) if index < queries.len() => {
+                    (queries[index].take)(&mut catalog, &mut cells);
+                    catalog.unknown.extend(cells.take_unknown());
+                }
                 Some(_) => last = cells.text(),
                 None if statement + 1 == before.len() => first = cells.text(),
                 None => return,
@@ -135,6 +138,7 @@ pub async fn read(
         return Err(Unread { error, may_be_a_race: true });
     }
     catalog.adopt_parts();
+    catalog.arrange();
     let steady = match since {
         Since::Moment(first) => guard::is_quiet(first, &last),
         Since::State(_) => first == last,

@@ -11,6 +11,7 @@ mod indexes;
 mod loads;
 mod locks;
 mod pooler;
+mod relations;
 mod scripts;
 mod structures;
 mod trips;

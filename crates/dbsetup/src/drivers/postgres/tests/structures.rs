@@ -5,6 +5,12 @@ use crate::driver::{DbErrorClass, Via};
 
 #[tokio::test]
 async fn a_dump_loads_into_the_same_structure_again() {
+    for via in [Via::Native, Via::PgDump] {
+        loads_again(via).await;
+    }
+}
+
+async fn loads_again(via: Via) {
     let (Some(from), Some(to)) = (Scratch::new("dump from").await, Scratch::new("dump to").await) else {
         return;
     };
@@ -16,11 +22,12 @@ async fn a_dump_loads_into_the_same_structure_again() {
         create schema _sqlx_test; create table _sqlx_test.databases (id int); create table app.left_out (id int)";
     session.transact(script(objects)).await.expect("right");
     let request = DumpRequest {
+        via: Some(via),
         ledger: Some(ledger()),
         exclude_tables: vec!["app.left_out".into()],
         ..DumpRequest::default()
     };
-    let dump = session.dump(&request).await.expect("pg_dump is installed").text;
+    let dump = session.dump(&request).await.expect("it can be written").text;
     for absent in [
         "dbsetup_meta",
         "dbsetup_progress",

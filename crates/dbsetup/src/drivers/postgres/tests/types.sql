@@ -55,6 +55,18 @@ CREATE DOMAIN app.loopd AS integer CHECK (VALUE > 0);
 CREATE FUNCTION app.new_loopd() RETURNS app.loopd LANGUAGE sql AS 'SELECT 1::app.loopd';
 ALTER DOMAIN app.loopd SET DEFAULT app.new_loopd();
 ALTER DOMAIN app.loopd SET NOT NULL;
+-- a default that is taken over, one that was dropped, one that is the base type's, another one
+CREATE DOMAIN app.taken AS app.name;
+CREATE DOMAIN app.dropped AS app.name DEFAULT NULL;
+CREATE DOMAIN app.other AS app.name DEFAULT 'z';
+CREATE DOMAIN app.of_base AS app.base;
+CREATE DOMAIN app.none_of_base AS app.base DEFAULT NULL;
+-- a collation that only ICU can make, where the server has it
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_collation WHERE collname LIKE '%-x-icu') THEN
+        CREATE COLLATION app.loose (provider = icu, locale = 'de-u-co-phonebk', deterministic = false);
+    END IF;
+END $$;
 -- ranges
 CREATE TYPE app.textrange AS RANGE (SUBTYPE = text, COLLATION = "C");
 CREATE TYPE app.fr AS RANGE (SUBTYPE = float8, SUBTYPE_DIFF = float8mi);
@@ -98,6 +110,10 @@ CREATE AGGREGATE app.sorted(float8 ORDER BY anyelement) (SFUNC = ordered_set_tra
 CREATE AGGREGATE app.hypo(VARIADIC "any" ORDER BY VARIADIC "any") (SFUNC = ordered_set_transition_multi,
     STYPE = internal, FINALFUNC = rank_final, FINALFUNC_EXTRA, HYPOTHETICAL);
 CREATE AGGREGATE app.big(integer) (SFUNC = int4larger, STYPE = integer, SORTOP = >);
+CREATE FUNCTION app.final_extra(bigint[], integer) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT 1.0';
+CREATE AGGREGATE app.extra(integer) (SFUNC = int4_avg_accum, STYPE = bigint[], FINALFUNC = app.final_extra,
+    FINALFUNC_EXTRA, INITCOND = '{0,0}', MSFUNC = int4_avg_accum, MINVFUNC = int4_avg_accum_inv, MSTYPE = bigint[],
+    MFINALFUNC = app.final_extra, MFINALFUNC_EXTRA, MINITCOND = '{0,0}');
 COMMENT ON AGGREGATE app.star(*) IS 'star';
 COMMENT ON AGGREGATE app.hypo(VARIADIC "any" ORDER BY VARIADIC "any") IS 'hypo';
 -- operators
@@ -136,11 +152,8 @@ CREATE CAST (app.small AS boolean) WITHOUT FUNCTION;
 CREATE CAST (app."Comp o" AS date) WITH INOUT AS ASSIGNMENT;
 COMMENT ON CAST (app.mood AS integer) IS 'cast';
 -- languages, transforms, conversions, access methods
-CREATE FUNCTION app.handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
-CREATE FUNCTION app.inline(internal) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_inline_handler';
-CREATE FUNCTION app.validator(oid) RETURNS void LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_validator';
-CREATE TRUSTED LANGUAGE plown HANDLER app.handler INLINE app.inline VALIDATOR app.validator;
-CREATE LANGUAGE "plBare" HANDLER app.handler;
+CREATE TRUSTED LANGUAGE plown HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;
+CREATE LANGUAGE "plBare" HANDLER plpgsql_call_handler;
 COMMENT ON LANGUAGE plown IS 'own';
 CREATE FUNCTION app.inown(integer) RETURNS integer LANGUAGE plown AS 'BEGIN RETURN 1; END';
 CREATE FUNCTION app.from_sql(internal) RETURNS internal LANGUAGE internal IMMUTABLE AS 'prsd_lextype';

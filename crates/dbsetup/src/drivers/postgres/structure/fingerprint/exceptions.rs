@@ -17,7 +17,7 @@ const OUTSIDE: [(&str, &str); 6] = [
 ///
 /// Those that depend on the value stand beside it: `is_exempt` in [`super::facts`], and nameless rows in
 /// [`super::names`].
-const COLUMNS: [(&str, &str, &str); 37] = [
+const COLUMNS: [(&str, &str, &str); 38] = [
     ("pg_class", "relfilenode", "the file"),
     ("pg_class", "reltablespace", "where files lie is the server's, not the structure's"),
     ("pg_class", "relpages", "statistics"),
@@ -48,6 +48,11 @@ const COLUMNS: [(&str, &str, &str); 37] = [
     ("pg_index", "indcheckxmin", "transactions"),
     ("pg_rewrite", "ev_qual", "a part of the text of `ev_action`"),
     ("pg_collation", "collversion", "of the operating system's library; refreshed, not structure"),
+    (
+        "pg_collation",
+        "collencoding",
+        "CREATE COLLATION takes the database's; only a copy of the engine's own has none",
+    ),
     ("pg_extension", "extversion", "CREATE EXTENSION installs what the server has"),
     ("pg_extension", "extconfig", "written by the extension's script"),
     ("pg_extension", "extcondition", "written by the extension's script"),
@@ -90,9 +95,12 @@ pub(super) fn apply(shape: &mut Shape, request: &DumpRequest) {
             && (!catalog.shared || catalog.name == "pg_subscription")
             && !OUTSIDE.iter().any(|(name, _)| *name == catalog.name)
             && (request.privileges || catalog.name != "pg_default_acl");
+        // What two databases may differ in is no part of a name either; the database itself is all that is left out of
+        // the name of a subscription.
+        let columns = &catalog.columns;
+        catalog.key.retain(|at| !is_listed(&catalog.name, &columns[*at].name));
         for column in &mut catalog.columns {
-            let is_listed =
-                COLUMNS.iter().any(|(name, listed, _)| *name == catalog.name && *listed == column.name);
+            let is_listed = is_listed(&catalog.name, &column.name);
             let is_owner = column.means == Means::Object("pg_authid") && column.name.ends_with("owner");
             let is_privilege = column.type_name == "aclitem[]";
             column.compared =
@@ -100,18 +108,27 @@ pub(super) fn apply(shape: &mut Shape, request: &DumpRequest) {
         }
     }
     let catalogs = &shape.catalogs;
-    shape.unread.retain(|name| {
-        let (name, column) = name.split_once('.').unwrap_or((name, ""));
-        // A catalog without a readable column is not `compared`, and is what is to be told.
-        let matters = catalogs.iter().any(|catalog| {
-            catalog.name == name
-                && (catalog.compared || catalog.columns.is_empty())
-                && (!catalog.shared || name == "pg_subscription")
-        });
-        matters
-            && !OUTSIDE.iter().any(|(outside, _)| *outside == name)
-            && !COLUMNS.iter().any(|(catalog, listed, _)| *catalog == name && *listed == column)
-    });
+    let mut unread: Vec<String> = Vec::new();
+    for name in std::mem::take(&mut shape.unread) {
+        let (catalog_name, column) = name.split_once('.').unwrap_or((&name, ""));
+        let Some(catalog) = catalogs.iter().find(|catalog| catalog.name == catalog_name) else { continue };
+        let is_outside = OUTSIDE.iter().any(|(outside, _)| *outside == catalog_name)
+            || (catalog.shared && catalog_name != "pg_subscription");
+        if is_outside || is_listed(catalog_name, column) {
+            continue;
+        }
+        // Nothing of it can be read: it is not `compared`, and that is to be told.
+        let told = if catalog.columns.is_empty() { catalog_name } else { &name };
+        if unread.last().is_none_or(|last| last != told) {
+            unread.push(told.to_owned());
+        }
+    }
+    shape.unread = unread;
+}
+
+/// Whether a column stands in the list.
+fn is_listed(catalog: &str, column: &str) -> bool {
+    COLUMNS.iter().any(|(name, listed, _)| *name == catalog && *listed == column)
 }
 
 #[cfg(test)]

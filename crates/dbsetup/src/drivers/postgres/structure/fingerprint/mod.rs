@@ -19,9 +19,8 @@ mod shape;
 use self::names::Names;
 use self::scope::Scope;
 use self::shape::Shape;
-use super::super::error::own;
 use super::super::session::Session;
-use crate::driver::{DbError, DbErrorClass, DumpRequest, Fingerprint, Via};
+use crate::driver::{DbError, DumpRequest, Fingerprint, Via};
 
 /// The first identifier that is not the engine's own.
 /// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
@@ -31,16 +30,14 @@ const FIRST_USER_OID: u32 = 16_384;
 type Row = Vec<Option<String>>;
 
 impl Session {
-    /// Returns the facts of what `request` dumps, sorted.
+    /// Returns the facts of what `request` dumps, sorted. Inside an open transaction they are those of its moment, and
+    /// the settings that pin the server's words hold until its end.
     pub(in super::super) async fn fingerprint_of(
         &mut self,
         request: &DumpRequest,
     ) -> Result<Fingerprint, DbError> {
-        if self.open {
-            return Err(own(DbErrorClass::Unsupported, "a fingerprint is not taken inside a transaction"));
-        }
         let result = self.read_facts(request).await;
-        if result.is_err() && self.connection.is_some() {
+        if result.is_err() && self.connection.is_some() && !self.open {
             // What failed first is what is told.
             let _ = self.message("ROLLBACK".into()).await;
         }
@@ -48,7 +45,8 @@ impl Session {
     }
 
     async fn read_facts(&mut self, request: &DumpRequest) -> Result<Fingerprint, DbError> {
-        let begin = queries::begin(&self.local_settings());
+        let begin = if self.open { Vec::new() } else { queries::begin(&self.local_settings()) };
+        let end = if self.open { "" } else { ";\nCOMMIT" };
         let before = begin.len();
         let asked = [begin, queries::shape(self.version)].concat();
         let mut answers = self.message(asked.join(";\n")).await?.into_iter().skip(before);
@@ -58,7 +56,7 @@ impl Session {
         exceptions::apply(&mut shape, request);
         let asked = queries::rows(&shape, request);
         let statements: Vec<&str> = asked.iter().map(|query| query.text.as_str()).collect();
-        let answers = self.message(format!("{};\nCOMMIT", statements.join(";\n"))).await?;
+        let answers = self.message(format!("{}{end}", statements.join(";\n"))).await?;
         let mut names = Names::new(&shape);
         for (query, rows) in asked.iter().zip(answers) {
             names.learn(query, rows);

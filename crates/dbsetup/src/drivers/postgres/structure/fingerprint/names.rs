@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::exceptions::RANKS;
+use super::exceptions::{PARTS, RANKS};
 use super::queries::Query;
 use super::shape::{Catalog, Means, Shape};
 use super::{FIRST_USER_OID, Row};
@@ -226,7 +226,9 @@ impl<'s> Names<'s> {
                 Means::Object("pg_namespace") if has_name => {
                     schema = self.value(about, row, *at).filter(|schema| schema != "pg_catalog");
                 }
-                Means::Object("pg_type") => types.extend(self.value(about, row, *at)),
+                Means::Object("pg_type") if !PARTS.contains(&&*about.name) => {
+                    types.extend(self.value(about, row, *at));
+                }
                 Means::Objects(target) => {
                     types.extend(
                         numbers(raw)

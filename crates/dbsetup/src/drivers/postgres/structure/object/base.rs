@@ -6,7 +6,7 @@ use super::definition::{Definition, function};
 use super::{Catalog, Cells, Feature, Step, Writer, name};
 
 /// What `pg_type` knows of a base type. Functions are as statements name them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Base {
     pub input: Option<String>,
     pub output: Option<String>,
@@ -29,23 +29,8 @@ pub struct Base {
     /// The type of the elements of a value that can be subscripted.
     pub element: Option<String>,
     pub is_collatable: bool,
-    pub default: Option<Default>,
-}
-
-/// A default value.
-#[derive(Debug)]
-pub enum Default {
-    Expression(String),
-    /// The text form of a value.
-    Text(String),
-}
-
-impl Default {
-    pub fn into_text(self) -> String {
-        match self {
-            Self::Expression(text) | Self::Text(text) => text,
-        }
-    }
+    /// As statements say it.
+    pub default: Option<String>,
 }
 
 /// The function that the server takes for a type of fixed length with elements.
@@ -116,11 +101,7 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let category = (base.category != 'U').then_some(category.as_str());
     definition.given(writer, Feature::BaseCategory, "CATEGORY", category);
     definition.given(writer, Feature::BasePreferred, "PREFERRED", base.is_preferred.then_some("true"));
-    let default = base.default.as_ref().map(|default| match default {
-        Default::Expression(expression) => expression.clone(),
-        Default::Text(text) => name::literal(text),
-    });
-    definition.given(writer, Feature::BaseDefault, "DEFAULT", default.as_deref());
+    definition.given(writer, Feature::BaseDefault, "DEFAULT", base.default.as_deref());
     definition.given(writer, Feature::BaseElement, "ELEMENT", base.element.as_deref());
     let delimiter = name::literal(&base.delimiter.to_string());
     let delimiter = (base.delimiter != ',').then_some(delimiter.as_str());

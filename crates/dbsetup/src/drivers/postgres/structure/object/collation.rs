@@ -94,8 +94,9 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         let locale = collation.locale.as_ref().or(collation.collate.as_ref()).cloned();
         definition.always("locale", &literal(&locale));
     }
-    let rules = collation.rules.as_deref().map(name::literal);
-    definition.given(writer, Feature::CollationRules, "rules", rules.as_deref());
+    if let Some(rules) = &collation.rules {
+        definition.always("rules", &name::literal(rules));
+    }
     let undetermined = (!collation.is_deterministic).then_some("false");
     definition.given(writer, Feature::CollationDeterminism, "deterministic", undetermined);
     writer.statement(Feature::Collation, definition.after(&format!("CREATE {}", step.node.noun())));

@@ -11,7 +11,6 @@ pub struct Column {
     pub name: String,
     /// With its modifier, as `format_type` words it.
     pub type_name: String,
-    pub type_oid: Oid,
     pub not_null: bool,
     /// `a` always, `d` by default, blank for none.
     pub identity: char,
@@ -23,15 +22,12 @@ pub struct Column {
     pub compression: char,
     /// -1 for the default.
     pub statistics: i32,
-    pub collation: Oid,
     /// Whether the storage is not the type's own.
     pub has_own_storage: bool,
     /// The schema and the name of the collation, where it is not the type's own.
     pub own_collation: Option<(String, String)>,
     /// Whether it is declared here; `false` for one that is only inherited.
     pub is_local: bool,
-    /// How many parents hand it down.
-    pub inherited: i32,
     /// `name=value`, without what the server keeps there for itself.
     pub options: Vec<String>,
     /// Options of a foreign table's column.
@@ -49,9 +45,9 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
     // Since release 17 the default of `attstattarget` is NULL. Of the columns of an index, only this can be set.
     vec![Query::new(
         format!(
-            "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, \
+            "SELECT a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), \
              a.attnotnull, a.attidentity, a.attgenerated, a.attstorage, {}, \
-             COALESCE(a.attstattarget, -1), a.attcollation, a.attislocal, a.attinhcount, a.attoptions, a.attfdwoptions, \
+             COALESCE(a.attstattarget, -1), a.attislocal, a.attoptions, a.attfdwoptions, \
              a.attstorage <> t.typstorage, CASE WHEN a.attcollation <> t.typcollation THEN \
              (SELECT ARRAY[n.nspname, l.collname] FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n \
              ON n.oid = l.collnamespace WHERE l.oid = a.attcollation) END \
@@ -60,7 +56,7 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
              WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped \
              AND (c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') \
              OR c.relkind IN ('i', 'I') AND COALESCE(a.attstattarget, -1) >= 0) \
-             AND {} ORDER BY a.attrelid, a.attnum",
+             AND {}",
             facts.either(14, "a.attcompression", "''"),
             in_user_schema("c.relnamespace")
         ),
@@ -74,16 +70,13 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         number: row.number(),
         name: row.text(),
         type_name: row.text(),
-        type_oid: row.oid(),
         not_null: row.flag(),
-        identity: row.letter(),
-        generated: row.letter(),
-        storage: row.letter(),
-        compression: row.letter(),
+        identity: row.letter_of("pg_attribute.attidentity", "ad"),
+        generated: row.letter_of("pg_attribute.attgenerated", "sv"),
+        storage: row.letter_of("pg_attribute.attstorage", "empx"),
+        compression: row.letter_of("pg_attribute.attcompression", "lp"),
         statistics: row.number(),
-        collation: row.oid(),
         is_local: row.flag(),
-        inherited: row.number(),
         options: row.list(),
         foreign_options: row.list(),
         has_own_storage: row.flag(),

@@ -28,11 +28,12 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, kind: &str, writer: &mut Writer
         }
         match column.compression {
             ' ' => {}
-            'p' => {
-                writer.statement(Feature::ColumnCompression, format!("{} SET COMPRESSION pglz", head(column)))
-            }
-            'l' => {
-                writer.statement(Feature::ColumnCompression, format!("{} SET COMPRESSION lz4", head(column)))
+            'p' | 'l' => {
+                let word = if column.compression == 'p' { "pglz" } else { "lz4" };
+                writer.statement(
+                    Feature::ColumnCompression,
+                    format!("{} SET COMPRESSION {word}", head(column)),
+                );
             }
             other => unknown(step, column, "compression", other, writer),
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    inherit, name, not_null, options, relation,
+    constraint_order, inherit, name, not_null, options, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
@@ -40,13 +40,13 @@ pub struct Constraints {
     /// By table and column.
     not_nulls: HashMap<(Oid, i32), Oid>,
     /// By relation and name.
-    by_name: HashMap<(Oid, String), Oid>,
+    pub by_name: HashMap<(Oid, String), Oid>,
     /// Check and not-null constraints that do not hold for what is there already, by relation.
-    unproved: HashMap<Oid, Vec<Oid>>,
+    pub unproved: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
     keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
     /// Copies of a foreign key in partitions that have names of their own, by the identifier of what they copy.
-    own_copies: HashMap<Oid, Vec<Oid>>,
+    pub own_copies: HashMap<Oid, Vec<Oid>>,
     /// How many constraints of a schema that are declared where they are have that name.
     names: HashMap<(Oid, String), usize>,
     /// How many of those that partitions have from their partitioned tables have that name.
@@ -88,19 +88,6 @@ impl Catalog {
     /// Whether a partition's copy of a foreign key has a name of its own: it was made before it became a copy.
     fn is_own_copy(&self, constraint: &Constraint) -> bool {
         constraint.kind == 'f' && constraint.parent != 0 && constraint.definition.is_some()
-    }
-
-    /// What a child has of its parent's constraint: checks are the same by their name, not-null constraints by the
-    /// column's. Nothing if the child declares it as well.
-    fn heir(&self, child: Oid, constraint: &Constraint) -> Option<&Constraint> {
-        let heir = if constraint.kind == 'n' {
-            let column = self.column_name(constraint.relation, *constraint.columns.first()?)?;
-            self.constraints.not_null_of(child, self.column_named(child, column)?.number)?.1
-        } else {
-            let oid = self.constraints.by_name.get(&(child, constraint.name.clone()))?;
-            self.constraints.by_oid.get(oid)?
-        };
-        (!heir.is_local).then_some(heir)
     }
 }
 
@@ -187,7 +174,7 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
         'f' => Place::Own,
         // A partition is a table of its own before it is attached. A check that does not hold yet comes afterwards
         // from the parent: releases differ about attaching it.
-        'c' if !constraint.is_local && !(is_partition && holds) => Place::Inherited,
+        'c' if !constraint.is_local && (!is_partition || !holds) => Place::Inherited,
         'n' if !constraint.is_local && !is_partition => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
         'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
@@ -240,13 +227,13 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         };
         if is_implied {
             node.write = |_, _, writer| writer.nothing_to_make();
-            node.after.extend(testators(catalog, constraint));
+            node.after.extend(constraint_order::testators(catalog, constraint));
         } else if place == Place::Inline {
             node.clause = Some(clause);
         } else if !matches!(constraint.kind, 'f' | 'n') {
             node.after.extend(inherit::attached(catalog, constraint.relation));
         }
-        node.after.extend(heirs(catalog, *oid, constraint));
+        node.after.extend(constraint_order::heirs(catalog, *oid, constraint));
         graph.add(node);
     }
 }
@@ -261,49 +248,6 @@ fn original(catalog: &Catalog, copy: Oid) -> Oid {
         oid = constraint.parent;
     }
     oid
-}
-
-/// What has to be there before a constraint of a parent: children, if it does not hold yet, since one that is made later
-/// would have it as one that holds; and copies of a foreign key that have names of their own, which it takes over.
-fn heirs(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Vec<Address> {
-    if constraint.kind == 'f' {
-        let copies = catalog.constraints.own_copies.get(&oid);
-        return copies.into_iter().flatten().map(|copy| Address::new(class::CONSTRAINT, *copy)).collect();
-    }
-    if constraint.is_valid || !constraint.is_enforced {
-        return Vec::new();
-    }
-    let waits = |child: &&Oid| {
-        let is_partition = catalog.relations.get(*child).is_some_and(|child| child.is_partition);
-        !is_partition && catalog.heir(**child, constraint).is_some_and(|heir| !heir.is_valid)
-    };
-    let children = catalog.inherits.children(constraint.relation);
-    children.iter().filter(waits).map(|child| relation::address(*child)).collect()
-}
-
-/// The constraints of parents that an inherited one which does not hold yet is made with.
-fn testators(catalog: &Catalog, constraint: &Constraint) -> Vec<Address> {
-    let parents = catalog.inherits.parents(constraint.relation);
-    let unproved = parents.iter().filter_map(|parent| catalog.constraints.unproved.get(parent)).flatten();
-    let is_testator = |oid: &&Oid| {
-        let of_parent = catalog.constraints.by_oid.get(*oid);
-        of_parent
-            .and_then(|of_parent| catalog.heir(constraint.relation, of_parent))
-            .is_some_and(|heir| std::ptr::eq(heir, constraint) && !heir.is_valid)
-    };
-    unproved.filter(is_testator).map(|oid| Address::new(class::CONSTRAINT, *oid)).collect()
-}
-
-/// The constraints of parents that have to be there before a child is made, which has them as ones that hold.
-pub fn ancestors(catalog: &Catalog, table: Oid) -> Vec<Address> {
-    let unproved = &catalog.constraints.unproved;
-    let of_parents =
-        catalog.inherits.parents(table).iter().filter_map(|parent| unproved.get(parent)).flatten();
-    let before = |oid: &&Oid| {
-        let constraint = catalog.constraints.by_oid.get(*oid);
-        constraint.and_then(|constraint| catalog.heir(table, constraint)).is_some_and(|heir| heir.is_valid)
-    };
-    of_parents.filter(before).map(|oid| Address::new(class::CONSTRAINT, *oid)).collect()
 }
 
 fn feature(kind: char) -> Option<Feature> {

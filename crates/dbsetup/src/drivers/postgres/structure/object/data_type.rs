@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Graph, Key, Node, Oid, Query, Rank, Step, Write, Writer, base,
-    class, domain, enumeration, in_user_schema, range,
+    class, domain, enumeration, in_user_schema, name, range,
 };
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
@@ -43,7 +43,9 @@ fn queries(facts: &Facts) -> Vec<Query> {
              CASE WHEN t.typelem <> 0 THEN pg_catalog.format_type(t.typelem, NULL) END, t.typcollation <> 0, \
              COALESCE(pg_catalog.pg_get_expr(t.typdefaultbin, 0), t.typdefault), t.typdefaultbin IS NOT NULL, \
              CASE WHEN t.typbasetype <> 0 THEN pg_catalog.format_type(t.typbasetype, t.typtypmod) END, \
-             t.typnotnull, l.collnamespace, l.collname FROM pg_catalog.pg_type t \
+             t.typnotnull, l.collnamespace, l.collname, \
+             t.typdefaultbin::pg_catalog.text IS NOT DISTINCT FROM b.typdefaultbin::pg_catalog.text \
+             AND t.typdefault IS NOT DISTINCT FROM b.typdefault FROM pg_catalog.pg_type t \
              LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype \
              LEFT JOIN pg_catalog.pg_collation l ON l.oid = t.typcollation AND t.typcollation <> b.typcollation \
              WHERE t.oid >= 16384 AND t.typtype NOT IN ('c', 'm') \
@@ -57,28 +59,20 @@ fn queries(facts: &Facts) -> Vec<Query> {
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
-    let (name, schema, letter, is_defined) = (row.text(), row.oid(), row.letter(), row.flag());
+    let (own_name, schema, letter, is_defined) = (row.text(), row.oid(), row.letter(), row.flag());
     let base = base::read(row);
-    let default = row.maybe().map(|value| match row.flag() {
-        true => base::Default::Expression(value),
-        false => base::Default::Text(value),
-    });
-    if default.is_none() {
-        row.flag();
-    }
+    let (default, is_expression) = (row.maybe(), row.flag());
+    let default = default.map(|value| if is_expression { value } else { name::literal(&value) });
     let domain = domain::read(row);
     let kind = match letter {
         _ if !is_defined => Kind::Shell,
         'b' => Kind::Base(Box::new(base::Base { default, ..base })),
-        'd' => Kind::Domain(Box::new(domain::Domain {
-            default: default.map(base::Default::into_text),
-            ..domain
-        })),
+        'd' => Kind::Domain(Box::new(domain::Domain { default, ..domain })),
         'e' => Kind::Enumeration,
         'r' => Kind::Range,
         letter => Kind::Unknown(letter),
     };
-    catalog.types.insert(oid, DataType { name, schema, kind });
+    catalog.types.insert(oid, DataType { name: own_name, schema, kind });
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -104,7 +98,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             Kind::Range if catalog.ranges.get(oid).is_some_and(|range| range.canonical.is_some()) => {
                 Some(base::write_shell)
             }
-            Kind::Domain(domain) if domain.default.is_some() => Some(domain::write_early),
+            Kind::Domain(domain) if domain.own_default().is_some() => Some(domain::write_early),
             _ => None,
         };
         graph.add(node);

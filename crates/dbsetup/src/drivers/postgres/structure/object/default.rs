@@ -30,12 +30,6 @@ impl Defaults {
     pub fn of(&self, relation: Oid, column: i32) -> Option<Oid> {
         self.by_column.get(&(relation, column)).copied()
     }
-
-    /// The text of a column's default.
-    pub fn expression(&self, relation: Oid, column: i32) -> Option<&str> {
-        let default = self.by_oid.get(&self.of(relation, column)?)?;
-        Some(&default.expression)
-    }
 }
 
 fn queries(_: &Facts) -> Vec<Query> {

@@ -16,14 +16,24 @@ pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
 const NOT_NULL: &str = "NOT NULL";
 
 /// What `pg_type` knows of a domain.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Domain {
     /// With its modifier.
     pub base: Option<String>,
     pub not_null: bool,
     /// Schema and name, where it is not the base type's own.
     pub collation: Option<(Oid, String)>,
+    /// As statements say it.
     pub default: Option<String>,
+    /// Whether the base type has the same one, or none either: a new domain takes that over.
+    pub is_default_inherited: bool,
+}
+
+impl Domain {
+    /// The default that has to be said: `NULL` where the base type has one, and the domain has not.
+    pub fn own_default(&self) -> Option<&str> {
+        (!self.is_default_inherited).then(|| self.default.as_deref().unwrap_or("NULL"))
+    }
 }
 
 /// A row of `pg_constraint` with a domain.
@@ -41,7 +51,13 @@ pub struct DomainConstraint {
 pub type DomainConstraints = HashMap<Oid, DomainConstraint>;
 
 pub fn read(row: &mut Cells<'_>) -> Domain {
-    Domain { base: row.maybe(), not_null: row.flag(), collation: row.named(), default: None }
+    Domain {
+        base: row.maybe(),
+        not_null: row.flag(),
+        collation: row.named(),
+        default: None,
+        is_default_inherited: row.flag(),
+    }
 }
 
 fn queries(_: &Facts) -> Vec<Query> {
@@ -152,7 +168,7 @@ pub fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     }
     // `false` comes first, and checks are in the order of their names already.
     clauses.sort_by_key(|(is_check, _)| *is_check);
-    let default = domain.default.as_ref().filter(|_| writer.on(Feature::DomainDefault));
+    let default = domain.own_default().filter(|_| writer.on(Feature::DomainDefault));
     if step.replaces {
         let alter = format!("ALTER DOMAIN {}", step.node.identity);
         if let Some(default) = default {

@@ -12,6 +12,7 @@ pub mod column_property;
 pub mod comment;
 pub mod composite;
 pub mod constraint;
+pub mod constraint_order;
 pub mod conversion;
 pub mod data_type;
 pub mod default;

@@ -2,7 +2,7 @@
 //! family of the engine or of an extension.
 //! <https://www.postgresql.org/docs/current/catalog-pg-opfamily.html>
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Depend, FIRST_USER_OID, Facts, Family, Feature, Graph, Key, Node, Oid, Query,
@@ -85,14 +85,16 @@ fn take_member(catalog: &mut Catalog, row: &mut Cells<'_>) {
 }
 
 /// What a member belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// A class or family of the database.
-    Own(Address),
-    /// A class, family or operator of an extension, which makes it.
+    /// A class of the database, in whose statement it stands.
+    Class(Address),
+    /// A family of the database alone.
+    Family,
+    /// An extension, which makes it.
     Extension(Oid),
-    /// Nothing that is written: a family of the engine or of an extension.
-    Foreign(Oid),
+    /// A family that the engine or an extension makes: it was added later.
+    Foreign,
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -100,49 +102,44 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         if *oid >= FIRST_USER_OID {
             let identity = identity(catalog, family);
             graph.add(
-                Node::new(address(*oid), key(catalog, family, ""), "OPERATOR FAMILY", identity, write)
+                Node::new(address(*oid), key(catalog, family, None), "OPERATOR FAMILY", identity, write)
                     .in_schema(family.schema),
             );
         }
     }
-    let mut foreign = BTreeSet::new();
     for member in catalog.family_members.values() {
-        match owner(catalog, member) {
-            Owner::Own(of) => graph.part(member.address, of),
-            Owner::Extension(of) => graph.part(member.address, Address::new(class::EXTENSION, of)),
-            Owner::Foreign(family) => {
-                foreign.insert(family);
+        let owner = owner(catalog, member);
+        let family = match owner {
+            Owner::Class(of) => {
+                graph.part(member.address, of);
+                continue;
             }
-        }
-    }
-    for oid in foreign {
-        let members = members(catalog, Owner::Foreign(oid));
-        let (Some(family), Some((first, rest))) =
-            (catalog.operator_families.get(&oid), members.split_first())
-        else {
-            continue;
+            Owner::Extension(of) => {
+                graph.part(member.address, Address::new(class::EXTENSION, of));
+                continue;
+            }
+            Owner::Family | Owner::Foreign => member.family,
         };
-        let identity = identity(catalog, family);
-        let key = key(catalog, family, "members");
-        graph.add(Node::new(first.address, key, "OPERATOR FAMILY", identity, write_foreign));
-        for member in rest {
-            graph.part(member.address, first.address);
-        }
+        let Some(family) = catalog.operator_families.get(&family) else { continue };
+        let key = key(catalog, family, Some(member));
+        let node = Node::new(member.address, key, "OPERATOR FAMILY", identity(catalog, family), write_member);
+        graph.add(match owner {
+            Owner::Family => node.in_schema(family.schema).in_block(address(member.family)),
+            _ => node,
+        });
     }
 }
 
 /// Returns what a member belongs to: `pg_depend` knows the class or the family, unless that is the engine's own.
 fn owner(catalog: &Catalog, member: &Member) -> Owner {
     let Some(of) = catalog.member_owners.get(&member.address) else {
-        return match catalog.members.get(&member.target) {
-            Some(extension) => Owner::Extension(*extension),
-            None => Owner::Foreign(member.family),
-        };
+        return catalog.members.get(&member.target).map_or(Owner::Foreign, |of| Owner::Extension(*of));
     };
     match catalog.members.get(of) {
         Some(extension) if is_extensions(catalog, member, *extension) => Owner::Extension(*extension),
-        Some(_) => Owner::Foreign(member.family),
-        None => Owner::Own(*of),
+        Some(_) => Owner::Foreign,
+        None if of.class == class::OPERATOR_CLASS => Owner::Class(*of),
+        None => Owner::Family,
     }
 }
 
@@ -162,63 +159,55 @@ fn is_extensions(catalog: &Catalog, member: &Member, extension: Oid) -> bool {
     member.target.oid < FIRST_USER_OID || catalog.members.get(&member.target) == Some(&extension)
 }
 
-/// Returns the members of an owner: operators first, each kind by number and types.
-fn members(catalog: &Catalog, of: Owner) -> Vec<&Member> {
-    let mut members: Vec<&Member> =
-        catalog.family_members.values().filter(|member| owner(catalog, member) == of).collect();
-    members.sort_by_key(|member| (member.address.class, member.number, &member.types, &member.name));
-    members
-}
-
 fn address(oid: Oid) -> Address {
     Address::new(class::OPERATOR_FAMILY, oid)
 }
 
-fn key(catalog: &Catalog, family: &OperatorFamily, what: &str) -> Key {
-    let path = [catalog.schema_name(family.schema), &family.name, &family.method, what];
-    Key::new(Rank::OperatorFamily, path)
+/// The place of a family, or of a member of it: operators first, each kind by number and types.
+fn key(catalog: &Catalog, family: &OperatorFamily, member: Option<&Member>) -> Key {
+    let place = member.map(|member| format!("{} {:05}", member.address.class, member.number));
+    let path = [catalog.schema_name(family.schema), &family.name, &family.method];
+    let of_member = member.map(|member| [&member.types.0, &member.types.1]).into_iter().flatten();
+    Key::new(
+        Rank::OperatorFamily,
+        path.into_iter().chain(place.as_deref()).chain(of_member.map(String::as_str)),
+    )
 }
 
 fn identity(catalog: &Catalog, family: &OperatorFamily) -> String {
     format!("{} USING {}", catalog.qualified(family.schema, &family.name), name::quoted(&family.method))
 }
 
-fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+fn write(_: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     writer.statement(Feature::OperatorFamily, format!("CREATE OPERATOR FAMILY {}", step.node.identity));
-    write_members(step, &members(catalog, Owner::Own(step.node.address)), Feature::LooseMember, writer);
 }
 
-/// Writes what was added to a family that something else makes.
-fn write_foreign(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
-    if let Some(member) = catalog.family_members.get(&step.node.address) {
-        write_members(step, &members(catalog, Owner::Foreign(member.family)), Feature::ForeignMember, writer);
-    }
-}
-
-fn write_members(step: &Step<'_>, members: &[&Member], feature: Feature, writer: &mut Writer) {
-    if !members.is_empty() {
-        let items = items(members).join(",\n    ");
-        writer.statement(feature, format!("ALTER OPERATOR FAMILY {} ADD\n    {items}", step.node.identity));
-    }
+/// Writes a member that no class brings.
+fn write_member(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
+    let Some(member) = catalog.family_members.get(&step.node.address) else { return };
+    let feature =
+        if owner(catalog, member) == Owner::Family { Feature::LooseMember } else { Feature::ForeignMember };
+    writer.statement(feature, format!("ALTER OPERATOR FAMILY {} ADD {}", step.node.identity, item(member)));
 }
 
 /// Returns the items that make the members of a class.
 pub fn items_of(catalog: &Catalog, class: Address) -> Vec<String> {
-    items(&members(catalog, Owner::Own(class)))
+    let mut members: Vec<&Member> = catalog
+        .family_members
+        .values()
+        .filter(|member| owner(catalog, member) == Owner::Class(class))
+        .collect();
+    members.sort_by_key(|member| (member.address.class, member.number, &member.types));
+    members.into_iter().map(item).collect()
 }
 
-fn items(members: &[&Member]) -> Vec<String> {
-    members
-        .iter()
-        .map(|member| {
-            let (number, name) = (member.number, &member.name);
-            match &member.sorted_by {
-                _ if member.address.class == class::AMPROC => {
-                    format!("FUNCTION {number} ({}, {}) {name}", member.types.0, member.types.1)
-                }
-                Some(family) => format!("OPERATOR {number} {name} FOR ORDER BY {family}"),
-                None => format!("OPERATOR {number} {name}"),
-            }
-        })
-        .collect()
+fn item(member: &Member) -> String {
+    let (number, name) = (member.number, &member.name);
+    match &member.sorted_by {
+        _ if member.address.class == class::AMPROC => {
+            format!("FUNCTION {number} ({}, {}) {name}", member.types.0, member.types.1)
+        }
+        Some(family) => format!("OPERATOR {number} {name} FOR ORDER BY {family}"),
+        None => format!("OPERATOR {number} {name}"),
+    }
 }

@@ -16,7 +16,7 @@ pub struct Owners {
 const OF_PUBLIC: &str = "pg_database_owner";
 
 /// The catalogs whose objects have owners: their identifier, name, and column.
-pub const OWNED: [(u32, &str, &str); 16] = [
+const OWNED: [(u32, &str, &str); 16] = [
     (class::FUNCTION, "pg_proc", "proowner"),
     (class::TYPE, "pg_type", "typowner"),
     (class::NAMESPACE, "pg_namespace", "nspowner"),
@@ -51,6 +51,12 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
          WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')"
             .to_owned(),
     ];
+    if has_own_multiranges(facts) {
+        parts.push(format!(
+            "SELECT {MULTIRANGE}, r.rngtypid, t.typowner FROM pg_catalog.pg_range r \
+             JOIN pg_catalog.pg_type t ON t.oid = r.rngmultitypid WHERE r.rngtypid >= 16384"
+        ));
+    }
     parts.extend(OWNED.map(|(class, catalog, column)| {
         format!("SELECT {class}, o.oid, o.{column} FROM pg_catalog.{catalog} o WHERE o.oid >= 16384")
     }));
@@ -59,6 +65,14 @@ pub fn queries(facts: &Facts) -> Vec<Query> {
         format!("SELECT o.class, o.oid, pg_catalog.pg_get_userbyid(o.owner) FROM ({union}) o"),
         take,
     )]
+}
+
+/// The catalog of ranges: the owner of a range's multirange stands under it.
+const MULTIRANGE: u32 = 3541;
+
+/// Whether a multirange can have another owner than its range: since release 17 it follows the range.
+fn has_own_multiranges(facts: &Facts) -> bool {
+    facts.since(14) && !facts.since(17)
 }
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
@@ -86,10 +100,23 @@ pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
     if node.address.class == class::RELATION && goes_along().is_some() {
         return;
     }
-    give(node, owner, Feature::Owner, writer);
+    writer.statement(Feature::Owner, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
+    give_multirange(catalog, node, writer);
 }
 
-/// Writes the statement that gives an object to a role.
-pub fn give(node: &Node, owner: &str, feature: Feature, writer: &mut Writer) {
-    writer.statement(feature, format!("ALTER {} OWNER TO {}", node.noun(), name::quoted(owner)));
+/// Newer servers refuse what older ones need, and a file may meet both.
+fn give_multirange(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+    let range = || catalog.ranges.get(&node.address.oid)?.multirange.as_ref();
+    let owner = catalog.owners.of.get(&Address::new(MULTIRANGE, node.address.oid));
+    if let (class::TYPE, Some(owner), Some((schema, multirange))) = (node.address.class, owner, range()) {
+        let (multirange, owner) = (catalog.qualified(*schema, multirange), name::quoted(owner));
+        let statement = format!(
+            "DO {}",
+            name::literal(&format!(
+                "BEGIN IF current_setting('server_version_num')::integer < 170000 THEN \
+                 ALTER TYPE {multirange} OWNER TO {owner}; END IF; END"
+            ))
+        );
+        writer.statement(Feature::Owner, statement);
+    }
 }

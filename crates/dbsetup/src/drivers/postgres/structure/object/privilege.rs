@@ -128,7 +128,7 @@ pub fn is_public(catalog: &Catalog, address: Address) -> bool {
 
 /// Returns the word of `GRANT` for an object of a catalog, `kind` being the one of `COMMENT ON` or of
 /// `pg_identify_object`.
-fn kind_of(class: u32, kind: &str) -> &'static str {
+pub fn kind_of(class: u32, kind: &str) -> &'static str {
     match class {
         class::RELATION if kind.eq_ignore_ascii_case("sequence") => "SEQUENCE",
         class::RELATION => "TABLE",
@@ -199,15 +199,9 @@ fn write_all(
         if is_public(catalog, address) {
             base = of_public(catalog, owner, &list);
         } else if address.oid < FIRST_USER_OID && owner != catalog.owners.engine {
-            // Privileges follow the owner: the list began as the engine's, and is loaded as that if owners are not
-            // wanted.
-            let engine = catalog.owners.engine.as_str();
-            if catalog.facts.owners {
-                acl::give(&mut base, engine, owner);
-            } else {
-                acl::give(&mut list, owner, engine);
-                owner = engine;
-            }
+            // Privileges follow the owner, and the engine's objects are the engine's where the file is loaded.
+            acl::give(&mut list, owner, &catalog.owners.engine);
+            owner = &catalog.owners.engine;
         }
         match acl::changes(&base, &list, owner, &of_whole) {
             Ok(changes) => {
@@ -217,7 +211,7 @@ fn write_all(
                 }
             }
             Err(grantor) => {
-                writer.refuse(noun, format!("`{grantor}` has granted what was not granted to it"))
+                writer.refuse(noun, format!("`{grantor}` has granted what was not granted to it"));
             }
         }
         if grants.column == 0 {

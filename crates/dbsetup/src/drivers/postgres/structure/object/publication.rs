@@ -157,7 +157,7 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
             }
         }
         other => {
-            writer.refuse(step.node.noun(), format!("its kind of generated columns, `{other}`, is unknown"))
+            writer.refuse(step.node.noun(), format!("its kind of generated columns, `{other}`, is unknown"));
         }
     }
     if publication.via_root && writer.on(Feature::PublicationViaRoot) {

@@ -23,10 +23,6 @@ pub struct Relation {
     pub force_row_security: bool,
     /// `d` default, `n` nothing, `f` full, `i` an index.
     pub replica_identity: char,
-    /// The access method, 0 for kinds without one.
-    pub access_method: Oid,
-    /// 0 is the database's default.
-    pub tablespace: Oid,
     /// The name of the access method, where it is not the one that every server has.
     pub method: Option<String>,
     /// The TOAST table, 0 for none.
@@ -49,14 +45,15 @@ pub fn queries(_: &Facts) -> Vec<Query> {
     vec![Query::new(
         format!(
             "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relpersistence, c.reloptions, c.reloftype, \
-             c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relam, c.reltablespace, \
+             c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, \
              CASE WHEN c.relkind IN ('r', 'm', 'p') AND c.relam NOT IN (0, {HEAP}) THEN \
              (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam) END, \
              c.reltoastrelid, \
              CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END, \
              CASE WHEN c.relkind = 'p' THEN pg_catalog.pg_get_partkeydef(c.oid) END, \
              CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END \
-             FROM pg_catalog.pg_class c WHERE c.oid >= 16384 AND c.relkind <> 't' AND {}",
+             FROM pg_catalog.pg_class c WHERE c.oid >= 16384 \
+             AND CASE WHEN c.relkind = 't' THEN c.reloptions IS NOT NULL ELSE {} END",
             in_user_schema("c.relnamespace")
         ),
         take,
@@ -76,15 +73,18 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         row_security: row.flag(),
         force_row_security: row.flag(),
         replica_identity: row.letter(),
-        access_method: row.oid(),
-        tablespace: row.oid(),
         method: row.maybe(),
         toast: row.oid(),
         of_type_name: row.maybe(),
         partition_key: row.maybe(),
         partition_bound: row.maybe(),
     };
-    catalog.relations.insert(oid, relation);
+    // Of a TOAST table only its parameters are of interest.
+    if relation.kind == 't' {
+        catalog.toast_options.insert(oid, relation.options);
+    } else {
+        catalog.relations.insert(oid, relation);
+    }
 }
 
 impl Catalog {

@@ -196,7 +196,7 @@ fn ownership(catalog: &Catalog, sequence: Oid, of: Address) -> Node {
     let identity = catalog.relation_name(sequence).unwrap_or_default();
     let key = Key::new(Rank::Attachment, ["", identity.as_str()]);
     let write = |catalog: &Catalog, step: &Step<'_>, writer: &mut Writer| {
-        write_owner(catalog, step.node.address.oid, writer)
+        write_owner(catalog, step.node.address.oid, writer);
     };
     let mut node =
         Node::new(Address::new(class::SEQUENCE, sequence), key, "SEQUENCE", identity, write).in_block(of);

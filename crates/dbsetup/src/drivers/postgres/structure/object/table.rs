@@ -1,22 +1,13 @@
 //! Tables of every kind: plain, partitioned, typed, foreign.
 
-use std::collections::HashMap;
-
 use super::default::Handed;
 use super::relation::Relation;
 use super::{
     Address, Catalog, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    column_definition, column_property, constraint, name, not_null, options, relation, sequence,
+    column_definition, column_property, constraint_order, name, not_null, options, relation, sequence,
 };
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
-
-/// What tables have besides what every relation has.
-#[derive(Debug, Default)]
-pub struct Tables {
-    /// The storage parameters of TOAST tables, by their own identifiers.
-    toast_options: HashMap<Oid, Vec<String>>,
-}
 
 impl Catalog {
     /// Whether a relation is a table of any kind.
@@ -25,15 +16,9 @@ impl Catalog {
     }
 }
 
+/// Tables are among the relations.
 fn queries(_: &Facts) -> Vec<Query> {
-    vec![Query::new(
-        "SELECT c.oid, c.reloptions FROM pg_catalog.pg_class c \
-         WHERE c.oid >= 16384 AND c.relkind = 't' AND c.reloptions IS NOT NULL",
-        |catalog, row| {
-            let oid = row.oid();
-            catalog.tables.toast_options.insert(oid, row.list());
-        },
-    )]
+    Vec::new()
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -57,7 +42,7 @@ fn before(catalog: &Catalog, oid: Oid, relation: &Relation) -> Vec<Address> {
     if relation.is_partition || catalog.inherits.parents(oid).is_empty() {
         return Vec::new();
     }
-    let mut before = constraint::ancestors(catalog, oid);
+    let mut before = constraint_order::ancestors(catalog, oid);
     for column in catalog.columns_of(oid) {
         if let Handed::Expression(.., default) = catalog.handed_down(oid, &column.name) {
             before.push(Address::new(class::DEFAULT, default));
@@ -151,7 +136,7 @@ pub fn parameters(catalog: &Catalog, relation: &Relation, writer: &mut Writer) -
     if !relation.options.is_empty() && writer.on(Feature::TableOption) {
         all.push(options::storage("", &relation.options));
     }
-    if let Some(toast) = catalog.tables.toast_options.get(&relation.toast)
+    if let Some(toast) = catalog.toast_options.get(&relation.toast)
         && writer.on(Feature::ToastOption)
     {
         all.push(options::storage("toast.", toast));

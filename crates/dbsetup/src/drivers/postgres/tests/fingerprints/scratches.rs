@@ -67,7 +67,7 @@ async fn what_a_dead_run_left_goes_and_what_a_living_one_has_stays() {
 #[tokio::test]
 async fn without_the_right_to_make_one_the_advice_names_scratch_url() {
     let Some(original) = Scratch::new("scratch_rights").await else { return };
-    let role = format!("dbsetup_test_poor_{}", std::process::id());
+    let role = format!("dbsetup_test_scratchless_{}", std::process::id());
     let mut session = original.session().await;
     session.message(format!("create role {role} login password 'x'")).await.expect("right");
     let (_, address) = original.base.rsplit_once('@').expect("the URL names a role");
