@@ -21,6 +21,10 @@ fn every_release_writes_the_same_bytes_in_every_order_of_creation_and_after_a_lo
 /// Returns what has to be the same in two neighbouring releases; nothing where a statement may differ altogether.
 fn comparable(statement: &str, newer: u32) -> Option<String> {
     match newer {
+        // The server prints how a procedure's arguments go since it has some that go out.
+        14 if statement.contains(" PROCEDURE ") => {
+            Some(statement.replace("(IN ", "(").replace(", IN ", ", "))
+        }
         // A query's text is the server's own. Since this release it names no table before the columns of an only table.
         16 if holds_a_query(statement) => None,
         // NOT NULL became a constraint with a name: a partition's is its parent's, and that of a renamed column the old
@@ -68,10 +72,6 @@ fn dumps(server: &Server, major: u32, level: u32, flags: &[&str]) -> Vec<String>
     let roles = Roles::make(&server);
     let database = programs::create(&server, "level");
     let mut session = database.session();
-    if major < 15 {
-        // From then on a new database is like that.
-        session.execute("revoke create on schema public from public");
-    }
     roles.run(&mut session, &shuffled(common_blocks(level), &mut Random::seeded(u64::from(major))));
     flags.iter().map(|flags| roles.hide(&programs::dump(&server, &database.url(), flags, None))).collect()
 }

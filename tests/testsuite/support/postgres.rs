@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Row as _, ValueRef as _};
@@ -162,8 +162,15 @@ impl Names {
             session
                 .try_query(&format!("alter database \"{name}\" is_template false allow_connections false"))?;
             session.try_query(&format!(
-                "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{literal}'"
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{literal}'"
             ))?;
+            // Its sessions take a moment to end; releases before 14 cannot wait for that themselves. One that stays makes
+            // the drop fail, which says so.
+            let left = format!("select 1 from pg_stat_activity where datname = '{literal}'");
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !session.try_query(&left)?.is_empty() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             session.try_query(&format!("drop database if exists \"{name}\""))?;
         }
         let roles = format!("select rolname from pg_roles where starts_with(rolname, '{prefix}')");

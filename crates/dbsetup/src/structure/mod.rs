@@ -4,6 +4,8 @@ mod check;
 mod difference;
 mod dump;
 mod format;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;

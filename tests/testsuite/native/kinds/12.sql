@@ -229,7 +229,7 @@ create table app.points of app.point3 (x with options not null default 1.5, prim
 -- block inheritance after schemas
 create table app.vehicles (id serial primary key, wheels integer not null default 4, name text check (name <> ''));
 create table app.cars (doors integer default 3, wheels integer default 5) inherits (app.vehicles);
-create table app.boats (wheels integer not null default 0, constraint floats check (wheels = 0)) inherits (app.vehicles);
+create table app.boats (wheels integer default 0, constraint floats check (wheels = 0)) inherits (app.vehicles);
 alter table app.boats alter column name set not null;
 create table app.amphibians (depth integer, wheels integer default 1) inherits (app.cars, app.boats);
 

@@ -8,6 +8,7 @@ create table app.needed (id integer constraint id_needed not null, name text, no
 alter table app.needed add constraint name_needed not null name not valid;
 comment on constraint id_needed on app.needed is 'needed';
 create table app.needed_child () inherits (app.needed);
+create table app.needed_itself (id integer not null) inherits (app.needed);
 
 -- block not-enforced after circles
 create table app.loose (id integer, hen integer, constraint positive check (id > 0) not enforced);

@@ -1,0 +1,7 @@
+//! Any text, split as PostgreSQL's.
+#![no_main]
+
+#[path = "shared/splitting.rs"]
+mod splitting;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| splitting::holds(dbsetup::sql::Dialect::Postgres, bytes));
