@@ -184,9 +184,7 @@ fn other_words_for_the_same_are_no_drift_and_other_things_are() {
     // As an older release prints it.
     let run = changed(
         &view,
-        &format!(
-            "\n\nCREATE VIEW public.v AS\n SELECT m.id,\n    m.name\n   FROM public.more m\n  WHERE m.id > 1"
-        ),
+        "\n\nCREATE VIEW public.v AS\n SELECT m.id,\n    m.name\n   FROM public.more m\n  WHERE m.id > 1",
     );
     run.code(3).stderr_contains("the catalogs of a copy").stderr_contains("pg_rewrite");
     let run = changed(&view, &view.replace("(more.id > 1)", "more.id > (1)"));

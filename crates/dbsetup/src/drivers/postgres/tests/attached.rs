@@ -8,11 +8,11 @@ use super::*;
 use crate::driver::{DbErrorClass, DumpRequest, Via};
 
 /// One of each, with each property.
-const KINDS: &str = include_str!("attached.sql");
+pub(super) const KINDS: &str = include_str!("attached.sql");
 /// Owners and privileges of everything that has them.
-const RIGHTS: &str = include_str!("rights.sql");
+pub(super) const RIGHTS: &str = include_str!("rights.sql");
 /// What users hang on extensions and their members.
-const EXTENDED: &str = include_str!("extended.sql");
+pub(super) const EXTENDED: &str = include_str!("extended.sql");
 
 /// The roles that [`RIGHTS`] speaks of.
 const ROLES: [&str; 4] = ["dbsetup_own", "dbsetup_ann", "dbsetup_bob", "\"dbsetup Zoe\""];
@@ -83,7 +83,7 @@ async fn round(name: &str, session: &mut Session, request: &DumpRequest) -> Stri
 }
 
 /// Makes the roles that [`RIGHTS`] speaks of.
-async fn make_roles(session: &mut Session) {
+pub(super) async fn make_roles(session: &mut Session) {
     for role in ROLES {
         let plain = role.trim_matches('"');
         let create = format!(
@@ -95,7 +95,7 @@ async fn make_roles(session: &mut Session) {
 }
 
 /// Whether the server offers what [`EXTENDED`] takes.
-async fn has_extensions(session: &mut Session) -> bool {
+pub(super) async fn has_extensions(session: &mut Session) -> bool {
     let known = "select count(*) from pg_available_extensions \
                  where name in ('hstore', 'pg_trgm', 'postgres_fdw', 'pg_stat_statements')";
     value(session, known).await == "4"
