@@ -79,8 +79,13 @@ async fn databases_are_found_through_a_pooler_too() {
         let missing = |name: &str| server(&pooler, &format!("{}_{name}", scratch.name));
         assert_eq!(missing("a").exists().await, Ok(false));
         assert_eq!(missing("b").ping().await, Ok(()));
-        let missing = missing("c");
-        assert_eq!(missing.create(&CreateOptions::default()).await, Ok(Created::Now));
+        // What was made past it could not be reached through it for as long.
+        let error = missing("c").create(&CreateOptions::default()).await.expect_err("it was asked for");
+        assert_eq!(error.class, DbErrorClass::Unsupported);
+        assert!(error.notes.iter().any(|note| note.contains("`maintenance-url`")), "{error:?}");
+        let missing = missing("d");
+        let direct = server(&scratch.base, &format!("{}_d", scratch.name));
+        assert_eq!(direct.create(&CreateOptions::default()).await, Ok(Created::Now));
         assert!(matches!(missing.drop(Sessions::End).await, Ok(Dropped::Now { .. })));
         scratch.done().await;
     }
