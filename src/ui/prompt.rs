@@ -2,7 +2,8 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use console::{Key, Term};
+use dialoguer::Input;
+use dialoguer::console::Term;
 
 /// Whether there is a person to ask: answers are read from stdin, questions are seen on stderr.
 pub fn can_ask() -> bool {
@@ -19,42 +20,22 @@ pub async fn confirm(question: &str) -> std::io::Result<bool> {
     if let Some(above) = above {
         writeln!(anstream::stderr(), "{above}")?;
     }
-    let prompt = format!("{last} [y/N]: ");
+    let prompt = format!("{last} [y/N]");
     // Keys are read in the terminal's raw mode. When a signal ends the run meanwhile, this is dropped with it.
     let _mode = Mode::save();
-    let answer = tokio::task::spawn_blocking(move || read_line(&Term::stderr(), &prompt));
+    let answer = tokio::task::spawn_blocking(move || {
+        Input::<String>::new().with_prompt(prompt).allow_empty(true).interact_on(&Term::stderr())
+    });
     match answer.await.map_err(std::io::Error::other)? {
         Ok(answer) => Ok(is_yes(&answer)),
         // Ctrl-C: the signal is on its way, and whoever waits for signals drops this.
-        Err(error) if error.kind() == ErrorKind::Interrupted => std::future::pending().await,
-        // The end of the input is no answer, and so a no.
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads a line key by key. Ctrl-D ends it as if nothing had been written, wherever it is pressed.
-fn read_line(terminal: &Term, prompt: &str) -> std::io::Result<String> {
-    const CTRL_D: char = '\u{4}';
-    terminal.write_str(prompt)?;
-    let mut line = String::new();
-    loop {
-        match terminal.read_key()? {
-            Key::Enter => break,
-            Key::Char(CTRL_D) => {
-                line.clear();
-                break;
-            }
-            Key::Backspace if line.pop().is_some() => terminal.clear_chars(1)?,
-            Key::Char(key) if !key.is_control() => {
-                line.push(key);
-                terminal.write_str(key.encode_utf8(&mut [0; 4]))?;
-            }
-            _ => {}
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::Interrupted => {
+            std::future::pending().await
         }
+        // The end of the input is no answer, and so a no.
+        Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+        Err(dialoguer::Error::IO(error)) => Err(error),
     }
-    terminal.write_line("")?;
-    Ok(line)
 }
 
 /// The terminal's mode, put back at the end.

@@ -101,7 +101,7 @@ fn url_of(project: &Project, environment: &str) -> String {
 fn a_person_is_asked_and_no_is_the_default() {
     let project = project(Sqlite);
     project.run("setup").success();
-    for answer in ["n\n", "\n", "yep\n", "y\u{7f}\n", "\u{4}", "y\u{4}"] {
+    for answer in ["n\n", "\n", "yep\n", "y\u{7f}\n"] {
         let mut terminal = project.terminal("drop");
         terminal
             .expect("drop sqlite:core_dev.db (repo core, environment dev)")
