@@ -110,7 +110,7 @@ fn a_dump_shows_one_state_of_a_structure_that_changes_or_says_that_it_changes() 
     );
 
     let (mut shown, mut refused, mut made, mut wrong) = ([0; STEPS.len()], 0, 0, Vec::new());
-    let wanted = tries(24, 300);
+    let wanted = tries(24, 120);
     for round in 0..wanted {
         // From changes without a pause, where hardly a dump can succeed, to few enough that most do.
         let pause = [0, 50, 500, 4000].map(Duration::from_millis)[round % 4];

@@ -26,7 +26,11 @@ fn comparable(statement: &str, newer: u32) -> Option<String> {
             Some(statement.replace("(IN ", "(").replace(", IN ", ", "))
         }
         // A query's text is the server's own. Since this release it names no table before the columns of an only table.
-        16 if holds_a_query(statement) => None,
+        16 if holds_a_query(statement) => Some("a query".to_owned()),
+        // Not everyone may make tables in `public` any more.
+        15 if statement.ends_with(" ON SCHEMA public TO PUBLIC") => None,
+        // A multirange type belongs to whom its range belongs; before, it had an owner of its own.
+        17 if statement.starts_with("DO ") && statement.contains("< 170000 THEN ALTER TYPE ") => None,
         // NOT NULL became a constraint with a name: a partition's is its parent's, and that of a renamed column the old
         // one.
         18 => {
@@ -55,8 +59,8 @@ fn compare(older: &str, newer: &str, release: u32) -> Result<usize, String> {
         rest
     };
     let (left, right) = (rest(&before), rest(&after));
-    if before.len() == after.len() && left == right {
-        return Ok(before.len());
+    if left == right {
+        return Ok(before.len().max(after.len()));
     }
     let only = |some: &[String], others: &[String]| {
         let only: Vec<_> = some.iter().filter(|one| !others.contains(one)).map(String::as_str).collect();
@@ -108,6 +112,7 @@ fn what_may_differ_between_releases_is_told_from_what_may_not() {
     let view = |text: &str| format!("CREATE VIEW a AS {text};\nCREATE TABLE b ();\n");
     assert_eq!(compare(&view("SELECT a.b"), &view("SELECT b"), 16), Ok(1));
     assert!(compare(&view("SELECT a.b"), &view("SELECT b"), 17).is_err());
+    assert!(compare(&view("SELECT a.b"), "CREATE TABLE b ();\n", 16).is_err());
     assert_eq!(
         compare("CREATE TABLE a (b int NOT NULL);", "CREATE TABLE a (b int CONSTRAINT c NOT NULL);", 18),
         Ok(1)
