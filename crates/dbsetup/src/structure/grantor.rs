@@ -151,6 +151,6 @@ mod tests {
     #[test]
     fn no_role_is_taken_where_the_repo_names_one() {
         let file = ["set role a", "grant select on t to b", "reset role"];
-        assert_eq!(read(Trust::of(Some("app")), &file), Ok(vec![false; 3]));
+        assert_eq!(read(Trust::of(Some("app"), false), &file), Ok(vec![false; 3]));
     }
 }
