@@ -203,7 +203,7 @@ impl<'a> Session<'a> {
         self.scratch.insert(scratch).connect(&options).await
     }
 
-    /// Removes the database that [`Session::open_scratch`] made, if there is one.
+    /// Removes the scratch database that this session has made, if there is one.
     ///
     /// # Errors
     /// Those of the server.

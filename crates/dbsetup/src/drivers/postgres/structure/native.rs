@@ -12,6 +12,7 @@ use super::writer::Refused;
 use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
+use crate::drivers::postgres::script::Row;
 use crate::drivers::postgres::session::Session;
 
 /// How often the catalogs are read while other sessions change them.
@@ -62,11 +63,32 @@ impl<'a> Snapshot<'a> {
     }
 }
 
+/// Asks for the moment, the catalogs, and which of them are empty. Nothing of the users' must take part in it: an
+/// operator of theirs on the search path would run in place of the engine's, with the rights of whoever dumps.
+async fn beforehand(session: &mut Session) -> Result<Vec<Vec<Row>>, DbError> {
+    let mut statements = vec!["BEGIN".to_owned()];
+    statements.extend(session.local_settings());
+    statements.push("SET LOCAL search_path = ''".to_owned());
+    let first = statements.len();
+    statements.extend([
+        guard::MOMENT.to_owned(),
+        census::enumerate(),
+        presence::query(),
+        "COMMIT".to_owned(),
+    ]);
+    match session.message(statements.join(";\n")).await {
+        Ok(mut answers) => Ok(answers.split_off(first.min(answers.len()))),
+        Err(error) => {
+            session.abandon().await?;
+            Err(error)
+        }
+    }
+}
+
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
 /// than two moments; else the state of the catalogs is compared.
 async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading), DbError> {
-    let beforehand = vec![guard::MOMENT.to_owned(), census::enumerate(), presence::query()];
-    let answers = session.looks(beforehand).await?;
+    let answers = beforehand(session).await?;
     let answer = |index: usize| answers.get(index).map(Vec::as_slice).unwrap_or_default();
     let only = |index: usize| answer(index).first().map(|row| cell(row, 0)).unwrap_or_default();
     let asked = Asked { owners: facts.owners, privileges: facts.privileges };

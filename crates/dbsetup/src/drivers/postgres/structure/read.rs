@@ -94,7 +94,7 @@ pub async fn read(
         Since::Moment(_) => guard::MOMENT,
         Since::State(query) => query,
     };
-    let before = opening(moment);
+    let before = opening(&facts, moment);
     let mut text = before.join(";\n");
     for query in queries.iter().map(|query| &query.sql).chain(census) {
         text.push_str(";\n");
@@ -147,9 +147,12 @@ pub async fn read(
 }
 
 /// The statements before the queries; the last one tells the moment.
-fn opening(moment: &str) -> Vec<String> {
+fn opening(facts: &Facts, moment: &str) -> Vec<String> {
+    // What only newer servers know.
+    let newer = facts.since(17).then_some(&("transaction_timeout", "0"));
     let settings: Vec<String> = SETTINGS
         .iter()
+        .chain(newer)
         .map(|(name, value)| format!("pg_catalog.set_config({}, {}, true)", literal(name), literal(value)))
         .collect();
     vec![

@@ -270,12 +270,16 @@ impl<'s> Names<'s> {
             Means::Plain => Some(raw.to_owned()),
             Means::Object(target) => Some(self.target(target, oid(Some(raw)))?.to_string()),
             Means::Objects(target) => {
-                let items: Vec<String> = numbers(raw)
+                let mut items: Vec<String> = numbers(raw)
                     .map(|item| {
                         self.target(target, oid(Some(item)))
                             .map_or_else(|| "-".to_owned(), |name| name.to_string())
                     })
                     .collect();
+                // Roles are a set.
+                if *target == "pg_authid" {
+                    items.sort_unstable();
+                }
                 Some(items.join(", "))
             }
             Means::Attribute { relation } => Some(self.column(oid(row[*relation].as_deref()), raw)),

@@ -77,6 +77,12 @@ impl Scope {
                 let hidden = match namespace {
                     Some(namespace) => schemas.hides(oid(row[namespace].as_deref())),
                     None if catalog.name == "pg_namespace" => schemas.hides(object.1),
+                    // We never write what may hold a password.
+                    None if !by_pg_dump
+                        && ["pg_subscription", "pg_user_mapping"].contains(&&*catalog.name) =>
+                    {
+                        true
+                    }
                     // To pg_dump, what stands in no schema is in none of those asked for.
                     None => {
                         by_pg_dump

@@ -23,6 +23,8 @@ pub struct Function {
     pub definition: Option<String>,
     /// The end of the definition, where the body is parsed.
     pub parsed_body: Option<String>,
+    /// Whether its parsed body calls itself.
+    pub is_recursive: bool,
 }
 
 pub type Functions = HashMap<Oid, Function>;
@@ -34,7 +36,9 @@ fn queries(facts: &Facts) -> Vec<Query> {
             "SELECT p.oid, p.proname, p.pronamespace, p.prokind, \
              pg_catalog.pg_get_function_identity_arguments(p.oid), \
              CASE WHEN p.oid NOT IN (SELECT d.objid FROM pg_catalog.pg_depend d \
-             WHERE d.classid = 1255 AND d.deptype = 'i') THEN pg_catalog.pg_get_functiondef(p.oid) END, {} \
+             WHERE d.classid = 1255 AND d.deptype = 'i') THEN pg_catalog.pg_get_functiondef(p.oid) END, {}, \
+             p.oid IN (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 1255 AND d.refclassid = 1255 \
+             AND d.objid = d.refobjid) \
              FROM pg_catalog.pg_proc p WHERE p.oid >= 16384 AND p.prokind <> 'a' AND p.oid NOT IN \
              (SELECT d.objid FROM pg_catalog.pg_depend d WHERE d.classid = 1255 AND d.deptype = 'e') AND {}",
             facts.either(14, "pg_catalog.pg_get_function_sqlbody(p.oid)", "NULL"),
@@ -53,6 +57,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         arguments: row.text(),
         definition: row.maybe(),
         parsed_body: row.maybe(),
+        is_recursive: row.flag(),
     };
     catalog.functions.insert(oid, function);
 }
@@ -99,8 +104,12 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         let why = format!("functions of the kind `{}` are unknown", function.kind);
         return writer.refuse(step.node.noun(), why);
     };
-    writer
-        .statement(feature, if step.replaces { whole(definition).to_owned() } else { creation(definition) });
+    let is_recursive = function.is_recursive && function.parsed_body.is_some();
+    if is_recursive && !step.replaces {
+        write_early(catalog, step, writer);
+    }
+    let replaces = step.replaces || is_recursive;
+    writer.statement(feature, if replaces { whole(definition).to_owned() } else { creation(definition) });
 }
 
 /// Writes the function with an empty body, which is not looked at before the function is called.

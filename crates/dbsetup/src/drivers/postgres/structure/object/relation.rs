@@ -46,7 +46,7 @@ pub fn queries(_: &Facts) -> Vec<Query> {
         format!(
             "SELECT c.oid, c.relname, c.relnamespace, c.relkind, c.relpersistence, c.reloptions, c.reloftype, \
              c.relispartition, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, \
-             CASE WHEN c.relkind IN ('r', 'm', 'p') AND c.relam NOT IN (0, {HEAP}) THEN \
+             CASE WHEN c.relkind IN ('r', 'm') AND c.relam NOT IN (0, {HEAP}) OR c.relkind = 'p' AND c.relam <> 0 THEN \
              (SELECT m.amname FROM pg_catalog.pg_am m WHERE m.oid = c.relam) END, \
              c.reltoastrelid, \
              CASE WHEN c.reloftype <> 0 THEN pg_catalog.format_type(c.reloftype, NULL) END, \

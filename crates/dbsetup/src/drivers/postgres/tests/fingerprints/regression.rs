@@ -1,9 +1,9 @@
 //! The fingerprints of PostgreSQL's own test databases and of what `pg_dump | psql` makes of them: they differ in what
 //! pg_dump is known to lose, and in nothing else.
 //!
-//! `DBSETUP_TEST_REGRESSION_15` (16, 17, 18) is the URL of a superuser of such a server, with the database `regression`:
-//! `postgres://…/regression`; `dumptest` beside it is compared where it is there. `DBSETUP_TEST_REGRESSION_15_BIN` names
-//! the directory of pg_dump where that is not `/usr/lib/postgresql/15/bin`. Neither database is changed.
+//! `DBSETUP_TEST_REGRESSION_15` (16, 17, 18) is the URL of a superuser of a server with the databases `regression` and
+//! `dumptest`, and `DBSETUP_TEST_REGRESSION_15_PROGRAMS` the directory of its pg_dump and psql where that is not
+//! `/usr/lib/postgresql/15/bin`. Neither database is changed.
 
 use std::ops::RangeInclusive;
 use std::process::{Command, Stdio};
@@ -107,8 +107,8 @@ impl Release {
             eprintln!("skipped: {variable} is not set");
             return None;
         };
-        let base = url.strip_suffix("/regression").expect("the URL names the database `regression`");
-        let programs = std::env::var(format!("{variable}_BIN"))
+        let base = &url[..url.rfind('/').expect("the URL names a database")];
+        let programs = std::env::var(format!("{variable}_PROGRAMS"))
             .unwrap_or_else(|_| format!("/usr/lib/postgresql/{number}/bin"));
         Some(Self { number, base: base.to_owned(), programs })
     }
