@@ -223,3 +223,46 @@ fn functions_in_c_are_dumped_and_proved_and_load_only_from_a_trusted_file() {
     project.run("load --trust-file").success();
     project.run("dump --check").success();
 }
+
+#[test]
+fn what_is_no_structure_file_is_neither_replaced_nor_loaded() {
+    let project = migrated(Sqlite, "create table more (id integer);");
+    project.run("dump").success();
+    let whole = project.read(FILE);
+    // A file of a newer release may say what this one cannot.
+    project.write(FILE, &whole.replace("structure format 1", "structure format 2"));
+    project.run("dump").code(1).stderr_contains("was written by a newer release");
+    assert!(project.read(FILE).contains("format 2"));
+    // Not a file: it may have no end, and is nothing to be replaced.
+    project.run("dump -d /dev/null").code(2).stderr_contains("is not a file").stderr_contains("`-d -`");
+    project.run("drop --yes").success();
+    project.run("create").success();
+    for (text, said) in [
+        (String::new(), "holds no statement"),
+        (whole.clone() + "create table late (id integer);\n", "goes on after its last line"),
+        (whole[..whole.len() / 2].to_owned(), "was cut off"),
+    ] {
+        project.write(FILE, &text);
+        project.run("load").code(2).stderr_contains(said);
+    }
+    project.write(FILE, &whole);
+    project.run("load").success();
+}
+
+#[test]
+fn a_filter_that_would_lose_the_ledger_is_refused() {
+    for backend in Backend::available() {
+        let project = migrated(backend, "create table more (id integer);");
+        project
+            .run("dump --exclude-table schema_migrations")
+            .code(2)
+            .stderr_contains("the filters leave out the ledger");
+        if backend == Postgres {
+            project.run("dump --schema app").code(2).stderr_contains("`--schema public`");
+            project
+                .run("dump --exclude-schema public")
+                .code(2)
+                .stderr_contains("`--exclude-table public.NAME`");
+        }
+    }
+}

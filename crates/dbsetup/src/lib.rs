@@ -15,6 +15,7 @@ mod fake;
 pub mod ledger;
 pub mod lock;
 pub mod migration;
+mod pattern;
 pub mod record;
 pub mod repo;
 pub mod seed;

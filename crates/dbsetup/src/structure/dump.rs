@@ -9,8 +9,9 @@ use super::{format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::meta_key;
+use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
+use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
@@ -128,6 +129,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
     let present = present(&path, &shown)?;
+    format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
     let (request, kept) = options.request(header::read(named, &shown)?);
     header::check(&request)?;
@@ -150,6 +152,9 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
         let ledger = before.choice.table.clone();
         let request =
             DumpRequest { ledger: before.choice.present.ledger.then(|| ledger.clone()), ..request.clone() };
+        if let Some(ledger) = &request.ledger {
+            refuse_to_lose(ledger, &request)?;
+        }
         let structure = session.driver().await?.dump(&request).await?;
         // The rows must be those of the same moment: when a migration ran or began meanwhile, both are read again.
         let after = session.inspect().await?;
@@ -185,8 +190,40 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     .help("wait for them to end, then dump again"))
 }
 
+/// A file with the ledger's rows and without its table would not load.
+fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
+    let any = |patterns: &[String], name: &str| patterns.iter().any(|pattern| matches(pattern, name));
+    let schema = ledger.schema.as_deref();
+    let is_table = |pattern: &String| match pattern.split_once('.') {
+        Some((in_schema, table)) => {
+            schema.is_some_and(|schema| matches(in_schema, schema)) && matches(table, &ledger.name)
+        }
+        None => matches(pattern, &ledger.name),
+    };
+    let help = match schema {
+        _ if request.exclude_tables.iter().any(is_table) => "leave it out of `--exclude-table`".to_owned(),
+        Some(schema) if any(&request.exclude_schemas, schema) => {
+            format!("name tables of `{schema}` instead: `--exclude-table {schema}.NAME`")
+        }
+        Some(schema) if !request.schemas.is_empty() && !any(&request.schemas, schema) => {
+            format!("name its schema, too: `--schema {schema}`")
+        }
+        _ => return Ok(()),
+    };
+    let what = format!(
+        "the filters leave out the ledger `{}`, and its rows belong to the structure",
+        ledger.shown()
+    );
+    Err(Error::new(Kind::Configuration, what).help(help))
+}
+
 /// Returns the text of a file, if it is there.
 fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+    // What is no file may have no end, and must not be replaced by one.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
+            .help("name a file, or write to stdout: `-d -`"));
+    }
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -268,6 +305,9 @@ pub fn write(session: &Session<'_>, dump: &Dump, start: Instant) -> Result<bool>
 
 fn replace(path: &Path, shown: &Path, bytes: &[u8]) -> Result<()> {
     let io = |error| Error::io("write", shown, error);
+    // A link stays one: the file that it leads to is replaced.
+    let behind = std::fs::canonicalize(path);
+    let path = behind.as_deref().unwrap_or(path);
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory).map_err(io)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -306,6 +346,31 @@ mod tests {
         repo.keep_data.push(crate::repo::KeepData { table: "countries".into(), except: Vec::new() });
         let error = refuse_kept_rows(&repo).expect_err("nothing writes them");
         assert!(error.kind() == Kind::Unsupported && error.to_string().contains("`countries`"), "{error}");
+    }
+
+    #[test]
+    fn the_ledger_cannot_be_left_out() {
+        let ledger = LedgerTable {
+            kind: crate::ledger::LedgerKind::Dbsetup,
+            schema: Some("public".into()),
+            name: "schema_migrations".into(),
+            wide: true,
+        };
+        let texts = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let said = |schemas: &str, exclude_schemas: &str, exclude_tables: &str| {
+            let request = DumpRequest {
+                schemas: texts(schemas),
+                exclude_schemas: texts(exclude_schemas),
+                exclude_tables: texts(exclude_tables),
+                ..DumpRequest::default()
+            };
+            refuse_to_lose(&ledger, &request).err().and_then(|error| error.help_text().map(str::to_owned))
+        };
+        assert_eq!(said("", "", ""), None);
+        assert_eq!(said("app public", "other", "users other.schema_migrations"), None);
+        assert_eq!(said("app", "", "").as_deref(), Some("name its schema, too: `--schema public`"));
+        assert!(said("", "pub*", "").is_some());
+        assert!(said("", "", "schema_*").is_some() && said("", "", "public.*").is_some());
     }
 
     #[test]
@@ -360,6 +425,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert!(!path.is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file.sql"), directory.path().join("link.sql"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink("file.sql", &link).unwrap();
+        replace(&link, &link, b"new").unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
     }
 
     #[test]

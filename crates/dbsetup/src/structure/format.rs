@@ -64,24 +64,39 @@ pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Auth
             )
             .note(format!("the URL names a {} database", name(dialect))));
         }
-        _ => {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("`{}` was written by a newer release (format {format})", shown.display()),
-            )
-            .help("update cargo-dbsetup and the dbsetup library"));
-        }
+        _ => return Err(newer(format, shown)),
     }
     let size = file.metadata().map_err(io)?.len();
     file.seek(SeekFrom::Start(size.saturating_sub(64))).map_err(io)?;
     let mut end = Vec::new();
     file.read_to_end(&mut end).map_err(io)?;
-    if String::from_utf8_lossy(&end).trim_end().ends_with(TRAILER) {
+    let end = String::from_utf8_lossy(&end);
+    if end.trim_end().ends_with(TRAILER) {
         return Ok(Author::Ours);
+    }
+    if end.lines().any(|line| line == TRAILER) {
+        let what = format!("`{}` goes on after its last line", shown.display());
+        return Err(Error::new(Kind::Grammar, what)
+            .note(format!("a whole file ends with `{TRAILER}`"))
+            .help("put a change into a migration, and write the file again: `cargo dbsetup dump`"));
     }
     Err(Error::new(Kind::Grammar, format!("`{}` was cut off: its last line is missing", shown.display()))
         .note(format!("a whole file ends with `{TRAILER}`"))
         .help("restore it from version control, or write it again: `cargo dbsetup dump`"))
+}
+
+fn newer(format: &str, shown: &Path) -> Error {
+    let what = format!("`{}` was written by a newer release (format {format})", shown.display());
+    Error::new(Kind::Unsupported, what).help("update cargo-dbsetup and the dbsetup library")
+}
+
+/// Refuses to replace a file that a newer release has written: it may say what this one cannot.
+pub(super) fn refuse_newer(text: &str, shown: &Path) -> Result<()> {
+    let first = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().trim_end();
+    match first.strip_prefix(HEADER) {
+        Some(format) if !format.starts_with("1 ") => Err(newer(format, shown)),
+        _ => Ok(()),
+    }
 }
 
 /// Returns whose text it is, by its first line.

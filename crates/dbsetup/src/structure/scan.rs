@@ -149,6 +149,10 @@ pub(super) fn scan(
         }
     }
     grantor.end().map_err(not_for_a_grant)?;
+    if author == Author::Foreign && number == 0 && found.statements == 0 {
+        return Err(Error::new(Kind::Grammar, format!("`{}` holds no statement", shown.display()))
+            .help("restore it from version control, or write it again: `cargo dbsetup dump`"));
+    }
     Ok(found)
 }
 

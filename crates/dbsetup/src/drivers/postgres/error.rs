@@ -93,6 +93,13 @@ fn server(error: &PgDatabaseError) -> DbError {
                 .to_owned(),
         );
     }
+    if error.code() == "42704" && error.message().starts_with("role ") {
+        notes.push(
+            "hint: roles belong to the whole server, and a structure file makes none: create it there first; \
+             `dump` writes no owners and no privileges unless it is asked to"
+                .to_owned(),
+        );
+    }
     DbError {
         class: class_of(error.code(), error.message()),
         message: error.message().to_owned(),

@@ -10,6 +10,10 @@ use super::writer::Refused;
 use crate::driver::DumpRequest;
 use crate::drivers::postgres::census::SQLX_TEST;
 use crate::ledger::{META_TABLE, PROGRESS_TABLE};
+use crate::pattern::matches;
+
+/// How the reason ends why something is refused that needs what is left out.
+pub const LEFT_OUT: &str = ", which is left out";
 
 /// What is left out.
 #[derive(Debug, Default)]
@@ -160,7 +164,7 @@ fn missed(catalog: &Catalog, graph: &Graph, excluded: &HashSet<Address>) -> Vec<
                 Some(node) => graph.nodes[node].noun(),
                 None => extension_of(catalog, depend.to)?,
             };
-            Some(Refused { noun: node.noun(), why: format!("it needs {needed}, which is left out") })
+            Some(Refused { noun: node.noun(), why: format!("it needs {needed}{LEFT_OUT}") })
         })
         .collect();
     missed.sort_by(|a, b| (&a.noun, &a.why).cmp(&(&b.noun, &b.why)));
@@ -171,35 +175,4 @@ fn missed(catalog: &Catalog, graph: &Graph, excluded: &HashSet<Address>) -> Vec<
 fn extension_of(catalog: &Catalog, member: Address) -> Option<String> {
     let extension = catalog.extensions.get(catalog.members.get(&member)?)?;
     Some(format!("the extension {}", extension.name))
-}
-
-/// Whether a name is meant by a pattern: `*` is any text, `?` any character, all else itself.
-fn matches(pattern: &str, name: &str) -> bool {
-    fn from(pattern: &[char], name: &[char]) -> bool {
-        match (pattern.first(), name.first()) {
-            (None, None) => true,
-            (Some('*'), _) => from(&pattern[1..], name) || (!name.is_empty() && from(pattern, &name[1..])),
-            (Some('?'), Some(_)) => from(&pattern[1..], &name[1..]),
-            (Some(wanted), Some(found)) if wanted == found => from(&pattern[1..], &name[1..]),
-            _ => false,
-        }
-    }
-    let chars = |text: &str| text.chars().collect::<Vec<_>>();
-    from(&chars(pattern), &chars(name))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pattern_means_whole_names() {
-        for (pattern, name) in [("tmp_*", "tmp_a"), ("*", ""), ("a?c", "abc"), ("*_p*", "x_part"), ("a", "a")]
-        {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("tmp_*", "atmp_"), ("a", "ab"), ("a?c", "ac"), ("A", "a")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use super::census::{self, Asked, Census};
 use super::compose::compose;
 use super::feature::Feature;
-use super::filter;
+use super::filter::{self, LEFT_OUT};
 use super::guard;
 use super::presence::{self, Empty};
 use super::query::Facts;
@@ -138,10 +138,13 @@ fn cannot_write(refused: &[Refused]) -> DbError {
     if refused.len() > SHOWN {
         error.notes.push(format!("… and {} more", refused.len() - SHOWN));
     }
-    advised(
-        error,
-        "leave them out (`--exclude-schema`, `--exclude-table`, `--exclude-extension`), or pass `--via pg_dump`",
-    )
+    // pg_dump would write what cannot be loaded.
+    let advice = if refused.iter().all(|refused| refused.why.ends_with(LEFT_OUT)) {
+        "leave these out as well, or keep what they need"
+    } else {
+        "leave them out (`--exclude-schema`, `--exclude-table`, `--exclude-extension`), or pass `--via pg_dump`"
+    };
+    advised(error, advice)
 }
 
 fn count(objects: usize) -> String {

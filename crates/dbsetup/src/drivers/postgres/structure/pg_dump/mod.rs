@@ -90,7 +90,12 @@ async fn find(server: u32, leaves_out_extensions: bool) -> Result<PathBuf, DbErr
                 program.display()
             )
         }
-        None => format!("pg_dump is not installed, and the server is PostgreSQL {server}"),
+        None => match std::env::var(VARIABLE) {
+            Ok(program) if !program.is_empty() => {
+                format!("`{VARIABLE}` names `{program}`, which does not run as pg_dump")
+            }
+            _ => format!("pg_dump is not installed, and the server is PostgreSQL {server}"),
+        },
     };
     Err(advised(
         own(DbErrorClass::Unsupported, message),
