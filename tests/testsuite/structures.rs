@@ -266,3 +266,35 @@ fn a_filter_that_would_lose_the_ledger_is_refused() {
         }
     }
 }
+
+/// What PostgreSQL's own test databases do not have.
+#[test]
+fn a_structure_is_proved_and_loads_whatever_the_schema_has() {
+    let Some(server) = postgres::server() else { return };
+    // Made in another order than that of their names.
+    let (last, first) = (server.role("zoe", "").name, server.role("ann", "").name);
+    let more = format!(
+        r#"create table more (id int primary key, up int references more (id));
+alter table more enable row level security;
+create policy two on more to {first}, {last} using (id > 0);
+create extension file_fdw;
+create server files foreign data wrapper file_fdw;
+create user mapping for current_user server files;
+create function down(n int) returns int language sql return n;
+create or replace function down(n int) returns int language sql return case when n > 0 then down(n - 1) else 0 end;
+-- Whatever calls operators by their names alone would call this one.
+create function wrong(oid, int) returns boolean language plpgsql as $$ begin raise 'it was called'; end $$;
+create operator >= (leftarg = oid, rightarg = int, function = wrong);"#
+    );
+    let project = migrated(Postgres, &more);
+    project
+        .run("dump --verify")
+        .success()
+        .stderr_contains("USER MAPPING")
+        .stderr_contains("has been verified");
+    let text = project.read(FILE);
+    project.run("drop --yes").success();
+    project.run("setup").success();
+    project.run("dump").success();
+    assert_eq!(project.read(FILE), text);
+}
