@@ -297,4 +297,24 @@ create operator >= (leftarg = oid, rightarg = int, function = wrong);"#
     project.run("setup").success();
     project.run("dump").success();
     assert_eq!(project.read(FILE), text);
+    project.run("load --force --yes").success();
+}
+
+#[test]
+fn a_dump_neither_empties_a_file_nor_loses_its_filters_by_a_slip() {
+    let project = migrated(Sqlite, "create table more (id integer);\ncreate table late (id integer);");
+    project.run("dump --exclude-table late").success();
+    let whole = project.read(FILE);
+    for (from, to) in [
+        ("-- excluded: table", "-- exclude: table"),
+        ("-- excluded: table", "<<<<<<< ours\n-- excluded: table"),
+    ] {
+        project.write(FILE, &whole.replace(from, to));
+        project.run("dump").code(1).stderr_contains("a filter that this release does not know");
+    }
+    project.write(FILE, &whole);
+    project.run("drop --yes").success();
+    project.run("create").success();
+    project.run("dump").stderr_contains("has no migration applied").stderr_contains("records 2");
+    assert_eq!(project.read(FILE), whole);
 }

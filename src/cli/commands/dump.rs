@@ -204,6 +204,7 @@ mod tests {
     #[test]
     fn a_stale_file_is_shown_at_the_first_line_that_differs() {
         let dump = |present: Option<&str>| structure::Dump {
+            recorded: 1,
             text: "a;\nb;\nc;\n".into(),
             present: present.map(str::to_owned),
             path: "/x/s.sql".into(),

@@ -77,6 +77,8 @@ impl DumpOptions {
 pub struct Dump {
     /// The text.
     pub text: String,
+    /// How many versions the database has recorded.
+    pub recorded: usize,
     /// The file's present text; `None` where there is no file.
     pub present: Option<String>,
     /// The file, to open.
@@ -172,7 +174,8 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             }
             let parts = [header::settings(dialect), &structure.text, &rows.join("\n")];
             let text = compose(&format::header(dialect), &header::filters(&request), &parts);
-            return Ok(Dump { text, present, path, shown, request });
+            let recorded = after.state.rows.len();
+            return Ok(Dump { text, recorded, present, path, shown, request });
         }
         if attempt >= TRIES {
             break;
@@ -289,6 +292,24 @@ fn refuse_unknown_versions(
     .help("check out its branch or roll it back there; or record it all the same: `--allow-missing`"))
 }
 
+/// A database that was only just made has nothing to say about a file that others have filled.
+fn refuse_to_empty(repo: &Repo, dump: &Dump) -> Result<()> {
+    if dump.recorded > 0 || dump.present.is_none() {
+        return Ok(());
+    }
+    let versions = format::recorded_versions(&dump.path, repo.ledger.table.as_deref())?;
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let what = format!(
+        "the database of `{}` has no migration applied, and `{}` records {}",
+        repo.name,
+        dump.shown.display(),
+        versions.len()
+    );
+    Err(Error::new(Kind::Missing, what).help(format!("fill the database first: {}", repo.command("setup"))))
+}
+
 /// Writes a dump to its file: into a temporary file beside it, to the disk, then in its place. A file that says the
 /// same is not touched.
 ///
@@ -297,6 +318,7 @@ fn refuse_unknown_versions(
 pub fn write(session: &Session<'_>, dump: &Dump, start: Instant) -> Result<bool> {
     let changed = !dump.is_current();
     if changed {
+        refuse_to_empty(session.repo(), dump)?;
         replace(&dump.path, &dump.shown, dump.text.as_bytes())?;
     }
     session.teller().tell(What::Dumped { path: dump.shown.clone(), changed, took: start.elapsed() });

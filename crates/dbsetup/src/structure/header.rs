@@ -15,10 +15,11 @@ const VIA: &str = "-- via: ";
 /// What has to be set for the statements of a PostgreSQL file to mean the same wherever they run. All of it is
 /// constant, and known to every supported release.
 ///
-/// Bodies speak of what comes later in the file; names are qualified and found nowhere else; strings, money and XML are
-/// read as they were written; the file is UTF-8; tables are of the method that their statement does not name.
+/// Bodies speak of what comes later in the file; names are qualified and found nowhere else; strings, arrays, money and
+/// XML are read as they were written; the file is UTF-8; tables are of the method that their statement does not name.
 /// <https://www.postgresql.org/docs/current/runtime-config-client.html>
 const POSTGRES: &str = "\
+SET array_nulls = on;
 SET check_function_bodies = false;
 SET client_encoding = 'UTF8';
 SET default_table_access_method = heap;
@@ -80,10 +81,12 @@ pub(super) fn read(text: &str, shown: &Path) -> Result<DumpRequest> {
         let start = at;
         at += line.len();
         let line = line.trim_end_matches(['\n', '\r']);
-        if !line.starts_with("--") {
+        let is_conflict =
+            ["<<<<<<<", "|||||||", "=======", ">>>>>>>"].iter().any(|mark| line.starts_with(mark));
+        if !line.starts_with("--") && !is_conflict {
             break;
         }
-        if !take(&mut request, line) {
+        if is_conflict || !take(&mut request, line) {
             return Err(Error::new(Kind::Unsupported, "a filter that this release does not know")
                 .at(Site::in_text(shown, text, start..start + line.len()))
                 .help(
@@ -121,6 +124,11 @@ fn take(request: &mut DumpRequest, line: &str) -> bool {
             "pg_dump" => request.via = Some(Via::PgDump),
             _ => return false,
         }
+    } else {
+        // A slip of the pen in a filter is no comment.
+        let word = line.strip_prefix("-- ").and_then(|line| line.split_once(':')).map(|(word, _)| word);
+        return !word
+            .is_some_and(|word| ["exc", "onl", "wit", "via"].iter().any(|start| word.starts_with(start)));
     }
     true
 }

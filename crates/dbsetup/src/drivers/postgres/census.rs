@@ -7,9 +7,10 @@ use super::text::{literal, literals};
 use crate::driver::{DbError, DbErrorClass};
 use crate::ledger::{LedgerTable, META_TABLE, PROGRESS_TABLE};
 
-/// The first identifier that is not the engine's own.
+/// The first identifier that is not the engine's own, as an OID: with a plain number, an operator that users made for
+/// OIDs and numbers would be preferred to the engine's own.
 /// <https://www.postgresql.org/docs/current/system-catalog-initial-data.html#SYSTEM-CATALOG-OID-ASSIGNMENT>
-const FIRST_USER_OID: u32 = 16_384;
+const FIRST_USER_OID: &str = "'16384'::pg_catalog.oid";
 
 /// Catalogs whose rows belong to an object that is listed itself, or to whoever set the database up.
 const PARTS: [&str; 13] = [

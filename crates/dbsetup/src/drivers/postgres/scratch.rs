@@ -51,7 +51,7 @@ pub(super) async fn make(
     let user = elsewhere.is_none().then_some(configured).flatten().map(|configured| configured.user.as_str());
     // Who makes it owns it, and is not always who is to work in it.
     let owner = owner.or_else(|| user.filter(|user| *user != place.user).map(|_| place.user.as_str()));
-    remove_dead(&mut keeper, home).await;
+    remove_dead(&mut keeper, home, owner).await;
     let random = session::random();
     let database = format!("{PREFIX}{random}");
     ask(&mut keeper, format!("SELECT pg_catalog.pg_advisory_lock({})", key(&literal(&random)))).await?;
@@ -114,9 +114,14 @@ fn is_dead() -> String {
 }
 
 /// Removes the scratch databases of dead runs. Whatever keeps one from going is not this run's business.
-async fn remove_dead(connection: &mut PgConnection, home: &Place) {
-    let query =
-        format!("SELECT d.datname FROM pg_catalog.pg_database d WHERE {} ORDER BY d.oid LIMIT 20", is_dead());
+async fn remove_dead(connection: &mut PgConnection, home: &Place, owner: Option<&str>) {
+    // What belongs to somebody else is theirs, whatever its name.
+    let query = format!(
+        "SELECT d.datname FROM pg_catalog.pg_database d WHERE {} AND pg_catalog.pg_get_userbyid(d.datdba) \
+         IN (current_user, {}) ORDER BY d.oid LIMIT 20",
+        is_dead(),
+        owner.map_or_else(|| "current_user".to_owned(), literal)
+    );
     for row in ask(connection, query).await.unwrap_or_default() {
         let _ = remove(connection, &home.with_database(&cell(&row, 0))).await;
     }

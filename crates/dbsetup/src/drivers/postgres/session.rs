@@ -349,6 +349,27 @@ impl Session {
         }
     }
 
+    /// Asks several questions, with nothing of the users' on the search path: an operator of theirs would run in place
+    /// of the engine's, with the rights of whoever asks. In a transaction of its own.
+    pub(super) async fn looks_pinned(&mut self, queries: Vec<String>) -> Result<Vec<Vec<Row>>, DbError> {
+        let mut statements = vec!["BEGIN".to_owned()];
+        statements.extend(self.local_settings());
+        statements.push("SET LOCAL search_path = ''".to_owned());
+        let first = statements.len();
+        statements.extend(queries);
+        statements.push("COMMIT".to_owned());
+        match self.message(statements.join(";\n")).await {
+            Ok(mut answers) => {
+                answers.pop();
+                Ok(answers.split_off(first.min(answers.len())))
+            }
+            Err(error) => {
+                self.abandon().await?;
+                Err(error)
+            }
+        }
+    }
+
     /// The statements that set a transaction up where the session cannot be: behind a pooler.
     pub(super) fn local_settings(&self) -> Vec<String> {
         if !self.pooled() {

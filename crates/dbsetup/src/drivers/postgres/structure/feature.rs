@@ -58,6 +58,7 @@ features! {
     NoDefault = "default that a child does not inherit",
     GeneratedColumn = "generated column",
     Identity = "identity column",
+    IdentityType = "type of an identity column's sequence",
     NotNull = "not-null constraint",
     NotNullName = "name of a not-null constraint",
     NotNullNoInherit = "not-null constraint that children do not inherit",

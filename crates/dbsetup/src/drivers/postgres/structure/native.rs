@@ -1,5 +1,7 @@
 //! The native dump: read, compose, prove that nothing was forgotten.
 
+use std::time::Duration;
+
 use super::census::{self, Asked, Census};
 use super::compose::compose;
 use super::feature::Feature;
@@ -12,11 +14,12 @@ use super::writer::Refused;
 use crate::driver::{DbError, DbErrorClass, DumpRequest, Structure};
 use crate::drivers::postgres::catalog::cell;
 use crate::drivers::postgres::error::{advised, own};
-use crate::drivers::postgres::script::Row;
 use crate::drivers::postgres::session::Session;
 
 /// How often the catalogs are read while other sessions change them.
-const TRIES: u32 = 4;
+const TRIES: u32 = 6;
+/// How long is waited before the second time; longer before each further one.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Returns the structure as text.
 pub(super) async fn dump(session: &mut Session, request: &DumpRequest) -> Result<Structure, DbError> {
@@ -63,32 +66,11 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-/// Asks for the moment, the catalogs, and which of them are empty. Nothing of the users' must take part in it: an
-/// operator of theirs on the search path would run in place of the engine's, with the rights of whoever dumps.
-async fn beforehand(session: &mut Session) -> Result<Vec<Vec<Row>>, DbError> {
-    let mut statements = vec!["BEGIN".to_owned()];
-    statements.extend(session.local_settings());
-    statements.push("SET LOCAL search_path = ''".to_owned());
-    let first = statements.len();
-    statements.extend([
-        guard::MOMENT.to_owned(),
-        census::enumerate(),
-        presence::query(),
-        "COMMIT".to_owned(),
-    ]);
-    match session.message(statements.join(";\n")).await {
-        Ok(mut answers) => Ok(answers.split_off(first.min(answers.len()))),
-        Err(error) => {
-            session.abandon().await?;
-            Err(error)
-        }
-    }
-}
-
 /// Reads the catalogs until they did not change meanwhile. Where nobody writes, as nearly always, that needs no more
 /// than two moments; else the state of the catalogs is compared.
 async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading), DbError> {
-    let answers = beforehand(session).await?;
+    let beforehand = vec![guard::MOMENT.to_owned(), census::enumerate(), presence::query()];
+    let answers = session.looks_pinned(beforehand).await?;
     let answer = |index: usize| answers.get(index).map(Vec::as_slice).unwrap_or_default();
     let only = |index: usize| answer(index).first().map(|row| cell(row, 0)).unwrap_or_default();
     let asked = Asked { owners: facts.owners, privileges: facts.privileges };
@@ -104,7 +86,8 @@ async fn steady(session: &mut Session, facts: &Facts) -> Result<(Census, Reading
     // What was seen before the transaction began is not to be relied upon any more.
     let state = guard::state(census.catalogs());
     let questions = census.queries();
-    for _ in 1..TRIES {
+    for attempt in 1..TRIES {
+        tokio::time::sleep(PAUSE * attempt).await;
         match read(session, facts.clone(), &questions, Since::State(&state)).await {
             Ok(reading) if reading.steady => return Ok((census, reading)),
             Ok(_) => failure = None,

@@ -29,7 +29,6 @@ const SETTINGS: &[(&str, &str)] = &[
     ("xmloption", "content"),
     ("client_encoding", "UTF8"),
     ("statement_timeout", "0"),
-    ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
     // Thousands of rows make the planner think of compilers and helpers that cost more than they bring.
     ("jit", "off"),
@@ -54,8 +53,9 @@ pub struct Unread {
     pub may_be_a_race: bool,
 }
 
-/// What the server answers when an object goes away between a query and the function that prints its definition.
-const GONE: [&str; 7] = ["XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
+/// What the server answers when an object goes away between a query and the function that prints its definition, or
+/// when somebody holds the object's lock for longer than this session waits.
+const GONE: [&str; 8] = ["55P03", "XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
 
 impl From<DbError> for Unread {
     fn from(error: DbError) -> Self {

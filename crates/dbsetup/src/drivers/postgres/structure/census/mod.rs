@@ -120,15 +120,15 @@ impl Census {
     ) -> Result<Vec<String>, DbError> {
         let mut verdict = self.judge(answers, disposition, writes);
         if let Some(query) = verdict.follow_up() {
-            let rows = session.look(query).await?;
+            let rows = pinned(session, query).await?;
             verdict.settle(&rows, disposition);
         }
         if let Some(query) = verdict.parts() {
-            verdict.leave_parts_out(&session.look(query).await?);
+            verdict.leave_parts_out(&pinned(session, query).await?);
         }
         let Some(query) = verdict.naming(&self.object_classes()) else { return Ok(verdict.into_notes()) };
         // A name is a help, and no reason to hide what was found: an object may be gone by now.
-        let rows = session.look(query).await.unwrap_or_default();
+        let rows = pinned(session, query).await.unwrap_or_default();
         Err(verdict.error(&rows))
     }
 
@@ -165,3 +165,7 @@ impl Census {
 
 /// The last release that the table of columns was made from.
 pub const LAST: u32 = 18;
+
+async fn pinned(session: &mut Session, query: String) -> Result<Vec<Row>, DbError> {
+    Ok(session.looks_pinned(vec![query]).await?.pop().unwrap_or_default())
+}

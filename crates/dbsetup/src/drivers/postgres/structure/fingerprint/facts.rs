@@ -84,6 +84,7 @@ fn said<'n>(names: &Names<'n>, catalog: &'n Catalog, row: &Row) -> Vec<(&'n str,
                 && column.means != Means::Part
         })
         .filter_map(|(at, column)| Some((column.name.as_str(), names.value(catalog, row, at)?)))
+        .map(|(property, value)| (property, alike(property, value)))
         .collect();
     said.retain(|(property, value)| !is_exempt(names, catalog, row, property, value));
     if is_one && is_exempt_row(names, catalog, row) {
@@ -97,6 +98,20 @@ fn said<'n>(names: &Names<'n>, catalog: &'n Catalog, row: &Row) -> Vec<(&'n str,
         said.push(("is there", "t".to_owned()));
     }
     said
+}
+
+/// Returns a text without what means nothing: a list of values is worded in one way as it was made, and in another as it
+/// is read again from its own text; the commands of an event trigger are a set.
+fn alike(property: &str, value: String) -> String {
+    match property {
+        "ev_action" => value.replace("( VALUES", "(VALUES"),
+        "evttags" => {
+            let mut tags: Vec<&str> = value.trim_matches(['{', '}']).split(',').collect();
+            tags.sort_unstable();
+            tags.join(",")
+        }
+        _ => value,
+    }
 }
 
 /// Whether a row is that of the schema `public`, which a dump neither makes nor drops.

@@ -119,6 +119,8 @@ fn write_early(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         && let (Some(feature), Some(head)) = (feature(function), whole(definition).strip_suffix(whole(body)))
     {
         writer.statement(feature, format!("{}\nAS ''", creation(head)));
+    } else {
+        writer.refuse(step.node.noun(), "its body is not what its definition ends with");
     }
 }
 

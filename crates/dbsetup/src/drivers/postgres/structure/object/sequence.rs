@@ -170,6 +170,8 @@ pub fn write_owners(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     for node in step.clauses {
         if is_owned(catalog, node) {
             write_owner(catalog, node.address.oid, writer);
+        } else if node.address.class == class::RELATION {
+            write_identity_type(catalog, node, writer);
         }
     }
 }
@@ -205,6 +207,29 @@ fn ownership(catalog: &Catalog, sequence: Oid, of: Address) -> Node {
     node
 }
 
+/// Writes the type of an identity column's sequence, with all of its options, where it is not the column's: so are those
+/// that `LIKE … INCLUDING IDENTITY` makes.
+fn write_identity_type(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+    let Some(sequence) = catalog.sequences.by_oid.get(&node.address.oid) else { return };
+    let owner = sequence.owner.filter(|owner| owner.is_identity);
+    let column = owner.and_then(|owner| catalog.column(owner.relation, owner.column));
+    if column.is_some_and(|column| column.type_name != sequence.type_name) {
+        // The value where it starts anew is one that the new bounds allow.
+        let text = format!(
+            "ALTER SEQUENCE {} AS {} INCREMENT BY {} MINVALUE {} MAXVALUE {} START WITH {} RESTART CACHE {}{} CYCLE",
+            node.identity,
+            sequence.type_name,
+            sequence.increment,
+            sequence.min,
+            sequence.max,
+            sequence.start,
+            sequence.cache,
+            if sequence.cycles { "" } else { " NO" }
+        );
+        writer.statement(Feature::IdentityType, text);
+    }
+}
+
 /// The part of a column's definition that makes it an identity column.
 fn identity_clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Option<String> {
     let oid = node.address.oid;
@@ -219,12 +244,6 @@ fn identity_clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Optio
             return None;
         }
     };
-    if sequence.type_name != column.type_name {
-        let why =
-            format!("its type `{}` is not that of its column, `{}`", sequence.type_name, column.type_name);
-        writer.refuse(node.noun(), why);
-        return None;
-    }
     if !writer.on(Feature::Identity) {
         return None;
     }
@@ -233,7 +252,9 @@ fn identity_clause(catalog: &Catalog, node: &Node, writer: &mut Writer) -> Optio
     if relation.name != format!("{}_{}_seq", table.name, column.name) {
         options = format!(" SEQUENCE NAME {}", node.identity);
     }
-    options.push_str(&sequence.options());
+    if sequence.type_name == column.type_name {
+        options.push_str(&sequence.options());
+    }
     let options = options.trim_start();
     Some(if options.is_empty() {
         format!("GENERATED {kind} AS IDENTITY")
@@ -284,6 +305,7 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
                 Feature::Identity,
                 format!("ALTER TABLE {table} ALTER COLUMN {column} ADD {clause}"),
             );
+            write_identity_type(catalog, step.node, writer);
         }
     } else if let Some(statement) = create(catalog, step.node, writer) {
         writer.statement(Feature::Sequence, statement);
