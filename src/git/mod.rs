@@ -1,0 +1,170 @@
+//! The git repository that holds a workspace's files, as far as it matters here: what is committed, on which branch,
+//! and what a file said at another commit. Asks the program `git`; changes nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use dbsetup::{Error, Kind, Result};
+
+/// A repository with a work tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Git {
+    /// The root of the work tree.
+    root: PathBuf,
+}
+
+impl Git {
+    /// Returns the repository that `path` (a directory) lies in; `None` outside of one, or where there is no git.
+    pub fn around(path: &Path) -> Option<Self> {
+        let found =
+            run(path, &["rev-parse", "--show-toplevel"]).ok().filter(|output| output.status.success())?;
+        let root = line(&found)?;
+        Some(Self { root: std::fs::canonicalize(root).ok()? })
+    }
+
+    /// The root of the work tree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The commit that is checked out, in full; `None` before the first one.
+    pub fn head(&self) -> Option<String> {
+        self.one_line(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])
+    }
+
+    /// The branch that is checked out; `None` when none is.
+    pub fn branch(&self) -> Option<String> {
+        self.one_line(&["symbolic-ref", "--quiet", "--short", "HEAD"])
+    }
+
+    /// The branch that others start from: the remote's HEAD, else `main` or `master` where one of them alone exists.
+    pub fn default_branch(&self) -> Option<String> {
+        if let Some(remote) =
+            self.one_line(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"])
+        {
+            return Some(remote.strip_prefix("origin/").unwrap_or(&remote).to_owned());
+        }
+        let has = |name: &&&str| self.commit(name).is_some();
+        let known: Vec<&str> = ["main", "master"].iter().filter(has).copied().collect();
+        match known[..] {
+            [one] => Some(one.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The nearest tag before the checked-out commit, with the way from it: `v1.4.0`, `v1.4.0-3-g1234567`.
+    pub fn describe(&self) -> Option<String> {
+        self.one_line(&["describe", "--tags", "--always"])
+    }
+
+    /// Returns the commit that a name stands for.
+    pub fn commit(&self, name: &str) -> Option<String> {
+        // What begins with a dash would be an option.
+        let name = format!("{name}^{{commit}}");
+        self.one_line(&["rev-parse", "--verify", "--quiet", "--end-of-options", &name])
+    }
+
+    /// Whether commits are missing below the checked-out one.
+    pub fn is_shallow(&self) -> bool {
+        self.one_line(&["rev-parse", "--is-shallow-repository"]).as_deref() == Some("true")
+    }
+
+    /// Returns the newest commit that two have in common.
+    pub fn merge_base(&self, one: &str, other: &str) -> Option<String> {
+        self.one_line(&["merge-base", one, other])
+    }
+
+    /// Returns what is not committed below `paths`: a line each as `git status --porcelain` prints it
+    /// (`?? priv/core/migrations/2_b.sql`), paths from the root of the work tree.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn changes(&self, paths: &[&Path]) -> Result<Vec<String>> {
+        let mut words =
+            vec!["status".into(), "--porcelain".into(), "--untracked-files=all".into(), "--".into()];
+        words.extend(paths.iter().map(|path| path.as_os_str().to_owned()));
+        Ok(self.lines(&words)?.into_iter().filter(|line| !line.is_empty()).collect())
+    }
+
+    /// Returns what a file said at a commit; `None` where it was not there. `path` is absolute or from the root of the
+    /// work tree.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn show(&self, commit: &str, path: &Path) -> Result<Option<Vec<u8>>> {
+        if self.files(commit, path)?.is_empty() {
+            return Ok(None);
+        }
+        let name = format!("{commit}:{}", slashes(&self.inside(path)));
+        let output =
+            self.done(&["show".into(), "--no-textconv".into(), "--end-of-options".into(), name.into()])?;
+        Ok(Some(output.stdout))
+    }
+
+    /// Returns the files below `path` at a commit, from the root of the work tree.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn files(&self, commit: &str, path: &Path) -> Result<Vec<PathBuf>> {
+        let inside = self.inside(path);
+        let words = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit, "--"];
+        let mut words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
+        if !inside.as_os_str().is_empty() {
+            words.push(inside.into_os_string());
+        }
+        let output = self.done(&words)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
+    /// Returns a path as seen from the root of the work tree.
+    fn inside(&self, path: &Path) -> PathBuf {
+        let real = std::fs::canonicalize(path).ok();
+        let path = real.as_deref().unwrap_or(path);
+        path.strip_prefix(&self.root).unwrap_or(path).to_path_buf()
+    }
+
+    fn one_line(&self, words: &[&str]) -> Option<String> {
+        run(&self.root, words).ok().filter(|output| output.status.success()).and_then(|output| line(&output))
+    }
+
+    fn lines(&self, words: &[std::ffi::OsString]) -> Result<Vec<String>> {
+        let output = self.done(words)?;
+        Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    }
+
+    fn done(&self, words: &[std::ffi::OsString]) -> Result<Output> {
+        let shown = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        let failed = |why: String| Error::new(Kind::Program, format!("`git {shown}` failed: {why}"));
+        let output = run(&self.root, words).map_err(|error| failed(error.to_string()))?;
+        if output.status.success() {
+            return Ok(output);
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(failed(said.trim().lines().next().unwrap_or("it gave no reason").to_owned()))
+    }
+}
+
+/// Runs git in a directory. What a hook or an outer git has set for its own repository is not for this one, and no
+/// look at a repository is to write to it.
+fn run<S: AsRef<std::ffi::OsStr>>(directory: &Path, words: &[S]) -> std::io::Result<Output> {
+    let mut command = Command::new("git");
+    command.args(["--no-optional-locks", "-c", "core.quotePath=false"]).args(words).current_dir(directory);
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(variable);
+    }
+    command.stdin(std::process::Stdio::null()).output()
+}
+
+fn line(output: &Output) -> Option<String> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
+}
+
+/// A path as git names it on every platform.
+fn slashes(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests;
