@@ -195,6 +195,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Io => "io",
         Kind::Program => "program",
         Kind::Check => "check",
+        Kind::BelowFloor => "below_floor",
         Kind::Refused => "refused",
         Kind::Locked => "locked",
         Kind::Unreachable => "unreachable",

@@ -415,9 +415,10 @@ fn refuse_irreversible(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Resul
         )
         .note("nothing was undone");
         return Err(match files.archived.get(version) {
-            Some(path) => {
-                error.note(format!("it was squashed into the structure; its file is `{}`", path.display()))
-            }
+            Some(archived) => error.note(format!(
+                "it was squashed into the structure; its file is `{}`",
+                archived.up.path.display()
+            )),
             None => error.help("check out the branch that has it"),
         });
     };

@@ -78,8 +78,8 @@ impl Migration {
 pub struct FileSet {
     /// Sorted by version.
     pub migrations: Vec<Migration>,
-    /// Versions of squashed migrations, with their files.
-    pub archived: BTreeMap<Version, PathBuf>,
+    /// Squashed migrations: their files serve databases that have not seen them, and rollbacks.
+    pub archived: BTreeMap<Version, Migration>,
     /// What deserves a look: text, and what to do.
     pub warnings: Vec<(String, Option<String>)>,
     /// Whether versions are numbers.
@@ -181,7 +181,7 @@ impl FileSet {
                 {
                     return Err(duplicate(&live.version, &live.up.path, &archived.up.path));
                 }
-                self.archived.insert(archived.version, archived.up.path);
+                self.archived.insert(archived.version.clone(), archived);
             }
         }
         Ok(())

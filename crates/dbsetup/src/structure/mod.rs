@@ -3,6 +3,7 @@
 mod check;
 mod difference;
 mod dump;
+pub mod floor;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;
