@@ -47,7 +47,7 @@ pub struct DumpOptions {
 impl DumpOptions {
     /// Returns what is asked of the driver, but for the ledger, and which filters of it are the `present` file's: a
     /// file keeps them until others are named. Whoever dumps it the next time may not know them.
-    fn request(&self, present: DumpRequest) -> (DumpRequest, Vec<String>) {
+    pub(super) fn request(&self, present: DumpRequest) -> (DumpRequest, Vec<String>) {
         let own = DumpRequest {
             via: self.via,
             schemas: self.schemas.clone(),
@@ -221,7 +221,7 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
 }
 
 /// Returns the text of a file, if it is there.
-fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
@@ -235,7 +235,7 @@ fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
 }
 
 /// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
-fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
+pub(super) fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
     let mut text = format!("{header}\n");
     for filter in filters {
         text.push_str("-- ");

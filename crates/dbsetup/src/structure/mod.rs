@@ -15,6 +15,7 @@ pub mod replay;
 mod scan;
 mod scratch;
 mod shadows;
+pub mod squash;
 pub mod verify;
 mod wording;
 

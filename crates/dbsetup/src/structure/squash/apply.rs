@@ -76,7 +76,10 @@ fn prepared(path: &Path) -> PathBuf {
 /// Returns every file of ours that a killed run may leave beside the structure, but for the journal.
 pub(super) fn leftovers(repo: &Repo) -> Vec<PathBuf> {
     let journal = journal_path(&repo.structure);
-    [target(&repo.structure), Floor::path(&repo.structure), journal].iter().map(|path| prepared(path)).collect()
+    [target(&repo.structure), Floor::path(&repo.structure), journal]
+        .iter()
+        .map(|path| prepared(path))
+        .collect()
 }
 
 /// Whether a file is one that a squash makes for itself.
@@ -255,8 +258,7 @@ pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Res
 /// Removes folders of a lane that moves have emptied, and keeps the lane itself: git knows no empty directory, and
 /// whoever configured this one, or builds `sqlx::migrate!` of it, needs it to be there.
 fn tidy(lane: &Path, touched: &BTreeSet<PathBuf>, disk: &mut Disk<'_>) -> io::Result<()> {
-    let is_empty =
-        |path: &Path| std::fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_none());
+    let is_empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_none());
     for folder in touched.iter().rev().filter(|path| path.starts_with(lane) && *path != lane) {
         if is_empty(folder) {
             disk.remove(folder)?;
@@ -278,7 +280,8 @@ fn replacement(repo: &Repo, path: &Path, file: &Replacement) -> Result<Standing>
         return Err(undecided(repo, format!("`{}` was changed since", repo.shown(path).display())));
     }
     if read(&waiting, repo)?.as_ref() != Some(&file.after) {
-        let what = format!("`{}`, which should replace it, is gone or another", repo.shown(&waiting).display());
+        let what =
+            format!("`{}`, which should replace it, is gone or another", repo.shown(&waiting).display());
         return Err(undecided(repo, what));
     }
     Ok(Standing::ToDo)

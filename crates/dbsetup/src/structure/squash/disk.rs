@@ -43,9 +43,7 @@ impl<'a> Disk<'a> {
         for attempt in 0.. {
             match std::fs::rename(from, to) {
                 Err(error)
-                    if cfg!(windows)
-                        && error.kind() == io::ErrorKind::PermissionDenied
-                        && attempt < 40 =>
+                    if cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied && attempt < 40 =>
                 {
                     std::thread::sleep(std::time::Duration::from_millis(25));
                 }
@@ -112,7 +110,9 @@ pub(super) fn digest(path: &Path) -> io::Result<Option<String>> {
     for file in files_below(path)? {
         let name = file.strip_prefix(path).unwrap_or(&file);
         let parts: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        whole.extend_from_slice(format!("{}\0{}\0", parts.join("/"), digest_of(&std::fs::read(&file)?)).as_bytes());
+        whole.extend_from_slice(
+            format!("{}\0{}\0", parts.join("/"), digest_of(&std::fs::read(&file)?)).as_bytes(),
+        );
     }
     Ok(Some(digest_of(&whole)))
 }

@@ -3,8 +3,8 @@
 use crate::driver::LedgerState;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable, meta_key};
-use crate::migration::assess::{State, assess};
 use crate::migration::FileSet;
+use crate::migration::assess::{State, assess};
 use crate::repo::Repo;
 use crate::structure::floor::FloorEntry;
 
@@ -60,7 +60,8 @@ pub(super) fn refuse_unseen(
     }
     let names: Vec<String> = lacks.iter().map(|lack| format!("`{}`", lack.name)).collect();
     let verb = if lacks.len() == 1 { "has" } else { "have" };
-    let message = format!("`{}` cannot be squashed: {} {verb} not applied all of it", repo.name, names.join(", "));
+    let message =
+        format!("`{}` cannot be squashed: {} {verb} not applied all of it", repo.name, names.join(", "));
     let mut error = Error::new(Kind::Refused, message);
     for Lack { name, missing, different } in &lacks {
         for (entries, what) in [(missing, "lacks"), (different, "has applied, from another text,")] {
@@ -75,9 +76,8 @@ pub(super) fn refuse_unseen(
     let before = taken.iter().take_while(|entry| !is_missing(entry)).last();
     let help = "deploy it there first";
     Err(match before {
-        Some(entry) if lacks.iter().all(|lack| lack.different.is_empty()) => {
-            error.help(format!("{help}, or squash up to what is applied everywhere: `--to {}`", entry.version))
-        }
+        Some(entry) if lacks.iter().all(|lack| lack.different.is_empty()) => error
+            .help(format!("{help}, or squash up to what is applied everywhere: `--to {}`", entry.version)),
         _ if lacks.iter().any(|lack| !lack.missing.is_empty()) => error.help(help),
         _ => error.help("find out which text is right, and give the file that one (`git log -p FILE`)"),
     })

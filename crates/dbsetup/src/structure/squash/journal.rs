@@ -170,9 +170,8 @@ impl<'a> Lines<'a> {
 
     fn replacement(&mut self, word: &str) -> Result<Replacement> {
         let line = self.word(word)?;
-        let (before, after) = line
-            .split_once(' ')
-            .ok_or_else(|| self.error("a line of the journal without two digests"))?;
+        let (before, after) =
+            line.split_once(' ').ok_or_else(|| self.error("a line of the journal without two digests"))?;
         Ok(Replacement { before: (before != NO_FILE).then(|| before.to_owned()), after: after.to_owned() })
     }
 
@@ -202,12 +201,10 @@ impl<'a> Lines<'a> {
         let end = self.text[..self.at].trim_end_matches(['\r', '\n']).len();
         let start = self.text[..end].rfind('\n').map_or(0, |at| at + 1);
         let message = format!("the journal of an interrupted squash cannot be read: {what}");
-        Error::new(Kind::Grammar, message).at(Site::in_text(self.shown, self.text, start..end)).help(
-            format!(
-                "restore the files from version control, remove `{}`, and squash again",
-                self.shown.display()
-            ),
-        )
+        Error::new(Kind::Grammar, message).at(Site::in_text(self.shown, self.text, start..end)).help(format!(
+            "restore the files from version control, remove `{}`, and squash again",
+            self.shown.display()
+        ))
     }
 }
 

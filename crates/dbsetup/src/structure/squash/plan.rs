@@ -68,7 +68,7 @@ enum Cause {
 pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) -> Result<Option<Plan>> {
     let Facts { repo, files, ledger, state, .. } = facts;
     let found = assess(files, ledger, &repo.ledger, state);
-    let to = to.map(|text| target(files, text)).transpose()?;
+    let to = to.map(|text| target(files, facts.floor, text)).transpose()?;
     let is_taken = |version: &Version| to.as_ref().is_none_or(|to| version <= to);
     let taken: Vec<&Migration> =
         files.migrations.iter().filter(|migration| is_taken(&migration.version)).collect();
@@ -83,14 +83,17 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
         migrations: entries.clone(),
     });
     let partial = taken.len() < files.migrations.len();
-    Ok(Some(Plan { taken: entries, newest, partial, floor, moves: layout::moves(repo, files, &taken)? }))
+    Ok(Some(Plan { taken: entries, newest, partial, floor, moves: layout::moves(repo, &taken)? }))
 }
 
 /// Returns the version that `--to` names.
-fn target(files: &FileSet, text: &str) -> Result<Version> {
+fn target(files: &FileSet, floor: Option<&Floor>, text: &str) -> Result<Version> {
     let version = files.parse_version(text);
-    let known = version
-        .filter(|version| files.find(version).is_some() || files.archived.contains_key(version));
+    let is_squashed = |version: &Version| {
+        let entries = floor.into_iter().flat_map(Floor::entries);
+        entries.filter_map(|entry| files.parse_version(&entry.version)).any(|squashed| squashed == *version)
+    };
+    let known = version.filter(|version| files.find(version).is_some() || is_squashed(version));
     known.ok_or_else(|| {
         let error = Error::new(Kind::Missing, format!("there is no migration with version `{text}`"));
         let newest: Vec<&str> =
@@ -136,10 +139,14 @@ fn refuse_needs(files: &FileSet, taken: &[&Migration], newest: &Version) -> Resu
                 .parse_version(wanted)
                 .filter(|version| version > newest && files.find(version).is_some());
             if let Some(version) = stays {
-                let message =
-                    format!("migration {} requires {version}, which would not be squashed", migration.shown());
-                return Err(Error::new(Kind::Refused, message)
-                    .help(format!("squash both: `--to {version}`, or up to a version before {}", migration.version)));
+                let message = format!(
+                    "migration {} requires {version}, which would not be squashed",
+                    migration.shown()
+                );
+                return Err(Error::new(Kind::Refused, message).help(format!(
+                    "squash both: `--to {version}`, or up to a version before {}",
+                    migration.version
+                )));
             }
         }
     }
@@ -158,6 +165,9 @@ fn refuse_unready(facts: Facts<'_>, found: &Assessment<'_>, newest: &Version) ->
         .filter_map(parse)
         .collect();
     let mut causes: Vec<(Cause, String)> = Vec::new();
+    // What is pending may stay pending where it is newer than all that is applied: the rest can be replayed without it.
+    let applied = found.entries.iter().rev().find(|entry| entry.is_recorded()).map(|entry| &entry.version);
+    let newest = applied.max(Some(newest)).unwrap_or(newest);
     for entry in &found.entries {
         if let Some(cause) = cause(entry, newest, &squashed) {
             causes.push((cause, shown(entry)));
@@ -178,7 +188,7 @@ fn refuse_unready(facts: Facts<'_>, found: &Assessment<'_>, newest: &Version) ->
     Err(refusal(repo, &causes, before_the_first_open(found, newest)))
 }
 
-/// Returns why an entry stands in the way of a squash up to `newest`.
+/// Returns why an entry stands in the way; `newest` is the newest version that has to be applied.
 fn cause(entry: &Entry<'_>, newest: &Version, squashed: &[Version]) -> Option<Cause> {
     match &entry.state {
         State::Applied | State::LineEndings => None,
@@ -204,7 +214,8 @@ fn shown(entry: &Entry<'_>) -> String {
 fn before_the_first_open(found: &Assessment<'_>, newest: &Version) -> Option<Version> {
     let is_open = |entry: &&Entry<'_>| matches!(entry.state, State::Pending | State::Blocked { .. });
     let first = found.entries.iter().find(is_open)?.version.clone();
-    let applied = found.entries.iter().rev().find(|entry| entry.migration.is_some() && entry.version < first)?;
+    let applied =
+        found.entries.iter().rev().find(|entry| entry.migration.is_some() && entry.version < first)?;
     let is_last = found.entries.iter().filter(|entry| entry.version > first && entry.version <= *newest);
     is_last.clone().all(|entry| is_open(&entry)).then(|| applied.version.clone())
 }
@@ -225,7 +236,12 @@ fn refusal(repo: &Repo, causes: &[(Cause, String)], before: Option<Version>) -> 
                 (format!("{is} pending"), "pending", remedy)
             }
             Cause::Changed => (
-                format!("{} changed after {is_it} applied", if number == 1 { "was" } else { "were" }, is_it = if number == 1 { "it was" } else { "they were" }),
+                if number == 1 {
+                    "was changed after it was applied"
+                } else {
+                    "were changed after they were applied"
+                }
+                .to_owned(),
                 "changed",
                 format!(
                     "give a changed file its text back (`git log -p FILE`), or accept it as it is: {}",
@@ -245,7 +261,8 @@ fn refusal(repo: &Repo, causes: &[(Cause, String)], before: Option<Version>) -> 
             Cause::Unknown => (
                 format!("{is} applied without a file in this checkout"),
                 "no file",
-                "check out the branch that has the file and roll it back there, or merge that branch".to_owned(),
+                "check out the branch that has the file and roll it back there, or merge that branch"
+                    .to_owned(),
             ),
             Cause::BelowFloor => (
                 format!("{is} squashed already and not applied here"),

@@ -46,16 +46,22 @@ fn a_squash_up_to_a_version_leaves_what_is_newer_pending_or_not() {
     assert!(plan.partial && plan.taken.len() == 2);
     let said = refusal(&three(), &state(&["1"]), Some("2"));
     assert!(said.contains("pending: 2 m2 (manual)") && !said.contains("3 m3"), "{said}");
+    // The rest cannot be replayed without what an applied one came after.
+    assert!(refusal(&three(), &state(&["1", "3"]), Some("1")).contains("pending: 2 m2"));
+    assert!(planned(&three(), &state(&["1"]), None, &[], Some("1")).is_ok());
     let error = planned(&three(), &state(&["1"]), None, &[], Some("7")).unwrap_err();
     assert_eq!((error.kind(), error.notes().len()), (Kind::Missing, 1));
 }
 
 #[test]
 fn nothing_in_the_lanes_is_nothing_to_squash() {
-    let mut set = files(&[]);
-    set.archived.insert(Version::numeric("1").unwrap(), migration("1", "x"));
-    assert_eq!(planned(&set, &state(&["1"]), None, &[], None).unwrap(), None);
-    assert_eq!(planned(&set, &state(&["1"]), None, &[], Some("1")).unwrap(), None);
+    let entry =
+        FloorEntry { lane: Lane::Automatic, version: "1".into(), checksum: None, name: String::new() };
+    let squashes = vec![Squashed { migrations: vec![entry], ..Squashed::default() }];
+    let floor = Floor { ledger: Some(LedgerKind::Dbsetup), squashes };
+    for to in [None, Some("1")] {
+        assert_eq!(planned(&files(&[]), &state(&["1"]), Some(&floor), &["1"], to).unwrap(), None);
+    }
 }
 
 #[test]
@@ -137,6 +143,7 @@ fn a_repo_without_an_archive_is_told() {
     let (mut repo, ledger) = (repo(), ledger(LedgerKind::Dbsetup));
     repo.archive.clear();
     let (files, state) = (three(), state(&["1", "2", "3"]));
-    let facts = Facts { repo: &repo, files: &files, ledger: &ledger, state: &state, floor: None, recorded: &[] };
+    let facts =
+        Facts { repo: &repo, files: &files, ledger: &ledger, state: &state, floor: None, recorded: &[] };
     assert_eq!(plan(facts, None, &Reference::default()).unwrap_err().kind(), Kind::Configuration);
 }
