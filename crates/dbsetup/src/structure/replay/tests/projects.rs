@@ -407,6 +407,21 @@ mod holds {
 }
 
 #[tokio::test]
+async fn a_server_can_run_replays_on_any_of_its_threads() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let project = Project::new(Engine::Sqlite, &any(Engine::Sqlite)).await.expect("it needs no server");
+    let plan = Plan::read(&project.repo).unwrap();
+    let mut session = project.session();
+    is_send(in_scratch(&mut session, async |scratch: &mut Session<'_>| replay(scratch, &plan).await))
+        .await
+        .unwrap();
+    session.close().await;
+    project.done().await;
+}
+
+#[tokio::test]
 async fn the_ledger_of_a_replay_is_where_that_of_the_database_is() {
     let Some(mut project) = Project::new(
         Engine::Postgres,
