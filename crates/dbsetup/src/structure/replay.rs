@@ -211,7 +211,7 @@ pub async fn replay(scratch: &mut Session<'_>, plan: &Plan) -> Result<()> {
         no_load: true,
         ..MigrateRequest::default()
     };
-    let report = migration::migrate_files(scratch, &plan.files, &request)
+    let report = migration::migrate_files(scratch, plan.files.clone(), &request)
         .await
         .map_err(|error| plan.explained(repo, error))?;
     let Some((version, by)) = report.blocked.first() else { return Ok(()) };
