@@ -1,11 +1,13 @@
 //! Reads one directory of migrations in whatever grammar it speaks.
 
+mod archived;
 mod listing;
 mod metadata;
 mod place;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use archived::{Archived, read_archived};
 pub(crate) use listing::refuse_escape;
 
 use self::listing::{entries, holds_anything};
@@ -109,6 +111,7 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     }
     Ok(directory)
 }
+
 fn refuse_mixture(repo: &Repo, kinds: &[&Vec<Found>]) -> Result<()> {
     let mut present = kinds.iter().filter_map(|found| found.first());
     if let (Some(first), Some(second)) = (present.next(), present.next()) {
@@ -124,6 +127,7 @@ fn refuse_mixture(repo: &Repo, kinds: &[&Vec<Found>]) -> Result<()> {
     }
     Ok(())
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

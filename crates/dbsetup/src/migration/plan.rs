@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub use down::down;
 
 use super::assess::{Assessment, Entry};
+use super::floor;
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
@@ -84,6 +85,8 @@ pub struct Plan {
     pub warnings: Vec<(String, Option<String>)>,
     /// How many are applied already.
     pub applied: usize,
+    /// Those of `versions` that were squashed, and run from the archive.
+    pub squashed: Vec<Version>,
 }
 
 /// Plans what `migrate` does.
@@ -91,29 +94,36 @@ pub struct Plan {
 /// # Errors
 /// [`Kind::Changed`] when an applied file was edited, [`Kind::Undecided`] when a row says that a migration failed or a
 /// rollback was interrupted, [`Kind::Missing`] for a version that nobody knows, [`Kind::Configuration`] when strict
-/// order is asked for and a pending migration is older than an applied one.
+/// order is asked for and a pending migration is older than an applied one, [`Kind::BelowFloor`] when the files of
+/// squashed migrations that the database lacks are nowhere, [`Kind::Refused`] when the scope leaves such a migration out.
 pub fn up(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
     rows::refuse_unclear(repo, found)?;
+    floor::refuse_below(repo, files, &found.floor, found.applied.is_empty())?;
     let mut plan = Plan { applied: found.applied.len(), ..Plan::default() };
     rows::warn_of_rows(repo, found, &mut plan);
+    floor::warn_of_changed(repo, files, &found.floor, &mut plan);
     let limit = match &scope.target {
         Target::To(version) | Target::ToExclusive(version) => Some(known_version(files, found, version)?),
         Target::All | Target::Steps(_) => None,
     };
     let exclusive = matches!(scope.target, Target::ToExclusive(_));
-    let wanted: Vec<&Entry<'_>> = found
+    let within = |version: &Version| {
+        limit.as_ref().is_none_or(|limit| version < limit || (!exclusive && version == limit))
+    };
+    let mut wanted: Vec<&Entry<'_>> = found
         .entries
         .iter()
         .filter(|entry| entry.row.is_none())
         .filter(|entry| entry.migration.is_some_and(|migration| scope.includes(migration)))
-        .filter(|entry| {
-            limit
-                .as_ref()
-                .is_none_or(|limit| entry.version < *limit || (!exclusive && entry.version == *limit))
-        })
+        .filter(|entry| within(&entry.version))
         .collect();
+    // What is in a lane now was tried on a structure that has all that was squashed, whatever its version says.
+    wanted.sort_by_key(|entry| entry.squashed.is_none());
     let steps = if let Target::Steps(steps) = scope.target { steps } else { usize::MAX };
     arrange(files, found, &wanted, steps, &mut plan)?;
+    floor::refuse_gap(repo, files, &found.floor, scope, within, &plan)?;
+    let behind = found.floor.behind();
+    plan.squashed = plan.versions.iter().filter(|version| behind.contains(version)).cloned().collect();
     check_order(found, scope.order, &mut plan)?;
     Ok(plan)
 }
@@ -230,6 +240,8 @@ fn check_order(found: &Assessment<'_>, order: VersionOrder, plan: &mut Plan) -> 
             .versions
             .iter()
             .filter(|version| found.find(version).as_ref().is_some_and(in_lane))
+            // What was squashed cannot have another version any more.
+            .filter(|version| !plan.squashed.contains(version))
             .filter(|version| found.find(version).and_then(|e| e.migration).is_some_and(|m| !m.unordered))
             .filter(|version| *version < newest)
             .collect();

@@ -44,7 +44,7 @@ impl Place<'_> {
         self.loaded(shown, text, warnings)
     }
 
-    fn loaded(&self, shown: PathBuf, text: Arc<str>, warnings: &mut Warnings) -> Result<Loaded> {
+    pub fn loaded(&self, shown: PathBuf, text: Arc<str>, warnings: &mut Warnings) -> Result<Loaded> {
         let mut script = Script::whole(shown.clone(), text.clone(), true);
         let found = directive::read(script.sql());
         if let Some((range, name)) = found.unknown.into_iter().next() {
@@ -144,6 +144,6 @@ impl Place<'_> {
 
 /// A script with what its directives ask for besides.
 pub(super) struct Loaded {
-    script: Script,
+    pub script: Script,
     requires: Vec<String>,
 }

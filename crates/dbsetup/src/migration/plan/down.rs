@@ -6,6 +6,7 @@ use super::super::version::Version;
 use super::{Plan, Scope, Target, known_version};
 use crate::error::{Error, Kind, Result};
 use crate::repo::{Lane, Repo};
+use crate::structure::floor::Squashed;
 
 /// Plans what `rollback` does: newest application first.
 ///
@@ -17,10 +18,8 @@ pub fn down(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope)
     refuse_half_done(repo, found)?;
     let newest_first: Vec<&Entry<'_>> =
         found.applied.iter().rev().filter_map(|version| found.find(version)).collect();
-    let in_scope: Vec<&Entry<'_>> = newest_first
-        .into_iter()
-        .filter(|entry| entry.migration.is_none_or(|migration| scope.includes(migration)))
-        .collect();
+    let in_scope: Vec<&Entry<'_>> =
+        newest_first.into_iter().filter(|entry| is_in_scope(files, scope, entry)).collect();
     let until = |text: &str| -> Result<usize> {
         let version = known_version(files, found, text)?;
         in_scope
@@ -40,7 +39,19 @@ pub fn down(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope)
     }
     let versions: Vec<Version> = chosen.iter().map(|entry| entry.version.clone()).collect();
     refuse_needed(repo, files, found, &versions)?;
-    Ok(Plan { versions, applied: found.applied.len(), ..Plan::default() })
+    let squashed = chosen.iter().filter(|entry| entry.squashed.is_some());
+    let squashed = squashed.map(|entry| entry.version.clone()).collect();
+    Ok(Plan { versions, squashed, applied: found.applied.len(), ..Plan::default() })
+}
+
+/// Whether a version is of the lanes or directories that are meant; one that nobody knows anything of always is, and
+/// is refused.
+fn is_in_scope(files: &FileSet, scope: &Scope, entry: &Entry<'_>) -> bool {
+    match (files.known(&entry.version), entry.squashed) {
+        (Some(migration), _) => scope.includes(migration),
+        (None, Some(squashed)) => scope.directories.is_some() || scope.lanes.include(squashed.lane),
+        (None, None) => true,
+    }
 }
 
 /// What is half applied is newer than everything that could be undone.
@@ -48,7 +59,7 @@ fn refuse_half_done(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
     for entry in &found.entries {
         if let State::Interrupted { reverting: false, done, total } = entry.state {
             let version = &entry.version;
-            let lane = entry.migration.map_or(Lane::Automatic, |migration| migration.lane);
+            let lane = entry.lane().unwrap_or(Lane::Automatic);
             return Err(Error::new(
                 Kind::Undecided,
                 format!("migration {version} of `{}` is half applied", repo.name),
@@ -67,35 +78,58 @@ fn refuse_half_done(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
 fn refuse_irreversible(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Result<()> {
     let name = &repo.name;
     let version = &entry.version;
-    let Some(migration) = entry.migration else {
-        let error = Error::new(
-            Kind::Missing,
-            format!("migration {version} of `{name}` cannot be undone: its file is not in this checkout"),
-        )
-        .note("nothing was undone");
-        return Err(match files.archived.get(version) {
-            Some(archived) => error.note(format!(
-                "it was squashed into the structure; its file is `{}`",
-                archived.up.path.display()
-            )),
-            None => error.help("check out the branch that has it"),
-        });
-    };
+    // Without a floor nothing would run a migration of the archive again.
+    let file = entry.migration.or_else(|| files.archived.get(version).filter(|_| entry.squashed.is_some()));
+    let Some(migration) = file else { return Err(without_file(repo, files, entry)) };
     if migration.down.is_none() {
-        return Err(Error::new(
+        let error = Error::new(
             Kind::Missing,
             format!("migration {} of `{name}` cannot be undone: it has no down side", migration.shown()),
         )
         .note(format!("`{}`", migration.up.path.display()))
-        .note("nothing was undone")
-        .help("write the down side, or a new migration that takes it back"));
+        .note("nothing was undone");
+        return Err(if entry.squashed.is_some() {
+            error
+                .note("it was squashed into the structure")
+                .help("write a new migration that takes it back, or a down side into the archive")
+        } else {
+            error.help("write the down side, or a new migration that takes it back")
+        });
     }
     Ok(())
 }
 
+/// Why a version without a file of a lane, and without one of the archive that counts, stays.
+fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
+    let version = &entry.version;
+    let undoable = |why: &str| {
+        let text = format!("migration {version} of `{}` cannot be undone: {why}", repo.name);
+        Error::new(Kind::Missing, text).note("nothing was undone")
+    };
+    if entry.squashed.is_some() {
+        let squashes = files.floor.iter().flat_map(|floor| &floor.squashes);
+        let has = |squash: &&Squashed| {
+            squash.migrations.iter().any(|squashed| files.version_of(&squashed.version) == *version)
+        };
+        let release = squashes.filter(has).last().map(Squashed::shown).unwrap_or_default();
+        let mut error = undoable("it was squashed into the structure, and its file is not in the archive");
+        for problem in &files.archive_problems {
+            error = error.note(format!("of the archive: {problem}"));
+        }
+        return error.help(format!("check out {release} and roll back there, or put its file back"));
+    }
+    let error = undoable("its file is not in this checkout");
+    match files.archived.get(version) {
+        Some(archived) => error
+            .note(format!("it was squashed into the structure; its file is `{}`", archived.up.path.display()))
+            .note("no squash floor names it: nothing would run it again"),
+        None => error.help("check out the branch that has it"),
+    }
+}
+
 fn refuse_needed(repo: &Repo, files: &FileSet, found: &Assessment<'_>, going: &[Version]) -> Result<()> {
     for entry in found.entries.iter().filter(|entry| entry.is_recorded() && !going.contains(&entry.version)) {
-        let Some(migration) = entry.migration else { continue };
+        let Some(migration) = files.known(&entry.version) else { continue };
         let needed = migration.requires.iter().filter_map(|wanted| files.parse_version(wanted));
         if let Some(needed) = needed.into_iter().find(|needed| going.contains(needed)) {
             return Err(Error::new(

@@ -65,11 +65,11 @@ pub(super) fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> 
                     format!("the rollback of migration {version} of `{name}` was interrupted"),
                 )
                 .note(format!("{done} of its {total} statements are done"))
-                .help(match entry.migration {
+                .help(match entry.lane() {
                     // The newest application may be in the other lane, and is not what was interrupted.
-                    Some(migration) => format!(
+                    Some(lane) => format!(
                         "finish it: {}, or keep it: {}",
-                        repo.command(&format!("rollback --lane {}", migration.lane)),
+                        repo.command(&format!("rollback --lane {lane}")),
                         repo.command(&format!("resolve {version} --applied"))
                     ),
                     None => "check out the branch that has its file, and finish it: `cargo dbsetup rollback`"
