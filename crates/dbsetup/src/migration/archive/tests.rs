@@ -34,7 +34,10 @@ impl Fixture {
     }
 
     fn floor(&self, lines: &str) {
-        self.write("structure.floor", format!("dbsetup floor format 1\nledger schema_migrations\n\nsquash\n{lines}"));
+        self.write(
+            "structure.floor",
+            format!("dbsetup floor format 1\nledger schema_migrations\n\nsquash\n{lines}"),
+        );
     }
 
     fn read(&self) -> Result<FileSet> {
