@@ -83,6 +83,8 @@ pub enum What {
     SquashFinished { newest: String },
     /// No migration is there to be squashed; so many are applied.
     NothingToSquash { applied: usize },
+    /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.
+    BehindFloor { count: usize, path: PathBuf },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.
