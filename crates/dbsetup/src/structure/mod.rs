@@ -10,6 +10,7 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+pub mod rows;
 mod scan;
 mod shadows;
 pub mod verify;
