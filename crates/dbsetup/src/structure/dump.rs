@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::rows::Kept;
 use super::{format, header};
 use crate::driver::{DumpRequest, Structure, Via};
 use crate::error::{Error, Kind, Result};
@@ -174,7 +175,16 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             for note in &structure.notes {
                 session.teller().warn(note.clone(), None);
             }
-            let text = assemble(dialect, &request, &structure, "", &rows.join("\n"));
+            let mut request = request;
+            let mut kept = Kept::default();
+            if !repo.keep_data.is_empty() {
+                let applied = &after.state.rows;
+                let (audit, rows) =
+                    super::kept::kept_rows(session, &request, applied, present.as_deref()).await?;
+                request.without_rows = audit.without_rows;
+                kept = rows;
+            }
+            let text = assemble(dialect, &request, &structure, &kept.text, &rows.join("\n"));
             let recorded = after.state.rows.len();
             return Ok(Dump { text, recorded, present, path, shown, request });
         }

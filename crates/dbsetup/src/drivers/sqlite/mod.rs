@@ -12,6 +12,7 @@ mod load;
 mod lock;
 mod quick;
 mod rows;
+mod scratch;
 mod server;
 mod session;
 mod structure;
