@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use super::dump::{self, DumpOptions};
 use super::floor::Floor;
-use super::{format, header, replay};
+use super::{format, header};
 use crate::driver::{DumpRequest, LedgerState};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
@@ -55,11 +55,11 @@ pub struct Planned {
     /// What it does to the files.
     pub plan: Plan,
     request: DumpRequest,
+    drop_data: Vec<String>,
     trusted: bool,
     files: FileSet,
     ledger: LedgerTable,
     state: LedgerState,
-    floor: Option<Floor>,
     /// The versions that the structure file records; `None` without one.
     recorded: Option<Vec<String>>,
     measured: apply::Measured,
@@ -107,10 +107,13 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
     let present = dump::present(&repo.structure, &shown)?;
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !request.dump.no_filters).unwrap_or_default();
-    let (dump, kept) = request.dump.request(header::read(named, &shown)?);
+    let mut in_file = header::read(named, &shown)?;
+    if request.dump.no_filters {
+        in_file.without_rows = header::without_rows(present.as_deref().unwrap_or_default());
+    }
+    let (dump, kept) = request.dump.request(in_file);
     header::check(&dump)?;
     let files = FileSet::read(repo, &[])?;
-    let floor = Floor::read(repo)?;
     let recorded = match &present {
         Some(_) => Some(format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?),
         None => None,
@@ -126,7 +129,6 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         files: &files,
         ledger: &choice.table,
         state: &state,
-        floor: floor.as_ref(),
         recorded: recorded.as_deref().unwrap_or_default(),
     };
     let Some(plan) = plan::plan(facts, request.to.as_deref(), &request.reference)? else {
@@ -140,11 +142,11 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
     Ok(Some(Planned {
         plan,
         request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
+        drop_data: request.dump.drop_data.clone(),
         trusted: request.trusted,
         ledger: choice.table,
         files,
         state,
-        floor,
         recorded,
         measured,
     }))
@@ -217,12 +219,4 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         took: start.elapsed(),
     });
     Ok(squashed)
-}
-
-/// Returns what a replay runs.
-fn replayed(repo: &Repo, planned: &Planned) -> Result<replay::Plan> {
-    let mut replay =
-        replay::Plan::new(repo, planned.recorded.as_deref(), planned.floor.as_ref(), planned.files.clone())?;
-    replay.trusted = planned.trusted;
-    Ok(replay)
 }

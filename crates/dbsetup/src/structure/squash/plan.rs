@@ -19,8 +19,6 @@ pub(super) struct Facts<'a> {
     pub files: &'a FileSet,
     pub ledger: &'a LedgerTable,
     pub state: &'a LedgerState,
-    /// What earlier squashes took away.
-    pub floor: Option<&'a Floor>,
     /// The versions that the structure file records.
     pub recorded: &'a [String],
 }
@@ -68,7 +66,7 @@ enum Cause {
 pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) -> Result<Option<Plan>> {
     let Facts { repo, files, ledger, state, .. } = facts;
     let found = assess(files, ledger, &repo.ledger, state);
-    let to = to.map(|text| target(files, facts.floor, text)).transpose()?;
+    let to = to.map(|text| target(files, text)).transpose()?;
     let is_taken = |version: &Version| to.as_ref().is_none_or(|to| version <= to);
     let taken: Vec<&Migration> =
         files.migrations.iter().filter(|migration| is_taken(&migration.version)).collect();
@@ -87,13 +85,10 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
 }
 
 /// Returns the version that `--to` names.
-fn target(files: &FileSet, floor: Option<&Floor>, text: &str) -> Result<Version> {
+fn target(files: &FileSet, text: &str) -> Result<Version> {
     let version = files.parse_version(text);
-    let is_squashed = |version: &Version| {
-        let entries = floor.into_iter().flat_map(Floor::entries);
-        entries.filter_map(|entry| files.parse_version(&entry.version)).any(|squashed| squashed == *version)
-    };
-    let known = version.filter(|version| files.find(version).is_some() || is_squashed(version));
+    let squashed = files.squashed();
+    let known = version.filter(|version| files.find(version).is_some() || squashed.contains_key(version));
     known.ok_or_else(|| {
         let error = Error::new(Kind::Missing, format!("there is no migration with version `{text}`"));
         let newest: Vec<&str> =
@@ -117,7 +112,7 @@ fn entry(facts: Facts<'_>, migration: &Migration) -> FloorEntry {
 
 /// Returns the floor so far with checksums as the present ledger keeps them: a project may have changed its ledger.
 fn in_the_ledgers_kind(facts: Facts<'_>) -> Floor {
-    let mut floor = facts.floor.cloned().unwrap_or_default();
+    let mut floor = facts.files.floor.clone().unwrap_or_default();
     if floor.ledger.is_some_and(|kind| kind != facts.ledger.kind) {
         for entry in floor.squashes.iter_mut().flat_map(|squash| &mut squash.migrations) {
             let archived = facts
@@ -155,30 +150,15 @@ fn refuse_needs(files: &FileSet, taken: &[&Migration], newest: &Version) -> Resu
 
 /// Refuses a database that is not what its files say: what cannot be told from it must not be written down for good.
 fn refuse_unready(facts: Facts<'_>, found: &Assessment<'_>, newest: &Version) -> Result<()> {
-    let Facts { repo, files, floor, recorded, .. } = facts;
-    let parse = |text: &str| files.parse_version(text);
-    let squashed: Vec<Version> = floor
-        .into_iter()
-        .flat_map(Floor::entries)
-        .map(|entry| entry.version.as_str())
-        .chain(recorded.iter().map(String::as_str))
-        .filter_map(parse)
-        .collect();
+    let Facts { repo, files, recorded, .. } = facts;
+    let recorded: Vec<Version> = recorded.iter().filter_map(|text| files.parse_version(text)).collect();
     let mut causes: Vec<(Cause, String)> = Vec::new();
     // What is pending may stay pending where it is newer than all that is applied: the rest can be replayed without it.
     let applied = found.entries.iter().rev().find(|entry| entry.is_recorded()).map(|entry| &entry.version);
     let newest = applied.max(Some(newest)).unwrap_or(newest);
     for entry in &found.entries {
-        if let Some(cause) = cause(entry, newest, &squashed) {
+        if let Some(cause) = cause(entry, newest, &recorded) {
             causes.push((cause, shown(entry)));
-        }
-    }
-    for entry in floor.into_iter().flat_map(Floor::entries) {
-        let is_there = parse(&entry.version).is_some_and(|version| {
-            found.find(&version).is_some_and(|entry| entry.is_recorded() || entry.migration.is_some())
-        });
-        if !is_there {
-            causes.push((Cause::BelowFloor, format!("{} {} ({})", entry.version, entry.name, entry.lane)));
         }
     }
     if causes.is_empty() {
@@ -189,22 +169,23 @@ fn refuse_unready(facts: Facts<'_>, found: &Assessment<'_>, newest: &Version) ->
 }
 
 /// Returns why an entry stands in the way; `newest` is the newest version that has to be applied.
-fn cause(entry: &Entry<'_>, newest: &Version, squashed: &[Version]) -> Option<Cause> {
+fn cause(entry: &Entry<'_>, newest: &Version, recorded: &[Version]) -> Option<Cause> {
     match &entry.state {
         State::Applied | State::LineEndings => None,
         State::FileMissing { archived: true } => None,
-        // An earlier squash has taken it away, and the archive with it was not kept.
-        State::FileMissing { archived: false } if squashed.contains(&entry.version) => None,
+        // It was squashed before there were floors, and its file was not kept.
+        State::FileMissing { archived: false } if recorded.contains(&entry.version) => None,
         State::FileMissing { archived: false } => Some(Cause::Unknown),
         State::Changed { .. } => Some(Cause::Changed),
         State::Interrupted { .. } => Some(Cause::Interrupted),
         State::Failed => Some(Cause::Failed),
+        State::BelowFloor => Some(Cause::BelowFloor),
         State::Pending | State::Blocked { .. } => (entry.version <= *newest).then_some(Cause::Pending),
     }
 }
 
 fn shown(entry: &Entry<'_>) -> String {
-    let lane = entry.migration.map(|migration| format!(" ({})", migration.lane));
+    let lane = entry.lane().map(|lane| format!(" ({lane})"));
     let name = entry.name();
     let blank = if name.is_empty() { "" } else { " " };
     format!("{}{blank}{name}{}", entry.version, lane.unwrap_or_default())

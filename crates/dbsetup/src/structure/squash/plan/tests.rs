@@ -12,7 +12,8 @@ fn planned(
 ) -> Result<Option<Plan>> {
     let recorded: Vec<String> = recorded.iter().map(|text| (*text).to_owned()).collect();
     let (repo, ledger) = (repo(), ledger(LedgerKind::Dbsetup));
-    let facts = Facts { repo: &repo, files, ledger: &ledger, state, floor, recorded: &recorded };
+    let files = &FileSet { floor: floor.cloned(), ..files.clone() };
+    let facts = Facts { repo: &repo, files, ledger: &ledger, state, recorded: &recorded };
     plan(facts, to, &Reference { release: Some("v1".into()), commit: None })
 }
 
@@ -143,7 +144,6 @@ fn a_repo_without_an_archive_is_told() {
     let (mut repo, ledger) = (repo(), ledger(LedgerKind::Dbsetup));
     repo.archive.clear();
     let (files, state) = (three(), state(&["1", "2", "3"]));
-    let facts =
-        Facts { repo: &repo, files: &files, ledger: &ledger, state: &state, floor: None, recorded: &[] };
+    let facts = Facts { repo: &repo, files: &files, ledger: &ledger, state: &state, recorded: &[] };
     assert_eq!(plan(facts, None, &Reference::default()).unwrap_err().kind(), Kind::Configuration);
 }
