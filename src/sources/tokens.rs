@@ -38,10 +38,8 @@ pub fn calls(text: &str) -> Vec<Call> {
         let Flat::Word(word, line) = &flat[at] else { continue };
         let line = *line;
         match word.as_str() {
-            "migrate" if flat.get(at + 1).is_some_and(|token| is_punct(token, '!')) => {
-                if (is_after(&flat, at, "sqlx") || imported) && !is_after_other(&flat, at) {
-                    found.push(Call::Migrator { line, directory: first_literal(&flat, at + 2) });
-                }
+            "migrate" if is_macro(&flat, at) && (imported || is_after(&flat, at, "sqlx")) => {
+                found.push(Call::Migrator { line, directory: first_literal(&flat, at + 2) });
             }
             "Migrator" if is_path_to(&flat, at, "new") && imported_migrator => {
                 // A path that is computed says nothing here: what is not a literal may be any directory.
@@ -101,6 +99,11 @@ fn is_after(flat: &[Flat], at: usize, name: &str) -> bool {
 /// Whether the word at `at` follows another path than sqlx's.
 fn is_after_other(flat: &[Flat], at: usize) -> bool {
     at >= 3 && is_punct(&flat[at - 1], ':') && is_punct(&flat[at - 2], ':') && !is_word(&flat[at - 3], "sqlx")
+}
+
+/// Whether the word at `at` calls a macro, and that is not another crate's.
+fn is_macro(flat: &[Flat], at: usize) -> bool {
+    flat.get(at + 1).is_some_and(|token| is_punct(token, '!')) && !is_after_other(flat, at)
 }
 
 /// Whether the word at `at` is followed by `::name(`.
