@@ -15,6 +15,7 @@ mod crashes;
 mod documents;
 mod drift;
 mod errors;
+mod floor;
 mod generate;
 mod interop;
 mod interruption;
