@@ -26,7 +26,7 @@ mod version;
 pub use assess::{Assessment, Entry, State};
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
-pub use grammar::Grammar;
+pub use grammar::{Grammar, version_in_path};
 pub use plan::{Lanes, Plan, Scope, Target};
 pub use resolve::{Resolution, ResolveRequest, Resolved, resolve};
 pub use script::Script;

@@ -3,6 +3,7 @@
 mod check;
 mod difference;
 mod dump;
+mod examine;
 pub mod floor;
 mod format;
 #[cfg(fuzzing)]
@@ -10,6 +11,7 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+mod recorded;
 mod scan;
 mod shadows;
 pub mod verify;
@@ -18,8 +20,10 @@ mod wording;
 pub use check::{Verdict, check};
 pub use difference::{Difference, differences};
 pub use dump::{Dump, DumpOptions, dump, write};
+pub use examine::{Condition, conflict, dialect_of, examine};
 pub use format::{as_rows, recorded_versions};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
+pub use recorded::{Recorded, recorded};
 
 #[cfg(test)]
 mod tests;
