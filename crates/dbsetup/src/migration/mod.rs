@@ -33,5 +33,5 @@ pub use script::Script;
 pub use set::{FileSet, Migration};
 pub use status::{Status, StatusRow, status};
 pub(crate) use up::is_loaded;
-pub use up::{MigrateReport, MigrateRequest, Planned, migrate};
+pub use up::{MigrateReport, MigrateRequest, Planned, migrate, migrate_files};
 pub use version::Version;

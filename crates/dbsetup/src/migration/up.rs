@@ -94,7 +94,25 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
-    let result = migrate_and_unlock(session, request).await;
+    match FileSet::read(session.repo(), &request.paths) {
+        Ok(files) => migrate_files(session, &files, request).await,
+        Err(error) => {
+            session.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Applies what is pending of `files`, which need not be those of the repo's directories.
+///
+/// # Errors
+/// Those of planning and of running; whatever fails, no lock is left.
+pub async fn migrate_files(
+    session: &mut Session<'_>,
+    files: &FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
+    let result = migrate_and_unlock(session, files, request).await;
     if result.is_err() {
         // Closing gives back every lock, also where the failure left the connection in an unknown state.
         session.close().await;
@@ -102,19 +120,22 @@ pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Res
     result
 }
 
-async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+async fn migrate_and_unlock(
+    session: &mut Session<'_>,
+    files: &FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
     session.writes_data(false).await;
     let repo = session.repo();
-    let files = FileSet::read(repo, &request.paths)?;
     let teller = session.teller();
     for (text, help) in &files.warnings {
         teller.warn(text.clone(), help.clone());
     }
-    let scope = scope(session, &files, request);
+    let scope = scope(session, files, request);
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
-            None => return plan_for_nothing(session, &files, &scope, request),
+            None => return plan_for_nothing(session, files, &scope, request),
         }
     } else {
         session.inspect().await?
@@ -133,8 +154,8 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
         }
     }
     let dialect = session.server().dialect();
-    let plan = planned(session, &files, &inspection, &scope)?;
-    let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
+    let plan = planned(session, files, &inspection, &scope)?;
+    let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
     tell_plan(session, &plan);
@@ -146,7 +167,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
         session.settle().await?;
         return Ok(report);
     }
-    report.done = apply(session, &files, &scope, &plan, &inspection, request.log_sql).await?;
+    report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
     Ok(report)
 }
 

@@ -11,8 +11,11 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+mod outcome;
 mod recorded;
+pub mod replay;
 mod scan;
+mod scratch;
 mod shadows;
 pub mod verify;
 mod wording;
@@ -23,7 +26,10 @@ pub use dump::{Dump, DumpOptions, dump, write};
 pub use examine::{Condition, conflict, dialect_of, examine};
 pub use format::{as_rows, recorded_versions};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
+pub use outcome::{Outcome, compare, outcome};
 pub use recorded::{Recorded, recorded};
+pub use replay::{Base, base, replay};
+pub use scratch::{in_scratch, in_scratch_heard, loaded};
 
 #[cfg(test)]
 mod tests;
