@@ -2,13 +2,17 @@
 //! library's.
 
 mod applied;
+mod archive;
 mod base;
 mod code;
 mod finding;
 mod floor;
 mod lint;
+mod live;
+mod objects;
 pub mod offline;
 mod order;
+pub mod scratch;
 
 pub use code::Code;
 pub use finding::{Finding, Report, Severity, Skipped};

@@ -24,6 +24,8 @@ pub struct Known {
     pub files: Option<FileSet>,
     /// The structure's text, where it can be worked with.
     pub structure: Option<String>,
+    /// Whether it is ours.
+    pub is_ours: bool,
 }
 
 /// Checks the files of a repo.
@@ -48,6 +50,7 @@ pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut 
     };
     let condition = examine(repo, dialect);
     let text = condition.text().map(str::to_owned);
+    let is_ours = matches!(condition, Condition::Ours(_));
     let of_structure = structure_findings(repo, condition, floor.is_some(), files.as_ref());
     report.take("structure file", of_structure);
     report.take("squash journal", journal(repo));
@@ -59,7 +62,7 @@ pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut 
         compare(repo, files, lanes, text.as_deref(), rows.as_deref(), floor.as_ref(), report);
         beside_base(repo, files, dialect, wanted_base, report);
     }
-    Known { files, structure: text }
+    Known { files, structure: text, is_ours }
 }
 
 /// Returns the database that a repo is for, as far as its URL tells.

@@ -5,6 +5,7 @@ use dbsetup::repo::Repo;
 use dbsetup::{Error, Kind, Result};
 
 use super::shared::LaneFlag;
+use crate::check::scratch::{self, Wishes};
 use crate::check::{Report, offline};
 use crate::cli::context::{Output, Task};
 use crate::cli::options::Options;
@@ -65,7 +66,32 @@ impl Check {
             return Ok(Output::Plan(plan.into_iter().map(str::to_owned).collect()));
         }
         let mut report = Report::default();
-        offline::check(task.repo, self.lane.into(), self.base.as_deref(), &mut report);
+        let lanes = self.lane.into();
+        let known = offline::check(task.repo, lanes, self.base.as_deref(), &mut report);
+        if report.broken.is_none() {
+            let wishes = Wishes {
+                live: self.live,
+                archive: self.archive,
+                cache: !self.no_cache,
+                lanes,
+                target: task.target,
+            };
+            report.broken =
+                scratch::check(task.session, &known, &wishes, &mut report).await.err().map(explained);
+        }
+        if report.broken.is_some() {
+            task.session.close().await;
+        }
         Ok(Output::Checked(Box::new(report)))
+    }
+}
+
+/// Says what is left where no server answers.
+fn explained(error: Error) -> Error {
+    match error.kind() {
+        Kind::Unreachable | Kind::Permission | Kind::Pooled => {
+            error.note("files were checked all the same; `--offline` checks them alone, and needs no server")
+        }
+        _ => error,
     }
 }

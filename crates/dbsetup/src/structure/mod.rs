@@ -1,6 +1,7 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
 mod check;
+pub mod convergence;
 mod difference;
 mod dump;
 mod examine;

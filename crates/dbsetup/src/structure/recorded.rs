@@ -73,7 +73,8 @@ fn rows_of(dialect: Dialect, text: &str, at: usize, configured: Option<&str>, ro
             ")" => {
                 depth -= 1;
                 if depth == 0 {
-                    let version = values[0].first().map_or(0..0, |token| token.start..token.start + token.text.len());
+                    let version =
+                        values[0].first().map_or(0..0, |token| token.start..token.start + token.text.len());
                     let range = at + version.start..at + version.end;
                     rows.push(Recorded { kind, row: row(kind, &columns, &values), range });
                     continue;

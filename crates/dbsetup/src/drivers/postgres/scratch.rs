@@ -39,7 +39,9 @@ pub(super) async fn make(
 ) -> Result<Box<dyn Scratch>, DbError> {
     let like = match Locale::of(place).await {
         // What is not there yet will be made like the template.
-        Err(error) if error.class == DbErrorClass::DatabaseMissing => Locale::of_new(place, configured).await?,
+        Err(error) if error.class == DbErrorClass::DatabaseMissing => {
+            Locale::of_new(place, configured).await?
+        }
         found => found?,
     };
     let elsewhere = elsewhere
