@@ -1,7 +1,5 @@
 //! Differences between two databases as findings: one an object, with both sides. Pure.
 
-use std::collections::BTreeMap;
-
 use dbsetup::repo::Repo;
 use dbsetup::structure::Difference;
 use dbsetup::structure::convergence::worded;
@@ -15,53 +13,55 @@ const SHOWN: usize = 8;
 /// Returns a finding for each object that differs. `sides` are the names of the original and of the copy. What belongs
 /// to an object that is on one side alone is not told again.
 pub fn findings(repo: &Repo, code: Code, differences: &[Difference], sides: (&str, &str)) -> Vec<Finding> {
-    let lost: Vec<&str> = differences
-        .iter()
-        .filter(|difference| difference.property.is_none())
-        .map(|difference| difference.object.as_str())
-        .collect();
-    let mut objects: Vec<(String, Vec<&Difference>)> = Vec::new();
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
-    for difference in differences.iter().filter(|difference| !is_implied(difference, &lost)) {
-        let key = format!("{} {}", difference.catalog, difference.object);
-        let at = *places.entry(key.clone()).or_insert_with(|| {
-            objects.push((key, Vec::new()));
-            objects.len() - 1
-        });
-        objects[at].1.push(difference);
-    }
+    let lost: Vec<&str> =
+        differences.iter().filter(|one| one.property.is_none()).map(|one| name(one)).collect();
     // Dependencies follow from what depends; alone, they are all that there is to say.
-    if objects.iter().any(|(key, _)| !key.starts_with("pg_depend ")) {
-        objects.retain(|(key, _)| !key.starts_with("pg_depend "));
+    let is_detail = |one: &Difference| one.catalog == "pg_depend";
+    let all_details = differences.iter().all(is_detail);
+    let mut objects: Vec<(&str, Vec<&Difference>)> = Vec::new();
+    for one in differences.iter().filter(|one| all_details || !is_detail(one)) {
+        let name = name(one);
+        if lost.iter().any(|whole| is_part(name, whole)) {
+            continue;
+        }
+        match objects.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, of)) => of.push(one),
+            None => objects.push((name, vec![one])),
+        }
     }
-    objects.into_iter().map(|(key, of)| finding(repo, code, key, &of, sides)).collect()
+    objects.into_iter().map(|(name, of)| finding(repo, code, name, &of, sides)).collect()
 }
 
-/// Whether a difference follows from an object that one side lacks: a column of a table.
-fn is_implied(difference: &Difference, lost: &[&str]) -> bool {
-    lost.iter().any(|whole| {
-        let rest = difference.object.strip_prefix(whole);
-        rest.is_some_and(|rest| {
-            rest.starts_with(['.', ' ', ':']) || (rest.is_empty() && difference.property.is_some())
-        })
-    })
+/// The name by which all catalogs know an object: SQLite's has the kind before it.
+fn name(difference: &Difference) -> &str {
+    let object = difference.object.as_str();
+    let kinds = ["table ", "index ", "view ", "trigger "];
+    match difference.catalog.as_str() {
+        "sqlite_schema" => kinds.iter().find_map(|kind| object.strip_prefix(kind)).unwrap_or(object),
+        _ => object,
+    }
 }
 
-fn finding(repo: &Repo, code: Code, key: String, of: &[&Difference], (one, other): (&str, &str)) -> Finding {
-    let lines: Vec<String> = of.iter().map(|difference| worded(difference, one, other)).collect();
-    let (message, notes) = match &lines[..] {
-        [line] => (line.clone(), &[][..]),
-        lines => (format!("{key} differs between {one} and {other}"), lines),
+/// Whether an object is a part of another one: a column of a table, the array type of a type.
+fn is_part(name: &str, whole: &str) -> bool {
+    name.strip_prefix(whole).is_some_and(|rest| rest.starts_with(['.', ' ', ':', '[']))
+}
+
+fn finding(repo: &Repo, code: Code, name: &str, of: &[&Difference], (one, other): (&str, &str)) -> Finding {
+    let whole = of.iter().find(|difference| difference.property.is_none());
+    let finding = if let Some(whole) = whole {
+        let (has, lacks) = if whole.copy.is_none() { (one, other) } else { (other, one) };
+        Finding::new(code, format!("`{name}` is in {has}, and not in {lacks}"))
+    } else {
+        let finding = Finding::new(code, format!("`{name}` differs between {one} and {other}"));
+        let shown = of.iter().take(SHOWN).map(|difference| worded(difference, one, other));
+        let finding = shown.fold(finding, Finding::note);
+        match of.len().checked_sub(SHOWN) {
+            None | Some(0) => finding,
+            Some(more) => finding.note(format!("and {more} more")),
+        }
     };
-    let mut finding =
-        Finding::new(code, message).about(key.split_once(' ').map_or(&*key, |(_, object)| object));
-    for note in notes.iter().take(SHOWN) {
-        finding = finding.note(note.strip_prefix(&format!("{key}: ")).unwrap_or(note));
-    }
-    if notes.len() > SHOWN {
-        finding = finding.note(format!("and {} more properties", notes.len() - SHOWN));
-    }
-    let finding = finding.file(repo.shown(&repo.structure));
+    let finding = finding.about(name).file(repo.shown(&repo.structure));
     match code {
         Code::Drift => finding.help(format!(
             "put the change into a migration; or make the database again: {}",
@@ -81,21 +81,26 @@ fn finding(repo: &Repo, code: Code, key: String, of: &[&Difference], (one, other
 mod tests {
     use super::*;
 
-    fn difference(catalog: &str, object: &str, property: Option<&str>) -> Difference {
+    fn difference(catalog: &str, object: &str) -> Difference {
         Difference {
             catalog: catalog.into(),
             object: object.into(),
-            property: property.map(str::to_owned),
-            original: Some("1".into()),
-            copy: property.map(|_| "2".into()),
+            property: None,
+            original: None,
+            copy: Some("2".into()),
         }
     }
 
     #[test]
-    fn what_belongs_to_a_lost_object_is_not_told_again() {
-        let lost = ["public.a"];
-        assert!(is_implied(&difference("pg_attribute", "public.a.i", None), &lost));
-        assert!(!is_implied(&difference("pg_class", "public.a", None), &lost));
-        assert!(!is_implied(&difference("pg_class", "public.ab", None), &lost));
+    fn what_belongs_to_an_object_is_a_part_of_it() {
+        assert!(is_part("public.a.i", "public.a") && is_part("public.a[]", "public.a"));
+        assert!(!is_part("public.a", "public.a") && !is_part("public.ab", "public.a"));
+    }
+
+    #[test]
+    fn an_object_has_one_name_in_all_catalogs() {
+        assert_eq!(name(&difference("sqlite_schema", "table a")), "a");
+        assert_eq!(name(&difference("pragma", "a")), "a");
+        assert_eq!(name(&difference("pg_class", "public.a")), "public.a");
     }
 }
