@@ -14,5 +14,6 @@ pub mod offline;
 mod order;
 pub mod scratch;
 
+#[cfg(test)]
 pub use code::Code;
 pub use finding::{Finding, Report, Severity, Skipped};

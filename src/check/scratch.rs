@@ -17,7 +17,7 @@ use super::finding::{Finding, Report, Severity};
 use super::objects;
 use super::offline::Known;
 use super::{archive, live};
-use crate::ui::diff;
+use crate::ui::{diff, text};
 
 /// How the two sides are called.
 pub const STRUCTURE: &str = "the structure file with its pending migrations";
@@ -103,13 +103,13 @@ async fn made(
     if known.structure.is_some() {
         match built(session, files).await? {
             Err(failed) => report.take("structure loads", [unloadable(repo, failed)]),
-            Ok(Built { dump, outcome }) => {
+            Ok(built) => {
                 report.take("structure loads", []);
                 if known.is_ours {
-                    faithful(session, &dump, report).await?;
+                    faithful(session, &built, report).await?;
                 }
-                request = dump.request;
-                match outcome {
+                request = built.dump.request;
+                match built.outcome {
                     Ok(outcome) => side = Some(outcome),
                     Err(failed) => report.take("pending migrations run", [fails(failed)]),
                 }
@@ -199,18 +199,21 @@ pub fn fails(failed: Failed) -> Finding {
 }
 
 /// Checks that the file is what a dump of it writes.
-async fn faithful(session: &mut Session<'_>, dump: &Dump, report: &mut Report) -> Result<()> {
-    let repo = session.repo();
-    let finding = match is_faithful(session, dump).await? {
+async fn faithful(session: &mut Session<'_>, built: &Built, report: &mut Report) -> Result<()> {
+    let (repo, dump) = (session.repo(), &built.dump);
+    let finding = match is_faithful(session, built).await? {
         Faith::Same => None,
         Faith::Worded(statements) => Some(
             Finding::new(
                 Code::StructureEdited,
-                format!("`{}` is worded as another release of the server does", dump.shown.display()),
+                format!(
+                    "`{}` words {} otherwise than this server, and means the same",
+                    dump.shown.display(),
+                    text::listed(statements.iter().map(String::as_str))
+                ),
             )
             .severity(Severity::Info)
-            .file(&dump.shown)
-            .note(statements.join("; ")),
+            .file(&dump.shown),
         ),
         Faith::Differs => Some(edited(repo, dump)),
     };

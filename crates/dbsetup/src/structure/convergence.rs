@@ -45,6 +45,8 @@ pub struct Failed {
 pub struct Built {
     /// What a dump writes of the loaded file, beside the file.
     pub dump: Dump,
+    /// Whether the server words definitions itself, and another release of it may find other words.
+    pub words_definitions: bool,
     /// The database once the pending migrations have run; or why they do not.
     pub outcome: std::result::Result<Outcome, Failed>,
 }
@@ -64,8 +66,9 @@ pub async fn built(session: &mut Session<'_>, files: &FileSet) -> Result<std::re
             Ok(dump) => dump,
             Err(error) => return of_files(Stage::Dump, error).map(Err),
         };
+        let words_definitions = scratch.driver().await?.about().capabilities.words_definitions;
         let outcome = ran(scratch, &Plan::after_structure(files.clone()), &dump.request).await?;
-        Ok(Ok(Built { dump, outcome }))
+        Ok(Ok(Built { dump, words_definitions, outcome }))
     })
     .await
 }
@@ -109,11 +112,14 @@ fn of_files(stage: Stage, error: Error) -> Result<Failed> {
 ///
 /// # Errors
 /// Those of having a scratch database.
-pub async fn is_faithful(session: &mut Session<'_>, built: &Dump) -> Result<Faith> {
-    if built.is_current() {
+pub async fn is_faithful(session: &mut Session<'_>, made: &Built) -> Result<Faith> {
+    let built = &made.dump;
+    let Some(present) = built.present.as_ref().filter(|present| **present != built.text) else {
         return Ok(Faith::Same);
+    };
+    if !made.words_definitions {
+        return Ok(Faith::Differs);
     }
-    let Some(present) = &built.present else { return Ok(Faith::Same) };
     let Some(worded) = wording::differences(session.server().dialect(), present, &built.text) else {
         return Ok(Faith::Differs);
     };
