@@ -95,7 +95,7 @@ pub struct MigrateReport {
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
     match FileSet::read(session.repo(), &request.paths) {
-        Ok(files) => migrate_files(session, &files, request).await,
+        Ok(files) => migrate_files(session, files, request).await,
         Err(error) => {
             session.close().await;
             Err(error)
@@ -109,7 +109,7 @@ pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Res
 /// Those of planning and of running; whatever fails, no lock is left.
 pub async fn migrate_files(
     session: &mut Session<'_>,
-    files: &FileSet,
+    files: FileSet,
     request: &MigrateRequest,
 ) -> Result<MigrateReport> {
     let result = migrate_and_unlock(session, files, request).await;
@@ -122,7 +122,7 @@ pub async fn migrate_files(
 
 async fn migrate_and_unlock(
     session: &mut Session<'_>,
-    files: &FileSet,
+    files: FileSet,
     request: &MigrateRequest,
 ) -> Result<MigrateReport> {
     session.writes_data(false).await;
@@ -131,11 +131,11 @@ async fn migrate_and_unlock(
     for (text, help) in &files.warnings {
         teller.warn(text.clone(), help.clone());
     }
-    let scope = scope(session, files, request);
+    let scope = scope(session, &files, request);
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
-            None => return plan_for_nothing(session, files, &scope, request),
+            None => return plan_for_nothing(session, &files, &scope, request),
         }
     } else {
         session.inspect().await?
@@ -154,8 +154,8 @@ async fn migrate_and_unlock(
         }
     }
     let dialect = session.server().dialect();
-    let plan = planned(session, files, &inspection, &scope)?;
-    let jobs = jobs(files, &plan, dialect, &inspection.choice.table)?;
+    let plan = planned(session, &files, &inspection, &scope)?;
+    let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
     tell_plan(session, &plan);
@@ -167,7 +167,7 @@ async fn migrate_and_unlock(
         session.settle().await?;
         return Ok(report);
     }
-    report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
+    report.done = apply(session, &files, &scope, &plan, &inspection, request.log_sql).await?;
     Ok(report)
 }
 

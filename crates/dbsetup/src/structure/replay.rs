@@ -5,6 +5,8 @@
 //! (a plain `dump`) it would hide the rows that they insert: then everything is run from nothing. Where it took their
 //! place (a squash) it is loaded, and the lanes follow.
 
+mod beyond;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -16,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 use crate::migration::{self, FileSet, Lanes, MigrateRequest, Target, Version};
 use crate::repo::Repo;
 use crate::session::Session;
+
+pub use beyond::Beyond;
 
 /// What a replay begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,8 +158,13 @@ impl Plan {
 
     /// The newest version that is run; `None` where there is none.
     fn last(&self) -> Option<&Version> {
-        let in_reach = |version: &&Version| self.to.as_ref().is_none_or(|to| *version <= to);
-        self.files.migrations.iter().map(|migration| &migration.version).rev().find(in_reach)
+        let versions = self.files.migrations.iter().map(|migration| &migration.version);
+        versions.rev().find(|version| self.reaches(version))
+    }
+
+    /// Whether the plan goes as far as a version.
+    fn reaches(&self, version: &Version) -> bool {
+        self.to.as_ref().is_none_or(|to| version <= to)
     }
 
     /// Says of a failed migration that it was no more than a replay.
@@ -207,7 +216,7 @@ pub async fn replay(scratch: &mut Session<'_>, plan: &Plan) -> Result<()> {
         no_load: true,
         ..MigrateRequest::default()
     };
-    let report = migration::migrate_files(scratch, &plan.files, &request)
+    let report = migration::migrate_files(scratch, plan.files.clone(), &request)
         .await
         .map_err(|error| plan.explained(repo, error))?;
     let Some((version, by)) = report.blocked.first() else { return Ok(()) };

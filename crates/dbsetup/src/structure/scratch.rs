@@ -41,11 +41,11 @@ pub async fn in_scratch_heard<T>(
 ) -> Result<T> {
     let ledger = session.inspect_if_exists().await?.map(|inspection| inspection.choice.table);
     if ledger.is_some() {
-        refuse_pooled(session).await?;
+        refuse_pooled(session, "").await?;
     }
     let repo = pinned(session.repo(), ledger.as_ref());
     let dialect = session.server().dialect();
-    let scratch = session.make_scratch().await.map_err(not_made)?;
+    let scratch = session.make_scratch().await.map_err(|error| not_made(error, ""))?;
     let server = Box::new(ScratchServer { scratch, dialect });
     // Whoever drops this future leaves the database to the session, which knows of it.
     let mut inside = Session::with_scratch(&repo, observer, "replay", server, ledger);
@@ -89,22 +89,25 @@ fn pinned(repo: &Repo, ledger: Option<&LedgerTable>) -> Repo {
     repo
 }
 
-/// Refuses a session through which no scratch database can be used.
-pub(super) async fn refuse_pooled(session: &mut Session<'_>) -> Result<()> {
+/// Refuses a session through which no scratch database can be used. `so` begins the message.
+pub(super) async fn refuse_pooled(session: &mut Session<'_>, so: &str) -> Result<()> {
     match session.driver().await?.about().capabilities.pooled.clone() {
-        Some(why) => Err(Error::new(Kind::Pooled, "a scratch database needs a session of its own")
-            .note(why)
-            .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")),
+        Some(why) => {
+            Err(Error::new(Kind::Pooled, format!("{so}a scratch database needs a session of its own"))
+                .note(why)
+                .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo"))
+        }
         None => Ok(()),
     }
 }
 
-/// Returns the error of a scratch database that cannot be had.
-fn not_made(mut error: DbError) -> Error {
-    error.message = match error.class {
-        DbErrorClass::Permission => format!("no right to make a scratch database: {}", error.message),
-        _ => format!("no scratch database can be made: {}", error.message),
+/// Returns the error of a scratch database that cannot be had. `so` begins the message.
+pub(super) fn not_made(mut error: DbError, so: &str) -> Error {
+    let why = match error.class {
+        DbErrorClass::Permission => "no right to make a scratch database",
+        _ => "no scratch database can be made",
     };
+    error.message = format!("{so}{why}: {}", error.message);
     error.into()
 }
 
