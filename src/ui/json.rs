@@ -109,6 +109,7 @@ pub fn event(event: &Event) -> Object {
         What::Verified { facts, unread, took } => {
             object("verified").number("facts", size(facts)).text("unread", &unread.join(", ")).took(*took)
         }
+        What::BehindFloor { count, path } => object("behind_floor").number("count", size(count)).path(path),
         What::MigrationsPlanned { direction, count } => {
             object("migrations_planned").text("direction", word(*direction)).number("count", size(count))
         }

@@ -70,6 +70,8 @@ pub enum What {
     /// The structure was loaded into a scratch database, which said the same `facts` as the original. `unread` is what of
     /// the catalogs the role may not read, and was not compared.
     Verified { facts: usize, unread: Vec<String>, took: Duration },
+    /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.
+    BehindFloor { count: usize, path: PathBuf },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.
