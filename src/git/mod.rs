@@ -117,6 +117,20 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
+    /// Returns the files below `paths` that differ from a commit, committed or not, from the root of the work tree. What
+    /// git does not know yet is not among them.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn differing(&self, commit: &str, paths: &[&Path]) -> Result<Vec<PathBuf>> {
+        let words = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--"];
+        let mut words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
+        words.extend(paths.iter().map(|path| self.inside(path).into_os_string()));
+        let output = self.done(&words)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
     /// Returns a path as seen from the root of the work tree.
     fn inside(&self, path: &Path) -> PathBuf {
         let real = std::fs::canonicalize(path).ok();

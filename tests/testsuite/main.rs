@@ -9,6 +9,7 @@ mod support;
 
 mod aliases;
 mod bad_input;
+mod check;
 mod commands;
 mod concurrency;
 mod crashes;

@@ -391,7 +391,7 @@ pub trait Server: Send + Sync {
 pub trait Scratch: Send + Sync {
     /// The place, for messages.
     fn target(&self) -> &Target;
-    /// Opens a session. A database in memory lives as long as its session.
+    /// Opens a session. What one has done is there for the next one.
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
     /// Removes it, whatever is in it and whoever is connected.
     fn discard(&self) -> BoxFuture<'_, Result<(), DbError>>;

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its flags, its help and a short `run`.
 
 mod aliases;
+mod check;
 mod completions;
 mod config;
 mod create;
@@ -20,9 +21,11 @@ mod wait;
 
 use clap::{CommandFactory, Subcommand};
 use dbsetup::Result;
+use dbsetup::repo::Repo;
 
 use super::args::Cli;
 use super::context::{Danger, Output, Scope, Selected, Task};
+use super::options::Options;
 
 /// Every command, in the order of the help page.
 #[derive(Debug, Clone, Subcommand)]
@@ -36,6 +39,7 @@ pub enum Command {
     Redo(redo::Redo),
     #[command(visible_alias = "migrations")]
     Status(status::Status),
+    Check(check::Check),
     Resolve(resolve::Resolve),
     Seed(seed::Seed),
     Run(run::Run),
@@ -66,6 +70,7 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Redo(_) => "redo",
             Self::Status(_) => "status",
+            Self::Check(_) => "check",
             Self::Resolve(_) => "resolve",
             Self::Seed(_) => "seed",
             Self::Run(_) => "run",
@@ -78,8 +83,9 @@ impl Command {
     }
 
     /// What the command wants to see.
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&self, options: &Options) -> Scope {
         match self {
+            Self::Check(_) if options.offline => Scope::Files,
             Self::Aliases(_) | Self::Completions(_) => Scope::Nothing,
             Self::Config(_) | Self::Gen(_) => Scope::Settings,
             _ => Scope::Databases,
@@ -125,11 +131,23 @@ impl Command {
             Self::Rollback(command) => command.run(task).await,
             Self::Redo(command) => command.run(task).await,
             Self::Status(command) => command.run(task).await,
+            Self::Check(command) => command.run(task).await,
             Self::Resolve(command) => command.run(task).await,
             Self::Seed(command) => command.run(task).await,
             Self::Run(command) => command.run(task).await,
             Self::Wait(command) => command.run(task).await,
             Self::Gen(_) | Self::Config(_) | Self::Aliases(_) | Self::Completions(_) => Ok(Output::Done),
+        }
+    }
+
+    /// Runs a command on the files of one repo.
+    ///
+    /// # Errors
+    /// The command's own.
+    pub fn examine(&self, repo: &Repo, options: &Options) -> Result<Output> {
+        match self {
+            Self::Check(command) => command.examine(repo, options),
+            _ => Ok(Output::Done),
         }
     }
 
@@ -154,6 +172,9 @@ impl Command {
 
     /// Whether the table that ends a run is about it.
     pub fn is_summed_up(&self) -> bool {
-        self.scope() == Scope::Databases && !matches!(self, Self::Status(_))
+        !matches!(
+            self,
+            Self::Status(_) | Self::Gen(_) | Self::Config(_) | Self::Aliases(_) | Self::Completions(_)
+        )
     }
 }
