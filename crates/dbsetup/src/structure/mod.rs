@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+pub mod objects;
 mod scan;
 mod shadows;
 pub mod verify;
