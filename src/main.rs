@@ -1,7 +1,6 @@
 //! `cargo dbsetup`: from a fresh clone to ready databases with one command.
 
 mod cli;
-#[allow(dead_code, reason = "taken up by the commands that stand on it")]
 mod git;
 mod ui;
 mod workspace;

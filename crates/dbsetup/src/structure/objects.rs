@@ -6,12 +6,15 @@
 mod changes;
 mod inside;
 mod key;
+mod mentions;
 mod merge;
+mod naming;
 mod order;
 mod parse;
 mod rows;
 mod signature;
 mod table;
+mod words;
 
 use crate::sql::Dialect;
 

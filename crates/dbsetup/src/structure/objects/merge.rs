@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use super::inside::{self, Sides, decide};
-use super::key::Key;
-use super::{Object, Row, Structure, Text, Version, joined, order, parse};
+use super::key::{Key, in_canonical_order};
+use super::mentions::Dropped;
+use super::{Object, Structure, Text, Version, joined, order, parse, rows};
 use crate::error::{Error, Kind, Result};
-use crate::sql::{self, Dialect, TokenKind};
+use crate::sql::Dialect;
 
 /// What a merge gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,11 +119,11 @@ impl Merge<'_> {
                 || matches!(of(key), [Some(_), None, None])
         };
         let order = order::merged((&keys[0], &keys[1], &keys[2]), |key| !gone(key), in_canonical_order);
-        let dropped = self.dropped(&order);
+        let dropped = Dropped::of(self.versions, &order);
         let mut texts = Vec::with_capacity(order.len());
         for key in &order {
             let versions = of(key);
-            match self.left_behind(versions, &dropped) {
+            match dropped.mentioned_by(self.dialect, versions) {
                 Some((mentioned, ours)) => {
                     let [_, one, other] = versions;
                     let object = if ours { one } else { other };
@@ -157,51 +158,8 @@ impl Merge<'_> {
         Some(text)
     }
 
-    /// Returns the objects that one side alone has dropped, by the names under which others mention them, and whether
-    /// it was our side.
-    fn dropped(&self, kept: &[Key]) -> HashMap<String, (String, bool)> {
-        let [base, ours, theirs] = self.versions;
-        let names = |structure: &Structure| -> HashSet<String> {
-            structure.objects.iter().map(|object| mentioned_as(&object.key)).collect()
-        };
-        let (in_ours, in_theirs) = (names(ours), names(theirs));
-        let kept: HashSet<String> = kept.iter().map(mentioned_as).collect();
-        let is_gone = |key: &Key| {
-            let name = mentioned_as(key);
-            let sides = (in_ours.contains(&name), in_theirs.contains(&name));
-            (!kept.contains(&name) && sides.0 != sides.1).then_some((name, (key.to_string(), !sides.0)))
-        };
-        let mentionable = |key: &&Key| MENTIONED.contains(&key.kind.as_str());
-        base.objects.iter().map(|object| &object.key).filter(mentionable).filter_map(is_gone).collect()
-    }
-
-    /// Returns what an object that one side has added or changed mentions and the other side has dropped; and whether
-    /// it is our side that has the object.
-    fn left_behind(
-        &self,
-        versions: [Option<&Object>; 3],
-        dropped: &HashMap<String, (String, bool)>,
-    ) -> Option<(String, bool)> {
-        if dropped.is_empty() {
-            return None;
-        }
-        let [base, ours, theirs] = versions;
-        let is_new = |side: &&Object| base.is_none_or(|base| base.statements != side.statements);
-        let (ours, theirs) = (ours.filter(is_new), theirs.filter(is_new));
-        for (side, other, by_us) in [(ours, theirs, false), (theirs, ours, true)] {
-            // What the other side has touched, too, it has seen.
-            let Some(side) = side.filter(|_| other.is_none()) else { continue };
-            let names = mentions(self.dialect, &side.text(self.dialect));
-            let found = names.iter().filter_map(|name| dropped.get(name)).find(|(_, ours)| *ours == by_us);
-            if let Some((name, _)) = found {
-                return Some((name.clone(), !by_us));
-            }
-        }
-        None
-    }
-
     fn rows(&mut self) -> Vec<(String, bool)> {
-        let keyed = keyed_rows(self.versions.map(|structure| structure.rows.as_slice()));
+        let keyed = rows::keyed(self.versions.map(|structure| structure.rows.as_slice()));
         let tables: HashMap<&str, &str> =
             keyed.iter().flatten().map(|(_, row)| (row.text.as_str(), row.table.as_str())).collect();
         let lines = keyed
@@ -295,120 +253,4 @@ fn filter_rank(line: &str) -> (usize, &str) {
     let starts =
         ["-- only: ", "-- excluded: schema ", "-- excluded: table ", "-- excluded: extension ", "-- with: "];
     (starts.iter().position(|start| line.starts_with(start)).unwrap_or(starts.len()), line)
-}
-
-/// Kinds of objects in the order in which they stand where nothing else decides.
-const KINDS: [&str; 33] = [
-    "setting",
-    "pragma",
-    "extension",
-    "schema",
-    "access method",
-    "language",
-    "collation",
-    "shell type",
-    "type",
-    "domain",
-    "function",
-    "procedure",
-    "aggregate",
-    "operator",
-    "operator family",
-    "operator class",
-    "cast",
-    "transform",
-    "conversion",
-    "text search parser",
-    "text search template",
-    "text search dictionary",
-    "text search configuration",
-    "foreign data wrapper",
-    "server",
-    "sequence",
-    "table",
-    "foreign table",
-    "view",
-    "materialized view",
-    "constraint",
-    "trigger",
-    "rule",
-];
-
-/// Whether a dump would write the one before the other, as far as kinds and names tell.
-fn in_canonical_order(one: &Key, other: &Key) -> bool {
-    let rank = |key: &Key| {
-        let kind = match key.kind.as_str() {
-            "foreign table" => "table",
-            "shell type" | "domain" => "type",
-            "procedure" => "function",
-            kind => kind,
-        };
-        KINDS.iter().position(|known| *known == kind).unwrap_or(KINDS.len())
-    };
-    let path = |key: &Key| key.compared().replace('"', "").replace('.', "\0");
-    (rank(one), path(one)) < (rank(other), path(other))
-}
-
-/// Kinds of objects that others mention by name.
-const MENTIONED: [&str; 8] =
-    ["table", "foreign table", "view", "materialized view", "type", "domain", "sequence", "function"];
-
-/// The name under which others mention an object.
-fn mentioned_as(key: &Key) -> String {
-    let name = key.compared();
-    name[..name.find('(').unwrap_or(name.len())].to_owned()
-}
-
-/// Words behind which SQLite's statements name a table.
-const NAMING: [&str; 6] = ["references", "from", "join", "on", "into", "update"];
-
-/// Returns the names that a statement mentions: `schema.name` in PostgreSQL's, where every name has its schema.
-fn mentions(dialect: Dialect, text: &str) -> HashSet<String> {
-    let tokens: Vec<_> = sql::significant(dialect, text).collect();
-    let is_name = |kind: TokenKind| matches!(kind, TokenKind::Word | TokenKind::QuotedIdentifier);
-    let mut names = HashSet::new();
-    match dialect {
-        Dialect::Postgres => {
-            for three in tokens.windows(3) {
-                if three[1].is_punctuation(".") && is_name(three[0].kind) && is_name(three[2].kind) {
-                    names.insert(format!("{}.{}", three[0].text, three[2].text));
-                }
-            }
-        }
-        Dialect::Sqlite => {
-            for two in tokens.windows(2) {
-                if NAMING.iter().any(|word| two[0].is_word(word))
-                    && let Some(name) = sql::identifier_name(dialect, two[1])
-                {
-                    names.insert(name.to_ascii_lowercase());
-                }
-            }
-        }
-    }
-    names
-}
-
-/// Returns rows with what tells them apart: the first value, where every row of the table has another one in each
-/// version; else the whole row.
-fn keyed_rows(versions: [&[Row]; 3]) -> [Vec<(Key, &Row)>; 3] {
-    let mut repeated: HashSet<&str> = HashSet::new();
-    for rows in versions {
-        let mut seen = HashSet::new();
-        repeated
-            .extend(rows.iter().filter(|row| !seen.insert((&row.table, &row.first))).map(|row| &*row.table));
-    }
-    versions.map(|rows| {
-        let mut seen = HashMap::new();
-        rows.iter()
-            .map(|row| {
-                let key = match row.table.as_str() {
-                    "" => Key::new("statement", row.first.as_str()),
-                    table if repeated.contains(table) => Key::new("row", row.text.as_str()),
-                    table => Key::new("row", format!("{} of {table}", row.first)),
-                };
-                let times = seen.entry(key.clone()).and_modify(|times| *times += 1).or_insert(1_usize);
-                (if *times > 1 { key.numbered(*times) } else { key }, row)
-            })
-            .collect()
-    })
 }

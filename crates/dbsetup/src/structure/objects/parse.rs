@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::key::{Key, Named};
+use super::key::Key;
+use super::naming::Named;
 use super::rows;
 use super::{Object, Structure};
 use crate::error::{Error, Kind, Result};

@@ -1,5 +1,8 @@
 //! The rows below the schema: those that a structure keeps, and the ledger's.
 
+use std::collections::{HashMap, HashSet};
+
+use super::key::Key;
 use super::{Row, Version};
 use crate::error::{Error, Kind, Result};
 use crate::sql::{self, Dialect, Token};
@@ -92,4 +95,29 @@ fn misplaced(statement: &str, above: &str) -> Error {
     let line = statement.lines().next().unwrap_or_default();
     Error::new(Kind::Grammar, format!("a statement stands below {above} that is none of them: {line}"))
         .help("write the file again: `cargo dbsetup dump`")
+}
+
+/// Returns rows with what tells them apart: the first value, where every row of the table has another one in each
+/// version; else the whole row.
+pub(super) fn keyed(versions: [&[Row]; 3]) -> [Vec<(Key, &Row)>; 3] {
+    let mut repeated: HashSet<&str> = HashSet::new();
+    for rows in versions {
+        let mut seen = HashSet::new();
+        repeated
+            .extend(rows.iter().filter(|row| !seen.insert((&row.table, &row.first))).map(|row| &*row.table));
+    }
+    versions.map(|rows| {
+        let mut seen = HashMap::new();
+        rows.iter()
+            .map(|row| {
+                let key = match row.table.as_str() {
+                    "" => Key::new("statement", row.first.as_str()),
+                    table if repeated.contains(table) => Key::new("row", row.text.as_str()),
+                    table => Key::new("row", format!("{} of {table}", row.first)),
+                };
+                let times = seen.entry(key.clone()).and_modify(|times| *times += 1).or_insert(1_usize);
+                (if *times > 1 { key.numbered(*times) } else { key }, row)
+            })
+            .collect()
+    })
 }
