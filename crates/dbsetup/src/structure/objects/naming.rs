@@ -212,6 +212,20 @@ impl Words<'_> {
             return Some(named);
         }
         self.at = start;
+        if self.take("publication") && self.name().is_some() && self.take_all(&["add", "table"]) {
+            let _ = self.take("only");
+            let _ = self.name()?;
+            // Behind it: columns, a condition.
+            let until = self.at;
+            self.at = 0;
+            return Some(Named::key("statement", Name::plain(self.text_to(until))));
+        }
+        self.at = start;
+        let add = self.find(|token| token.is_word("add"));
+        if self.tokens.get(add + 1).is_some_and(|token| token.is_word("constraint")) {
+            self.at = 0;
+            return Some(Named::key("statement", Name::plain(self.text_to(add + 3))));
+        }
         let value = self.find(|token| VALUED.iter().any(|word| token.is_word(word)));
         let set = self.find(|token| token.is_word("set"));
         // `SET (fillfactor=70)`
@@ -296,6 +310,11 @@ mod tests {
             ("ALTER TABLE a.b ENABLE ROW LEVEL SECURITY", "`ALTER TABLE a.b ENABLE ROW LEVEL SECURITY`"),
             ("ALTER TABLE a.b DISABLE TRIGGER t", "state of trigger t on a.b"),
             ("ALTER TABLE a.b ENABLE ALWAYS TRIGGER t", "state of trigger t on a.b"),
+            (
+                "ALTER PUBLICATION p ADD TABLE ONLY a.b (c) WHERE (c > 0)",
+                "`ALTER PUBLICATION p ADD TABLE ONLY a.b`",
+            ),
+            ("ALTER DOMAIN a.d ADD CONSTRAINT c CHECK (true)", "`ALTER DOMAIN a.d ADD CONSTRAINT c`"),
             ("SET xmloption = content", "setting xmloption"),
             ("GRANT SELECT ON TABLE a TO b", "`GRANT SELECT ON TABLE a TO b`"),
         ] {
