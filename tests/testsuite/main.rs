@@ -16,6 +16,7 @@ mod documents;
 mod drift;
 mod errors;
 mod generate;
+mod git;
 mod interop;
 mod interruption;
 mod layouts;

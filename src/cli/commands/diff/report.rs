@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn report() -> Report {
-        let old = "CREATE TABLE a (\n    x integer,\n    y integer,\n    z integer,\n    name text\n);";
+        let old = "CREATE TABLE a (\n    x integer,\n    y integer,\n    w integer,\n    z integer,\n    name text\n);";
         let new = old.replace("x integer", "x bigint").replace("name text", "name text NOT NULL");
         Report {
             repo: "core".into(),
