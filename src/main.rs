@@ -2,7 +2,6 @@
 
 mod check;
 mod cli;
-#[allow(dead_code, reason = "taken up by the commands that stand on it")]
 mod git;
 #[allow(dead_code, reason = "taken up by the squash")]
 mod sources;

@@ -18,6 +18,7 @@ mod drift;
 mod errors;
 mod floor;
 mod generate;
+mod git;
 mod interop;
 mod interruption;
 mod layouts;

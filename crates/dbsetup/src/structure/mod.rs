@@ -12,6 +12,7 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+pub mod objects;
 mod outcome;
 mod recorded;
 pub mod replay;
