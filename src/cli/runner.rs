@@ -456,11 +456,7 @@ impl<'a> Runner<'a> {
         let (repo, environment) =
             files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
-<<<<<<< HEAD
-            Output::Done | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
-=======
-            Output::Done | Output::Failed | Output::Stale { .. } => return Ok(()),
->>>>>>> objects
+            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 status::human(repo, environment, &found, step.options.verbose > 0)

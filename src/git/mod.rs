@@ -131,7 +131,6 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
-<<<<<<< HEAD
     /// Returns the files below `paths` that differ from a commit, committed or not, from the root of the work tree. What
     /// git does not know yet is not among them.
     ///
@@ -144,7 +143,8 @@ impl Git {
         let output = self.done(&words)?;
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
-=======
+    }
+
     /// Returns a setting of git's; `None` where it has none.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.one_line(&["config", "--get", key])
@@ -163,7 +163,6 @@ impl Git {
         let path = slashes(&self.inside(path));
         let answer = self.one_line(&["check-attr", name, "--", &path])?;
         answer.rsplit_once(": ").map(|(_, value)| value.to_owned())
->>>>>>> objects
     }
 
     /// Returns a path as seen from the root of the work tree.

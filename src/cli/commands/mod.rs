@@ -96,14 +96,9 @@ impl Command {
     /// What the command wants to see.
     pub fn scope(&self, options: &Options) -> Scope {
         match self {
-<<<<<<< HEAD
             Self::Check(_) if options.offline => Scope::Files,
-            Self::Aliases(_) | Self::Completions(_) => Scope::Nothing,
-            Self::Config(_) | Self::Gen(_) => Scope::Settings,
-=======
             Self::Aliases(_) | Self::Completions(_) | Self::MergeDriver(_) => Scope::Nothing,
             Self::Config(_) | Self::Gen(_) | Self::Diff(_) | Self::Git(_) => Scope::Settings,
->>>>>>> objects
             _ => Scope::Databases,
         }
     }
