@@ -4,6 +4,8 @@ mod check;
 mod cli;
 #[allow(dead_code, reason = "taken up by the commands that stand on it")]
 mod git;
+#[allow(dead_code, unused_imports, reason = "taken up by the commands that stand on it")]
+mod lint;
 mod ui;
 mod workspace;
 
