@@ -71,6 +71,8 @@ pub enum Code {
     LiveFileMissing,
     /// A migration was interrupted there.
     Interrupted,
+    /// The database lacks squashed migrations whose files are nowhere.
+    BelowFloor,
     /// The structure was loaded half way there.
     HalfLoaded,
     /// The schema is not what structure and migrations say.
@@ -79,7 +81,8 @@ pub enum Code {
 
 impl Code {
     /// Every code, in the order of the document.
-    pub const ALL: [Self; 33] = [
+    #[cfg(test)]
+    pub const ALL: [Self; 34] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -111,6 +114,7 @@ impl Code {
         Self::LiveChanged,
         Self::LiveFileMissing,
         Self::Interrupted,
+        Self::BelowFloor,
         Self::HalfLoaded,
         Self::Drift,
     ];
@@ -149,6 +153,7 @@ impl Code {
             Self::LiveChanged => "live-changed",
             Self::LiveFileMissing => "live-file-missing",
             Self::Interrupted => "interrupted",
+            Self::BelowFloor => "below-floor",
             Self::HalfLoaded => "half-loaded",
             Self::Drift => "drift",
         }

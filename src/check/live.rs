@@ -5,6 +5,7 @@ use dbsetup::migration::{FileSet, State, Status, StatusRow, status};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::{applied_in, built, drift};
+use dbsetup::structure::floor::{Floor, Squashed};
 use dbsetup::structure::recorded_versions;
 
 use super::code::Code;
@@ -100,6 +101,7 @@ fn of_row(repo: &Repo, row: &StatusRow, wishes: &Wishes<'_>) -> Option<Finding> 
             format!("migration {named} was interrupted after {done} of {total} statements"),
         )
         .help(format!("go on with it: {}", repo.command("migrate --lane all"))),
+        State::BelowFloor => below(repo, named),
         State::Failed => Finding::new(Code::Interrupted, format!("migration {named} is recorded as failed"))
             .help(format!("look at it: {}", repo.command("status"))),
     };
@@ -108,6 +110,21 @@ fn of_row(repo: &Repo, row: &StatusRow, wishes: &Wishes<'_>) -> Option<Finding> 
         Some(path) => finding.file(path),
         None => finding,
     })
+}
+
+/// Returns the finding of a squashed migration that nobody can run here.
+fn below(repo: &Repo, named: &str) -> Finding {
+    let floor = Floor::read(repo).ok().flatten().unwrap_or_default();
+    let has = |squash: &&Squashed| {
+        squash.migrations.iter().any(|entry| named.split(' ').next() == Some(entry.version.as_str()))
+    };
+    let through =
+        floor.squashes.iter().find(has).map_or_else(|| Squashed::default().shown(), Squashed::shown);
+    Finding::new(
+        Code::BelowFloor,
+        format!("the database lacks squashed migration {named}, whose file is nowhere"),
+    )
+    .help(format!("run {} of {through} first, then come back", repo.command("migrate --lane all")))
 }
 
 /// Compares the schema with what the applied migrations make.

@@ -14,6 +14,5 @@ pub mod offline;
 mod order;
 pub mod scratch;
 
-#[cfg(test)]
 pub use code::Code;
 pub use finding::{Finding, Report, Severity, Skipped};

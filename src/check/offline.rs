@@ -31,17 +31,23 @@ pub struct Known {
 /// Checks the files of a repo.
 pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut Report) -> Known {
     let dialect = dialect(repo);
+    let floor = Floor::read(repo);
     let files = match FileSet::read(repo, &[]) {
         Ok(files) => {
             report.take("migration files", suspicious(&files));
+            if files.has_archive {
+                report.take("archive files", archive_problems(repo, &files));
+            }
             Some(files)
         }
+        // A floor that cannot be read is told once, below.
+        Err(_) if floor.is_err() => None,
         Err(error) => {
             report.take("migration files", [Finding::of(Code::Files, error)]);
             None
         }
     };
-    let floor = match Floor::read(repo) {
+    let floor = match floor {
         Ok(floor) => floor,
         Err(error) => {
             report.take("squash floor", [unreadable_floor(repo, error)]);
@@ -84,6 +90,19 @@ fn suspicious(files: &FileSet) -> Vec<Finding> {
         }
     };
     files.warnings.iter().map(warning).collect()
+}
+
+/// What of the archive cannot be read: a database that needs it could not be brought up.
+fn archive_problems(repo: &Repo, files: &FileSet) -> Vec<Finding> {
+    let problem = |problem: &String| {
+        let finding = Finding::new(Code::ArchiveRotten, problem.clone());
+        match repo.archive.first() {
+            Some(archive) => finding.file(repo.shown(archive)),
+            None => finding,
+        }
+        .help("restore it from version control")
+    };
+    files.archive_problems.iter().map(problem).collect()
 }
 
 fn structure_findings(

@@ -2,7 +2,7 @@
 
 use super::json::Object;
 use super::{Ui, github, report, text};
-use crate::check::{Finding, Report, Severity, Skipped};
+use crate::check::{Code, Finding, Report, Severity, Skipped};
 
 /// Tells all of a report. `quiet` leaves out what is as it should be.
 pub fn tell(ui: &Ui, repo: &str, report: &Report) {
@@ -27,9 +27,14 @@ fn one(ui: &Ui, repo: &str, finding: &Finding) {
     match finding.severity {
         Severity::Info => ui.success(&format!("{repo}: {}", finding.error.message())),
         severity => {
-            let title = format!("cargo dbsetup check: {}", finding.code);
+            // A rule of the lint is what its remedy speaks of.
+            let code = match (&finding.object, finding.code) {
+                (Some(rule), Code::Lint) => format!("{}/{rule}", Code::Lint),
+                (_, code) => code.to_string(),
+            };
+            let title = format!("cargo dbsetup check: {code}");
             let level = if severity == Severity::Fail { "error" } else { "warning" };
-            let drawn = report::finding(level, finding.code.as_str(), &finding.error, ui.named(repo));
+            let drawn = report::finding(level, &code, &finding.error, ui.named(repo));
             // A blank line ends it, as rustc's do.
             ui.drawn(&format!("{drawn}\n"));
             ui.annotation(|prefix| {
@@ -100,7 +105,6 @@ fn sentence(repo: &str, report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Code;
 
     #[test]
     fn a_report_ends_with_one_line() {

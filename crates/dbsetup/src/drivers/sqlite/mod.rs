@@ -11,6 +11,7 @@ mod hooks;
 mod load;
 mod lock;
 mod quick;
+mod rows;
 mod scratch;
 mod server;
 mod session;
