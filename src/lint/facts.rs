@@ -180,8 +180,11 @@ fn created(statement: &Stmt) -> Option<Name> {
     }
 }
 
-/// Returns the names of what a `DROP` drops, each where it stands.
+/// Returns the names of what a `DROP` drops. Operators and casts are told by more than a name.
 pub(super) fn dropped(statement: &Stmt) -> Vec<Name> {
+    if matches!(statement, Stmt::DropOperator(_) | Stmt::DropCast(_)) {
+        return Vec::new();
+    }
     let lists = |node: &squawk_syntax::SyntaxNode| {
         use squawk_syntax::SyntaxKind as Kind;
         matches!(node.kind(), Kind::FUNCTION_SIG_LIST | Kind::PROCEDURE_SIG_LIST | Kind::ROUTINE_SIG_LIST)
@@ -190,13 +193,6 @@ pub(super) fn dropped(statement: &Stmt) -> Vec<Name> {
         .syntax()
         .children()
         .flat_map(|child| if lists(&child) { child.children().collect() } else { vec![child] })
-        .filter_map(|child| Name::first(&child).or_else(|| plain(&child)))
+        .filter_map(|child| Name::first(&child))
         .collect()
-}
-
-/// Schemas and extensions have names without a path.
-fn plain(node: &squawk_syntax::SyntaxNode) -> Option<Name> {
-    use squawk_syntax::SyntaxKind as Kind;
-    matches!(node.kind(), Kind::SCHEMA_REF | Kind::EXTENSION_REF)
-        .then(|| Name::new(None, ast::normalize_name_node(node)))
 }
