@@ -105,6 +105,26 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Numbers the transaction in which each statement runs, given the words that begin or end one.
+pub(super) fn transactions(
+    transactional: bool,
+    controls: impl Iterator<Item = Option<&'static str>>,
+) -> Vec<usize> {
+    let (mut number, mut open) = (0, false);
+    let numbered = controls.map(|control| {
+        if !transactional && !open {
+            number += 1;
+        }
+        match control {
+            Some("BEGIN" | "START TRANSACTION") => open = true,
+            Some(_) => open = false,
+            None => {}
+        }
+        number
+    });
+    numbered.collect()
+}
+
 /// What to do with a statement before it is shown to a grammar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Size {

@@ -57,10 +57,12 @@ const CASES: &[Case] = &[
             "«drop operator + (int, int)»;",
             "«drop procedure p»",
             "-- no-transaction\n«drop view v»; create view v as select 1;",
+            "-- no-transaction\nbegin; «drop view v»; commit; create view v as select 1;",
             "«drop view v, w»;",
         ],
         kept: &[
             "drop view v; create view v as select 1 as i;",
+            "-- no-transaction\nbegin; drop view v; create view v as select 1 as i; commit;",
             "drop function f(int); create function f(i int) returns int language sql as 'select 1';",
             "create type t as enum ('a'); drop type t;",
             "drop trigger g on a; drop index concurrently i;",
