@@ -29,7 +29,7 @@ pub use assess::{Assessment, Entry, State};
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use floor::{Standing, Verdict};
-pub use grammar::Grammar;
+pub use grammar::{Grammar, version_in_path};
 pub use plan::{Lanes, Plan, Scope, Target};
 pub use resolve::{Resolution, ResolveRequest, Resolved, resolve};
 pub use script::Script;

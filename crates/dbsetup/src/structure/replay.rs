@@ -151,6 +151,11 @@ impl Plan {
         Ok(Self { base, files, to: None, trusted: false, archived })
     }
 
+    /// Plans as the caller has decided.
+    pub(super) fn with(base: Base, files: FileSet) -> Self {
+        Self { base, files, to: None, trusted: false, archived: BTreeSet::new() }
+    }
+
     /// The newest version that is run; `None` where there is none.
     fn last(&self) -> Option<&Version> {
         let versions = self.files.migrations.iter().map(|migration| &migration.version);
