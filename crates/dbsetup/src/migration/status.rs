@@ -112,7 +112,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
                 state => state.clone(),
             },
             applied_at: entry.row.and_then(|row| row.applied_at.clone()),
-            path: files.known(&entry.version).map(|migration| migration.up.path.clone()),
+            path: entry.migration.map(|migration| migration.up.path.clone()),
         })
         .collect();
     Ok(Status {
