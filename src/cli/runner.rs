@@ -22,8 +22,9 @@ use super::sessions::Sessions;
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
+use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, notices, prompt, status};
+use crate::ui::{Ui, check, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// How long ending interrupted sessions may take.
@@ -244,11 +245,17 @@ impl<'a> Runner<'a> {
         self.ui.begin(options.quiet, options.verbose, several);
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
-            Action::Command(command) if prepared.repos.is_empty() && command.scope() != Scope::Nothing => {
+            Action::Command(command)
+                if prepared.repos.is_empty() && command.scope(options) != Scope::Nothing =>
+            {
                 self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
                 Ok(())
             }
-            Action::Command(command) if command.scope() == Scope::Databases => {
+            Action::Command(command) if command.scope(options) == Scope::Files => {
+                let ended = self.files(at, command);
+                self.account(at, command, ended)
+            }
+            Action::Command(command) if command.scope(options) == Scope::Databases => {
                 self.at_work = true;
                 let ended = self.databases(at, command).await;
                 self.at_work = false;
@@ -260,6 +267,9 @@ impl<'a> Runner<'a> {
                 let workspace = Some(self.workspace);
                 let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
                 let output = command.look(&selected)?;
+                if matches!(output, Output::Failed) {
+                    self.codes.push(exit::FAILED);
+                }
                 self.show(None, &prepared.step, output)
             }
         }
@@ -319,11 +329,12 @@ impl<'a> Runner<'a> {
                 return ended;
             }
         };
-        let (ui, repos) = (self.ui, &self.prepared.repos);
+        let (ui, repos, target) = (self.ui, &self.prepared.repos, self.workspace.target.as_path());
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
-            let mut task = Task { repo, session, options, variables: variables.as_ref() };
+            let variables = variables.as_ref();
+            let mut task = Task { repo, session, options, target, variables };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -335,6 +346,23 @@ impl<'a> Runner<'a> {
         });
         ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
         ended.sort_by_key(|ended| ended.repo);
+        ended
+    }
+
+    /// Runs a command on the files of every repo of a step that has not failed before.
+    fn files(&mut self, at: usize, command: &Command) -> Vec<Ended> {
+        let prepared = &self.prepared.steps[at];
+        let mut ended = Vec::new();
+        for &repo in &prepared.repos {
+            if self.failed[repo] {
+                self.summary.note(repo, at, Outcome::NotRun);
+                continue;
+            }
+            let started = Instant::now();
+            let result = command.examine(self.prepared.repos[repo].files(), &prepared.step.options);
+            let result = result.map_err(|error| self.tell(repo, &error));
+            ended.push(Ended { repo, result, took: started.elapsed() });
+        }
         ended
     }
 
@@ -369,6 +397,10 @@ impl<'a> Runner<'a> {
                 self.rehearsal.learn(repo, command, plan);
             }
             let found = match output {
+                Output::Checked(report) => {
+                    self.checked(repo, at, *report, took);
+                    continue;
+                }
                 Output::Stale { path, diff, error } => {
                     self.show_stale(name, &path, &diff)?;
                     Some(error)
@@ -393,6 +425,23 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Tells what a check found. What kept the rest from being checked has its own code.
+    fn checked(&mut self, repo: usize, at: usize, mut report: Report, took: Duration) {
+        let resolved = &self.prepared.repos[repo];
+        let broken = report.broken.take().map(|error| placed(error, resolved));
+        let codes = broken.iter().map(|error| exit::code(error.kind()));
+        let codes: Vec<u8> = codes.chain(report.fails().then_some(exit::CHECK)).collect();
+        if let Some(error) = &broken {
+            self.tell(repo, error);
+        }
+        report.broken = broken;
+        check::tell(self.ui, resolved.name().as_str(), &report);
+        let outcome = if codes.is_empty() { Outcome::Done(took) } else { Outcome::Failed };
+        self.summary.note(repo, at, outcome);
+        self.failed[repo] = !codes.is_empty();
+        self.codes.extend(codes);
+    }
+
     fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
         if self.ui.is_json() {
             self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
@@ -407,7 +456,7 @@ impl<'a> Runner<'a> {
         let (repo, environment) =
             files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
-            Output::Done | Output::Stale { .. } => return Ok(()),
+            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 status::human(repo, environment, &found, step.options.verbose > 0)

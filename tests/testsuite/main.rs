@@ -9,6 +9,7 @@ mod support;
 
 mod aliases;
 mod bad_input;
+mod check;
 mod commands;
 mod concurrency;
 mod crashes;
@@ -17,6 +18,7 @@ mod drift;
 mod errors;
 mod floor;
 mod generate;
+mod git;
 mod interop;
 mod interruption;
 mod layouts;

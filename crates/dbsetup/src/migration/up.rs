@@ -94,7 +94,25 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
-    let result = migrate_and_unlock(session, request).await;
+    match FileSet::read_lanes(session.repo(), &request.paths) {
+        Ok(files) => migrate_files(session, files, request).await,
+        Err(error) => {
+            session.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Applies what is pending of `files`, which need not be those of the repo's directories.
+///
+/// # Errors
+/// Those of planning and of running; whatever fails, no lock is left.
+pub async fn migrate_files(
+    session: &mut Session<'_>,
+    files: FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
+    let result = migrate_and_unlock(session, files, request).await;
     if result.is_err() {
         // Closing gives back every lock, also where the failure left the connection in an unknown state.
         session.close().await;
@@ -102,10 +120,13 @@ pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Res
     result
 }
 
-async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+async fn migrate_and_unlock(
+    session: &mut Session<'_>,
+    mut files: FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
     session.writes_data(false).await;
     let repo = session.repo();
-    let mut files = FileSet::read_lanes(repo, &request.paths)?;
     let teller = session.teller();
     for (text, help) in &files.warnings {
         teller.warn(text.clone(), help.clone());

@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::rows::Kept;
 use super::{format, header};
-use crate::driver::{DumpRequest, Via};
+use crate::driver::{DumpRequest, Structure, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{LedgerTable, meta_key};
@@ -15,6 +16,7 @@ use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
+use crate::sql::Dialect;
 
 /// How often a dump is begun again when migrations run meanwhile.
 const TRIES: u32 = 3;
@@ -38,6 +40,8 @@ pub struct DumpOptions {
     pub privileges: bool,
     /// Do not take filters over from the file.
     pub no_filters: bool,
+    /// Tables whose rows are left out on purpose, besides those that the file names already.
+    pub drop_data: Vec<String>,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
     /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
@@ -47,7 +51,13 @@ pub struct DumpOptions {
 impl DumpOptions {
     /// Returns what is asked of the driver, but for the ledger, and which filters of it are the `present` file's: a
     /// file keeps them until others are named. Whoever dumps it the next time may not know them.
-    fn request(&self, present: DumpRequest) -> (DumpRequest, Vec<String>) {
+    ///
+    /// Which rows are left out is no filter: it stays decided whatever filters are named.
+    fn request(&self, mut present: DumpRequest) -> (DumpRequest, Vec<String>) {
+        let mut without_rows = std::mem::take(&mut present.without_rows);
+        without_rows.extend(self.drop_data.iter().cloned());
+        without_rows.sort();
+        without_rows.dedup();
         let own = DumpRequest {
             via: self.via,
             schemas: self.schemas.clone(),
@@ -56,7 +66,7 @@ impl DumpOptions {
             exclude_extensions: self.exclude_extensions.clone(),
             owners: self.owners,
             privileges: self.privileges,
-            ledger: None,
+            ..DumpRequest::default()
         };
         let mut kept = if self.no_filters { DumpRequest::default() } else { present };
         if own.via.is_some() {
@@ -68,7 +78,7 @@ impl DumpOptions {
         }
         let lines = header::filters(&kept);
         let via = own.via.or(kept.via);
-        (DumpRequest { via, ..if names_filters { own } else { kept } }, lines)
+        (DumpRequest { via, without_rows, ..if names_filters { own } else { kept } }, lines)
     }
 }
 
@@ -96,21 +106,11 @@ impl Dump {
     }
 }
 
-/// A structure that left out rows which somebody asked to keep would lose them without a word.
-fn refuse_kept_rows(repo: &Repo) -> Result<()> {
-    if repo.keep_data.is_empty() {
-        return Ok(());
-    }
-    let tables: Vec<String> = repo.keep_data.iter().map(|kept| format!("`{}`", kept.table)).collect();
-    Err(Error::new(Kind::Unsupported, "`keep-data`: rows cannot be written into a structure yet")
-        .note(format!("the structure of `{}` would lack those of {}", repo.name, tables.join(", ")))
-        .help("put them into seeds, and remove the key"))
-}
-
 /// Reads the structure of the database, and proves it where that is asked for. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver and of [`super::verify`]; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver and of [`super::verify`]; [`Kind::Missing`] when the ledger has versions that this checkout does not
+/// have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let mut result = read(session, options, path).await;
     if let (Ok(dump), true) = (&result, options.verify)
@@ -126,14 +126,17 @@ pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option
 
 async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let repo = session.repo();
-    refuse_kept_rows(repo)?;
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
     let present = present(&path, &shown)?;
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
-    let (request, kept) = options.request(header::read(named, &shown)?);
+    let mut in_file = header::read(named, &shown)?;
+    if options.no_filters {
+        in_file.without_rows = header::without_rows(present.as_deref().unwrap_or_default());
+    }
+    let (request, kept) = options.request(in_file);
     header::check(&request)?;
     if !kept.is_empty() {
         session.teller().tell(What::FiltersKept { path: shown.clone(), filters: kept });
@@ -169,11 +172,19 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
             let rows = format::ledger_rows(dialect, &ledger, &after.state)?;
-            for note in structure.notes {
-                session.teller().warn(note, None);
+            for note in &structure.notes {
+                session.teller().warn(note.clone(), None);
             }
-            let parts = [header::settings(dialect), &structure.text, &rows.join("\n")];
-            let text = compose(&format::header(dialect), &header::filters(&request), &parts);
+            let mut request = request;
+            let mut kept = Kept::default();
+            if !repo.keep_data.is_empty() {
+                let applied = &after.state.rows;
+                let (audit, rows) =
+                    super::kept::kept_rows(session, &request, applied, present.as_deref()).await?;
+                request.without_rows = audit.without_rows;
+                kept = rows;
+            }
+            let text = assemble(dialect, &request, &structure, &kept.text, &rows.join("\n"));
             let recorded = after.state.rows.len();
             return Ok(Dump { text, recorded, present, path, shown, request });
         }
@@ -232,6 +243,20 @@ fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", shown, error)),
     }
+}
+
+/// Puts a structure file together: the head, the structure, kept rows ([`super::rows::Kept::text`]) where nothing fires
+/// for them, the ledger's rows.
+pub(crate) fn assemble(
+    dialect: Dialect,
+    request: &DumpRequest,
+    structure: &Structure,
+    rows: &str,
+    ledger_rows: &str,
+) -> String {
+    let (before, behind) = structure.text.split_at(structure.rows_at.unwrap_or(structure.text.len()));
+    let parts = [header::settings(dialect), before, rows, behind, ledger_rows];
+    compose(&format::header(dialect), &header::filters(request), &parts)
 }
 
 /// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
@@ -362,15 +387,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_that_are_to_be_kept_are_not_left_out_in_silence() {
-        let mut repo = crate::migration::testing::repo();
-        assert!(refuse_kept_rows(&repo).is_ok());
-        repo.keep_data.push(crate::repo::KeepData { table: "countries".into(), except: Vec::new() });
-        let error = refuse_kept_rows(&repo).expect_err("nothing writes them");
-        assert!(error.kind() == Kind::Unsupported && error.to_string().contains("`countries`"), "{error}");
-    }
-
-    #[test]
     fn the_ledger_cannot_be_left_out() {
         let ledger = LedgerTable {
             kind: crate::ledger::LedgerKind::Dbsetup,
@@ -434,6 +450,42 @@ mod tests {
 
         let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
         assert_eq!(options.request(present()), (DumpRequest::default(), Vec::new()));
+    }
+
+    #[test]
+    fn what_was_decided_about_rows_stays_decided() {
+        let present = || DumpRequest {
+            exclude_tables: vec!["a".into()],
+            without_rows: vec!["public.log".into()],
+            ..DumpRequest::default()
+        };
+        let said = |options: DumpOptions| options.request(present()).0.without_rows;
+        assert_eq!(said(DumpOptions::default()), ["public.log"]);
+        assert_eq!(said(DumpOptions { no_filters: true, ..DumpOptions::default() }), ["public.log"]);
+        let named = DumpOptions { schemas: vec!["app".into()], ..DumpOptions::default() };
+        assert_eq!(said(named), ["public.log"]);
+        let drop_data = vec!["audit".into(), "public.log".into()];
+        let dropping = DumpOptions { drop_data, ..DumpOptions::default() };
+        let (request, kept) = dropping.request(present());
+        assert_eq!(request.without_rows, ["audit", "public.log"]);
+        // Naming a table's rows is no other filter.
+        assert_eq!(
+            (&request.exclude_tables[..], &kept[..]),
+            (&["a".to_owned()][..], &["excluded: table a".to_owned()][..])
+        );
+    }
+
+    #[test]
+    fn rows_stand_where_nothing_fires_for_them() {
+        let structure = Structure {
+            text: "create table a (i);\n\ncreate trigger b;\n".into(),
+            rows_at: Some(21),
+            notes: Vec::new(),
+        };
+        let text = assemble(Dialect::Sqlite, &DumpRequest::default(), &structure, "insert 1;\n", "insert 2;");
+        assert!(text.contains("(i);\n\ninsert 1;\n\ncreate trigger b;\n\ninsert 2;\n\n--"), "{text}");
+        let without = assemble(Dialect::Sqlite, &DumpRequest::default(), &structure, "", "");
+        assert!(without.contains(structure.text.trim()), "{without}");
     }
 
     #[cfg(unix)]

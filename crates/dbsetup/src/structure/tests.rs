@@ -178,6 +178,7 @@ const VERIFY: DumpOptions = DumpOptions {
     owners: false,
     privileges: false,
     no_filters: false,
+    drop_data: Vec::new(),
     allow_missing: false,
     verify: true,
 };

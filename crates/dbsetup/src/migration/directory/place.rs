@@ -50,7 +50,7 @@ impl Place<'_> {
         if let Some((range, name)) = found.unknown.into_iter().next() {
             return Err(Error::new(Kind::Grammar, format!("unknown directive `dbsetup:{name}`"))
                 .at(script.site(range))
-                .help("the directives are `no-transaction` and `requires: VERSION`"));
+                .help("the directives are `no-transaction`, `requires: VERSION` and `allow RULE REASON`"));
         }
         for (range, meant) in found.near_misses {
             let site = Site::in_text(&shown, script.sql(), range);

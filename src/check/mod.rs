@@ -1,0 +1,18 @@
+//! `check`: whether what is committed is sound. Files, git and lint are looked at here; what a database decides is the
+//! library's.
+
+mod applied;
+mod archive;
+mod base;
+mod code;
+mod finding;
+mod floor;
+mod lint;
+mod live;
+mod objects;
+pub mod offline;
+mod order;
+pub mod scratch;
+
+pub use code::Code;
+pub use finding::{Finding, Report, Severity, Skipped};
