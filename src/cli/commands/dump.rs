@@ -109,6 +109,7 @@ impl Dump {
             privileges: self.privileges,
             no_filters: self.no_filters,
             allow_missing: self.allow_missing,
+            drop_data: Vec::new(),
             // A rehearsal makes no databases.
             verify: self.verify && !task.options.dry_run,
         };

@@ -232,7 +232,7 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
 }
 
 /// Returns the text of a file, if it is there.
-fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
