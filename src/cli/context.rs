@@ -46,6 +46,8 @@ pub struct Selected<'a> {
 pub enum Output {
     /// Nothing more to say.
     Done,
+    /// It did not succeed, and everything about that has been said.
+    Failed,
     /// A dry run: what would be done, a line each; empty means nothing.
     Plan(Vec<String>),
     /// The state of the migrations of one repo.

@@ -267,6 +267,9 @@ impl<'a> Runner<'a> {
                 let workspace = Some(self.workspace);
                 let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
                 let output = command.look(&selected)?;
+                if matches!(output, Output::Failed) {
+                    self.codes.push(exit::FAILED);
+                }
                 self.show(None, &prepared.step, output)
             }
         }
@@ -453,7 +456,7 @@ impl<'a> Runner<'a> {
         let (repo, environment) =
             files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
-            Output::Done | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
+            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 status::human(repo, environment, &found, step.options.verbose > 0)

@@ -5,10 +5,13 @@ mod check;
 mod completions;
 mod config;
 mod create;
+mod diff;
 mod drop;
 mod dump;
 mod generate;
+mod git;
 mod load;
+mod merge_driver;
 mod migrate;
 mod redo;
 mod resolve;
@@ -46,6 +49,11 @@ pub enum Command {
     #[command(subcommand)]
     Gen(generate::Gen),
     Wait(wait::Wait),
+    Diff(diff::Diff),
+    #[command(subcommand)]
+    Git(git::GitCommand),
+    #[command(hide = true)]
+    MergeDriver(merge_driver::MergeDriver),
     Config(config::Config),
     Aliases(aliases::Aliases),
     Completions(completions::Completions),
@@ -76,6 +84,9 @@ impl Command {
             Self::Run(_) => "run",
             Self::Gen(_) => "gen",
             Self::Wait(_) => "wait",
+            Self::Diff(_) => "diff",
+            Self::Git(_) => "git",
+            Self::MergeDriver(_) => "merge-driver",
             Self::Config(_) => "config",
             Self::Aliases(_) => "aliases",
             Self::Completions(_) => "completions",
@@ -86,8 +97,8 @@ impl Command {
     pub fn scope(&self, options: &Options) -> Scope {
         match self {
             Self::Check(_) if options.offline => Scope::Files,
-            Self::Aliases(_) | Self::Completions(_) => Scope::Nothing,
-            Self::Config(_) | Self::Gen(_) => Scope::Settings,
+            Self::Aliases(_) | Self::Completions(_) | Self::MergeDriver(_) => Scope::Nothing,
+            Self::Config(_) | Self::Gen(_) | Self::Diff(_) | Self::Git(_) => Scope::Settings,
             _ => Scope::Databases,
         }
     }
@@ -136,7 +147,13 @@ impl Command {
             Self::Seed(command) => command.run(task).await,
             Self::Run(command) => command.run(task).await,
             Self::Wait(command) => command.run(task).await,
-            Self::Gen(_) | Self::Config(_) | Self::Aliases(_) | Self::Completions(_) => Ok(Output::Done),
+            Self::Gen(_)
+            | Self::Config(_)
+            | Self::Aliases(_)
+            | Self::Completions(_)
+            | Self::Diff(_)
+            | Self::Git(_)
+            | Self::MergeDriver(_) => Ok(Output::Done),
         }
     }
 
@@ -161,8 +178,16 @@ impl Command {
             Self::Config(command) => command.run(selected),
             Self::Aliases(command) => command.run(selected),
             Self::Completions(command) => command.run(),
+            Self::Diff(command) => command.run(selected),
+            Self::Git(command) => command.run(selected),
+            Self::MergeDriver(command) => command.run(selected),
             _ => Ok(Output::Done),
         }
+    }
+
+    /// Whether it works anywhere, and is not to wait for cargo.
+    pub fn needs_no_workspace(&self) -> bool {
+        matches!(self, Self::Completions(_) | Self::MergeDriver(_))
     }
 
     /// Whether it may start a program of the user's.

@@ -140,11 +140,12 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
         repo.command("migrate --lane all"),
         releases.join(", then of ")
     );
-    Err(error.help(if can_load {
+    let help = if can_load {
         format!("load the structure instead: {}", repo.command("load"))
     } else {
         format!("{pass}; or put the files back into the archive")
-    }))
+    };
+    Err(error.help(if is_new { help + &or_baseline(repo, files) } else { help }))
 }
 
 /// Refuses a plan that would pass over squashed migrations: what is newer was made for a database that has them.
@@ -178,7 +179,20 @@ pub(super) fn refuse_gap(
     )
     .note(format!("it lacks {}", named(files, &left)))
     .note("nothing was run")
-    .help(format!("run both lanes: {}", repo.command("migrate --lane all"))))
+    .help(format!(
+        "run both lanes: {}{}",
+        repo.command("migrate --lane all"),
+        if plan.applied == 0 { or_baseline(repo, files) } else { String::new() }
+    )))
+}
+
+/// The way out of a database that nothing is recorded in and that was made by other means.
+fn or_baseline(repo: &Repo, files: &FileSet) -> String {
+    let newest = files.squashed().into_keys().next_back();
+    newest.map_or_else(String::new, |newest| {
+        let command = repo.command(&format!("resolve --applied --to {newest}"));
+        format!("; or, if it was made by other means and has all of this, record it: {command}")
+    })
 }
 
 /// Says which squashed migrations were recorded with other texts.

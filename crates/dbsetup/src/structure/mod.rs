@@ -13,6 +13,7 @@ mod grantor;
 mod header;
 mod kept;
 mod load;
+pub mod objects;
 mod outcome;
 mod recorded;
 pub mod replay;
