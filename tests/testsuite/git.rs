@@ -159,6 +159,7 @@ fn the_driver_needs_no_workspace_and_says_what_it_cannot_take_apart() {
     assert_eq!(project.read("a"), file("CREATE TABLE a (i, j, k);"));
 
     project.write("a", &file("CREATE TABLE a (i text);"));
+    project.write("b", &file("CREATE TABLE a (i real, k);"));
     project
         .run("merge-driver o a b priv/structure.sql")
         .code(1)

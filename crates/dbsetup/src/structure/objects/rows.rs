@@ -121,3 +121,17 @@ pub(super) fn keyed(versions: [&[Row]; 3]) -> [Vec<(Key, &Row)>; 3] {
             .collect()
     })
 }
+
+/// Whether new rows of two sides stand in this order: by their first values in one table, else ours come first.
+pub(super) fn in_order(ours: &Key, theirs: &Key) -> bool {
+    let (Some((one, table)), Some((other, other_table))) =
+        (ours.name.split_once(" of "), theirs.name.split_once(" of "))
+    else {
+        return true;
+    };
+    match (one.parse::<i64>(), other.parse::<i64>()) {
+        _ if table != other_table => true,
+        (Ok(one), Ok(other)) => one < other,
+        _ => one < other,
+    }
+}
