@@ -72,7 +72,7 @@ pub(super) fn read(dialect: Dialect, data: &[(&str, &str, bool)]) -> Result<(Vec
             _ if !versions.is_empty() => return Err(misplaced(statement, "the rows of the ledger")),
             Some(Insert { table, first, .. }) => rows.push(Row { table, first, text, apart }),
             None => {
-                rows.push(Row { table: String::new(), first: state_of(dialect, statement)?, text, apart })
+                rows.push(Row { table: String::new(), first: state_of(dialect, statement)?, text, apart });
             }
         }
     }
