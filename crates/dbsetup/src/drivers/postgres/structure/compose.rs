@@ -145,6 +145,7 @@ impl Composed<'_> {
             .map(|left| format!("{} is left out: {}", left.noun, left.why))
             .collect();
         left_out.sort();
+        left_out.extend(self.graph.notes.iter().cloned());
         left_out
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    constraint_order, inherit, name, not_null, options, relation,
+    constraint_order, hanging, inherit, name, not_null, options, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
@@ -172,6 +172,8 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
     match constraint.kind {
         'f' if constraint.parent != 0 && !catalog.is_own_copy(constraint) => Place::Copy,
         'f' => Place::Own,
+        // The table is an extension's.
+        _ if catalog.hanging.has(Address::new(class::CONSTRAINT, oid)) => Place::Own,
         // A partition is a table of its own before it is attached. A check that does not hold yet comes afterwards
         // from the parent: releases differ about attaching it.
         'c' if !constraint.is_local && (!is_partition || !holds) => Place::Inherited,
@@ -189,7 +191,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let address = Address::new(class::CONSTRAINT, *oid);
         let table = relation::address(constraint.relation);
         let Some(relation) = catalog.relations.get(&constraint.relation) else { continue };
-        if catalog.is_member(table) {
+        let hangs = catalog.hanging.has(address);
+        if catalog.is_member(address) || (catalog.is_member(table) && !hangs) {
             graph.part(address, table);
             continue;
         }
@@ -234,6 +237,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             node.after.extend(inherit::attached(catalog, constraint.relation));
         }
         node.after.extend(constraint_order::heirs(catalog, *oid, constraint));
+        node.after.extend(hanging::needs(catalog, address, constraint.relation));
         graph.add(node);
     }
 }
@@ -297,6 +301,9 @@ fn with_parameters(definition: &str, constraint: &Constraint, parameters: &str) 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(constraint) = catalog.constraints.by_oid.get(&step.node.address.oid) else { return };
     if constraint.kind == 'n' {
+        if catalog.hanging.has(step.node.address) {
+            return not_null::set(catalog, step, constraint, writer);
+        }
         if let Some(text) = not_null::addition(catalog, constraint) {
             writer.statement(Feature::NotNull, text);
         }
@@ -316,6 +323,10 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         _ => "ONLY ",
     };
     if let Some(feature) = feature(constraint.kind) {
+        if catalog.hanging.has(step.node.address) {
+            let name = name::quoted(&constraint.name);
+            writer.statement(feature, format!("ALTER TABLE {only}{table} DROP CONSTRAINT IF EXISTS {name}"));
+        }
         writer.statement(feature, format!("ALTER TABLE {only}{table} ADD {clause}"));
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, inherit,
-    relation,
+    Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, hanging,
+    inherit, relation,
 };
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
@@ -59,7 +59,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let (address, table) = (relation::address(*oid), relation::address(index.table));
         // The index of a temporary table is none of a dump's.
         let Some(relation) = catalog.relations.get(oid) else { continue };
-        if catalog.is_member(table) {
+        if catalog.is_member(address) {
             graph.part(address, table);
             continue;
         }
@@ -78,6 +78,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             Node::new(address, key, "INDEX", identity, write).in_schema(relation.schema).in_block(block);
         if index.definition.is_some() {
             node.after.extend(inherit::attached(catalog, index.table));
+            node.after.extend(hanging::needs(catalog, address, index.table));
         }
         graph.add(node);
     }
@@ -97,7 +98,10 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         return;
     }
     match &index.definition {
-        Some(definition) => writer.statement(Feature::Index, definition),
+        Some(definition) => {
+            let definition = hanging::if_not_exists(catalog, step.node.address, definition, "INDEX");
+            writer.statement(Feature::Index, definition);
+        }
         None => writer.nothing_to_make(),
     }
     for column in catalog.columns_of(oid) {

@@ -26,6 +26,7 @@ pub mod extension_need;
 pub mod foreign;
 pub mod foreign_table;
 pub mod function;
+pub mod hanging;
 pub mod index;
 pub mod inherit;
 pub mod label;
@@ -79,6 +80,7 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     schema::FAMILY,
     extension::FAMILY,
+    hanging::FAMILY,
     table::FAMILY,
     foreign_table::FAMILY,
     inherit::FAMILY,

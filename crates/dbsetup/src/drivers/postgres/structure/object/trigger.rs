@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name, relation,
+    hanging, name, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_trigger"], queries, nodes };
@@ -110,7 +110,9 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let key = Key::new(Rank::Trigger, [schema, &relation.name, &trigger.name]);
         let of = catalog.qualified(relation.schema, &relation.name);
         let identity = format!("{} ON {of}", name::quoted(&trigger.name));
-        graph.add(Node::new(address, key, "TRIGGER", identity, write).in_schema(relation.schema));
+        let mut node = Node::new(address, key, "TRIGGER", identity, write).in_schema(relation.schema);
+        node.after.extend(hanging::needs(catalog, address, trigger.relation));
+        graph.add(node);
     }
     for oid in catalog.triggers.unusual.keys() {
         let Some(relation) = catalog.relations.get(oid) else { continue };
@@ -129,6 +131,9 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(relation) = catalog.relation_name(trigger.relation) else { return };
     let (name, own) = (name::quoted(&trigger.name), trigger.definition.is_some());
     if let Some(definition) = &trigger.definition {
+        if catalog.hanging.has(step.node.address) {
+            writer.statement(Feature::Trigger, format!("DROP TRIGGER IF EXISTS {}", step.node.identity));
+        }
         writer.statement(Feature::Trigger, definition);
     }
     match state(trigger.enabled) {
