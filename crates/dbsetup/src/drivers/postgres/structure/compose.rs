@@ -62,6 +62,7 @@ pub fn compose<'a>(
     if !excluded.missed.is_empty() {
         return Err(excluded.missed);
     }
+    graph.notes = object::hanging::notes(catalog, &excluded.objects);
     let ambiguous = ambiguous(&graph);
     if !ambiguous.is_empty() {
         return Err(ambiguous);
@@ -145,7 +146,7 @@ impl Composed<'_> {
             .map(|left| format!("{} is left out: {}", left.noun, left.why))
             .collect();
         left_out.sort();
-        left_out.extend(self.graph.notes.iter().cloned());
+        left_out.extend(self.graph.notes.iter().chain(self.writer.notes()).cloned());
         left_out
     }
 

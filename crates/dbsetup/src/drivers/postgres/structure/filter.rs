@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::address::{Address, class};
 use super::catalog::Catalog;
 use super::node::Graph;
+use super::object::schema;
 use super::order::Resolver;
 use super::writer::Refused;
 use crate::driver::DumpRequest;
@@ -38,7 +39,10 @@ pub fn exclude(catalog: &Catalog, request: &DumpRequest, graph: &mut Graph) -> E
     excluded
         .extend(catalog.members.iter().filter(|(_, of)| extensions.contains(of)).map(|(member, _)| *member));
     for node in &graph.nodes {
-        let schema = node.schema.map(|schema| catalog.schema_name(schema));
+        let schema = match node.schema {
+            _ if schema::is_no_public(node) => Some(schema::PUBLIC),
+            schema => schema.map(|schema| catalog.schema_name(schema)),
+        };
         if schema.is_some_and(|schema| leaves_schema_out(request, schema))
             || (node.address.class == class::RELATION && leaves_table_out(catalog, request, node.address))
         {

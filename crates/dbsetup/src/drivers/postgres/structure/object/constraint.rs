@@ -43,6 +43,8 @@ pub struct Constraints {
     pub by_name: HashMap<(Oid, String), Oid>,
     /// Check and not-null constraints that do not hold for what is there already, by relation.
     pub unproved: HashMap<Oid, Vec<Oid>>,
+    /// By table.
+    checks: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
     keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
     /// Copies of a foreign key in partitions that have names of their own, by the identifier of what they copy.
@@ -72,6 +74,12 @@ impl Constraints {
             declared + copied.saturating_sub(1)
         };
         others > 0 && (table.kind != 'p' || declared > 1)
+    }
+
+    /// The checks that the children of a table have, too.
+    pub fn checks_for_children(&self, table: Oid) -> impl Iterator<Item = &Constraint> {
+        let checks = self.checks.get(&table).into_iter().flatten();
+        checks.filter_map(|oid| self.by_oid.get(oid)).filter(|check| !check.no_inherit)
     }
 
     /// Whether another key of the same columns goes first: of such ones the server makes one alone if they stand in
@@ -143,6 +151,9 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     }
     if matches!(constraint.kind, 'c' | 'n') && !constraint.is_valid && constraint.is_enforced {
         constraints.unproved.entry(constraint.relation).or_default().push(oid);
+    }
+    if constraint.kind == 'c' {
+        constraints.checks.entry(constraint.relation).or_default().push(oid);
     }
     if matches!(constraint.kind, 'p' | 'u') {
         let columns = (constraint.relation, constraint.columns.clone());
@@ -328,6 +339,34 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
             writer.statement(feature, format!("ALTER TABLE {only}{table} DROP CONSTRAINT IF EXISTS {name}"));
         }
         writer.statement(feature, format!("ALTER TABLE {only}{table} ADD {clause}"));
+    }
+    validate_copies(catalog, step.node.address.oid, writer);
+}
+
+/// Writes which partitions a foreign key holds in, where it does not hold in all. Since release 18 a partitioned table may
+/// have one that is not valid; what is made with it in the partitions is not either.
+fn validate_copies(catalog: &Catalog, oid: Oid, writer: &mut Writer) {
+    let all = &catalog.constraints.by_oid;
+    let Some(original) = all.get(&oid) else { return };
+    if original.kind != 'f' || original.is_valid || !original.is_enforced {
+        return;
+    }
+    // Those of the same table are for partitions of the table that is referred to.
+    let is_copy = |copy: &Constraint| copy.parent == oid && copy.relation != original.relation;
+    let copies = all.iter().filter(|(_, copy)| is_copy(copy) && !catalog.is_own_copy(copy));
+    let mut copies: Vec<(String, Oid)> =
+        copies.filter_map(|(oid, copy)| Some((catalog.relation_name(copy.relation)?, *oid))).collect();
+    copies.sort();
+    for (table, oid) in copies {
+        match all.get(&oid) {
+            // It holds in the partitions of the partition as well.
+            Some(copy) if copy.is_valid => {
+                let name = name::quoted(&copy.name);
+                let statement = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+                writer.statement(Feature::PartitionForeignKeyValid, statement);
+            }
+            _ => validate_copies(catalog, oid, writer),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Catalog {
     /// <https://www.postgresql.org/docs/current/ddl-inherit.html>
     pub fn handed_down(&self, table: Oid, column: &str) -> Handed<'_> {
         let mut handed = Handed::Nothing;
-        if self.relations.get(&table).is_none_or(|relation| relation.is_partition) {
+        if self.relations.get(&table).is_none_or(|relation| relation.is_partition) || self.is_adopted(table) {
             return handed;
         }
         for parent in self.inherits.parents(table) {

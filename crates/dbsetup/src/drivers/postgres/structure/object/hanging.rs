@@ -12,9 +12,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Address, Catalog, Cells, Facts, Family, Graph, Oid, Query, class, name, relation};
+use super::{Address, Catalog, Cells, Facts, Family, Oid, Query, class, name, relation};
 
-pub const FAMILY: Family = Family { of: &[], queries, nodes };
+pub const FAMILY: Family = Family { of: &[], queries, nodes: |_, _| {} };
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -88,8 +88,13 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     }
 }
 
-/// There are no objects here, but what is not written is told.
-fn nodes(catalog: &Catalog, graph: &mut Graph) {
+/// Returns what is not written, a sentence each, but for what is `excluded`.
+pub fn notes(catalog: &Catalog, excluded: &HashSet<Address>) -> Vec<String> {
+    let mut notes = Vec::new();
+    let extension_of = |oid: &Oid| {
+        let is_out = excluded.contains(&Address::new(class::EXTENSION, *oid));
+        catalog.extensions.get(oid).filter(|_| !is_out)
+    };
     let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (address, extension) in &catalog.hanging.unknown {
         // Nobody adds these to what somebody else keeps: they are the extension's.
@@ -100,8 +105,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         {
             continue;
         }
-        let (Some(extension), Some(noun)) = (catalog.extensions.get(extension), noun(catalog, *address))
-        else {
+        let (Some(extension), Some(noun)) = (extension_of(extension), noun(catalog, *address)) else {
             continue;
         };
         unknown.entry(&extension.name).or_default().push(noun);
@@ -109,7 +113,7 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
     for (extension, mut nouns) in unknown {
         nouns.sort();
         nouns.dedup();
-        graph.notes.push(format!(
+        notes.push(format!(
             "nobody can tell whether the extension {extension} made {}: left to the extension",
             nouns.join(", ")
         ));
@@ -121,28 +125,29 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             default.is_some_and(|default| catalog.hanging.has(Address::new(class::DEFAULT, default)))
         });
         if let (false, Some(extension), Some(table)) =
-            (has_users_default, catalog.extensions.get(extension), catalog.relation_name(*table))
+            (has_users_default, extension_of(extension), catalog.relation_name(*table))
         {
             columns.entry(&extension.name).or_default().push(format!("{table}.{}", name::quoted(column)));
         }
     }
     for (extension, mut columns) in columns {
         columns.sort();
-        graph.notes.push(format!(
+        notes.push(format!(
             "columns of the extension {extension} were added or changed after it was made, which is left out: {}",
             columns.join(", ")
         ));
     }
     for (extension, count) in &catalog.hanging.comments {
-        let Some(extension) = catalog.extensions.get(extension) else { continue };
-        graph.notes.push(format!(
+        let Some(extension) = extension_of(extension) else { continue };
+        notes.push(format!(
             "{count} comment{} on what the extension {} made {} changed after it was made, which is left out",
             if *count == 1 { "" } else { "s" },
             extension.name,
             if *count == 1 { "was" } else { "were" },
         ));
     }
-    graph.notes.sort();
+    notes.sort();
+    notes
 }
 
 /// `INDEX ext.t_a_idx`, `TRIGGER t ON ext.t`.

@@ -1,6 +1,7 @@
 //! The families of objects, a file each: what they read, and what they write.
 
 pub mod access_method;
+pub mod adoption;
 pub mod aggregate;
 pub mod base;
 pub mod built_in;

@@ -56,7 +56,7 @@ impl Catalog {
                 .filter_map(|parent| self.column_named(*parent, &column.name))
                 .any(|column| column.not_null)
         };
-        let inherits = !relation.is_partition && of_parents();
+        let inherits = !relation.is_partition && !self.is_adopted(table) && of_parents();
         if !self.facts.since(18) {
             return match (column.not_null, inherits) {
                 (true, false) if is_printed => NotNull::Clause { name: None, no_inherit: false },
