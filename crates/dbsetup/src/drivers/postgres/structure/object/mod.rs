@@ -54,6 +54,7 @@ pub mod table;
 pub mod text_search;
 pub mod transform;
 pub mod trigger;
+mod values;
 pub mod view;
 
 // What every family needs.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    hanging, name,
+    hanging, name, values,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
@@ -46,6 +46,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let mut rule =
         Rule { name: row.text(), relation: row.oid(), enabled: row.letter(), definition: row.text() };
     rule.definition.truncate(rule.definition.trim_end_matches(';').len());
+    rule.definition = values::as_loaded(rule.definition);
     catalog.rules.insert(oid, rule);
 }
 
