@@ -49,6 +49,7 @@ pub struct Catalog {
     pub defaults: default::Defaults,
     pub constraints: constraint::Constraints,
     pub indexes: index::Indexes,
+    pub indexes_in_use: index::IndexesInUse,
     pub sequences: sequence::Sequences,
     pub types: data_type::DataTypes,
     pub labels: enumeration::Labels,
@@ -135,6 +136,7 @@ impl Catalog {
 
     /// Puts in order what comes in the order of the server's storage.
     pub fn arrange(&mut self) {
+        self.note_indexes_in_use();
         for columns in self.columns.values_mut() {
             columns.sort_unstable_by_key(|column| column.number);
         }

@@ -76,6 +76,36 @@ async fn a_table_that_joined_its_parents_later_keeps_the_order_of_its_columns() 
 }
 
 #[tokio::test]
+async fn a_foreign_key_keeps_the_one_of_several_keys_that_it_uses() {
+    let statements = "create table a (x int, y int, constraint first unique (x, y));
+        create table of_a (x int, y int, foreign key (x, y) references a (x, y)); alter table a add constraint a_key unique (x, y),
+            add constraint b_key unique (y, x);
+        create table b (x int); create unique index z on b (x); create table of_b (x int references b (x));
+        create unique index y on b (x); alter table b add primary key (x);
+        create table c (x int constraint z_key unique); create table of_c (x int references c (x)); create unique index c_i on c (x);
+        create table p (x int, constraint p_z unique (x)) partition by list (x); create table of_p (x int references p (x));
+        create unique index p_a on p (x); create table p_1 partition of p for values in (1)";
+    round_trip("twins", |_| statements.to_owned(), Proof::Catalogs).await;
+}
+
+#[tokio::test]
+async fn lists_of_rows_are_worded_as_they_are_after_a_load() {
+    let statements = |release: u32| {
+        let mut statements = "create view v (a, b) as values (1, '(VALUES'), (2, 'x'); create table t (a int);
+            create materialized view m (z) as values (1); create view plain as values (1);
+            create rule r as on insert to t do also delete from t where a in (select q.a from v q, (values (1)) w)"
+            .to_owned();
+        if release >= 14 {
+            statements.push_str(
+                "; create function f() returns int begin atomic select x.a from (values (1)) x (a); end",
+            );
+        }
+        statements
+    };
+    round_trip("values", statements, Proof::Text).await;
+}
+
+#[tokio::test]
 async fn a_database_without_public_comes_back_without_it() {
     let Some(dump) = round_trip("elsewhere", |_| ELSEWHERE.to_owned(), Proof::PgDump).await else { return };
     assert!(dump.starts_with("DROP SCHEMA IF EXISTS public;\n"), "{dump}");

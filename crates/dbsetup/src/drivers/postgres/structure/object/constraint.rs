@@ -1,6 +1,6 @@
 //! Constraints of tables. Those of domains are written with the domains, constraint triggers with the triggers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::relation::Relation;
 use super::{
@@ -43,6 +43,8 @@ pub struct Constraints {
     pub by_name: HashMap<(Oid, String), Oid>,
     /// Check and not-null constraints that do not hold for what is there already, by relation.
     pub unproved: HashMap<Oid, Vec<Oid>>,
+    /// The indexes that foreign keys use.
+    pub referred: BTreeSet<Oid>,
     /// By table.
     checks: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
@@ -152,6 +154,9 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     if matches!(constraint.kind, 'c' | 'n') && !constraint.is_valid && constraint.is_enforced {
         constraints.unproved.entry(constraint.relation).or_default().push(oid);
     }
+    if constraint.kind == 'f' {
+        constraints.referred.insert(constraint.index);
+    }
     if constraint.kind == 'c' {
         constraints.checks.entry(constraint.relation).or_default().push(oid);
     }
@@ -191,7 +196,8 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
         'n' if !constraint.is_local && !is_partition => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
         'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
-            if catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
+            let waits = catalog.older_twin(constraint.index).is_some();
+            if waits || catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
         }
         _ => Place::Own,
     }
@@ -249,6 +255,10 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         }
         node.after.extend(constraint_order::heirs(catalog, *oid, constraint));
         node.after.extend(hanging::needs(catalog, address, constraint.relation));
+        if matches!(constraint.kind, 'p' | 'u') {
+            let twin = catalog.older_twin(constraint.index);
+            node.after.extend(twin.map(|twin| catalog.maker_of_index(twin)));
+        }
         graph.add(node);
     }
 }
