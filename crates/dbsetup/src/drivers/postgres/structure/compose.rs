@@ -63,6 +63,7 @@ pub fn compose<'a>(
         return Err(excluded.missed);
     }
     graph.notes = object::hanging::notes(catalog, &excluded.objects);
+    graph.notes.extend(excluded.notes.iter().cloned());
     let ambiguous = ambiguous(&graph);
     if !ambiguous.is_empty() {
         return Err(ambiguous);

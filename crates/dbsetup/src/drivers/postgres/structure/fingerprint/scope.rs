@@ -81,8 +81,8 @@ impl Scope {
         let mut out: Vec<Object> = Vec::new();
         for (at, catalog) in names.shape.catalogs.iter().enumerate() {
             let (Some(identifier), true) = (catalog.identifier, catalog.compared) else { continue };
-            // An extension stands beside schemas, whichever its objects are in.
-            let namespace = catalog.namespace().filter(|_| catalog.name != "pg_extension");
+            // To pg_dump, an extension stands beside schemas, whichever its objects are in.
+            let namespace = catalog.namespace().filter(|_| !by_pg_dump || catalog.name != "pg_extension");
             for row in &names.rows[at] {
                 let object = (at, oid(row[identifier].as_deref()));
                 let hidden = match namespace {

@@ -27,7 +27,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
 pub const PUBLIC: &str = "public";
 
 /// Whether the engine makes the schema: in every database, or for a session.
-fn is_engines(name: &str) -> bool {
+pub fn is_engines(name: &str) -> bool {
     name == "information_schema" || name.starts_with("pg_")
 }
 
