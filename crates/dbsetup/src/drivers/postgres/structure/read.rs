@@ -8,7 +8,8 @@ use super::guard;
 use super::object;
 use super::query::{Facts, Query};
 use crate::driver::{DbError, DbErrorClass};
-use crate::drivers::postgres::error::own;
+use crate::drivers::postgres::catalog::cell;
+use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::script::{Row, texts};
 use crate::drivers::postgres::session::Session;
 use crate::drivers::postgres::text::literal;
@@ -131,7 +132,7 @@ pub async fn read(
         .await;
     if let Err(error) = outcome {
         session.abandon().await?;
-        return Err(error.into());
+        return Err(in_words(session, error).await.into());
     }
     if let Some(problem) = problem {
         let error = own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}"));
@@ -144,6 +145,30 @@ pub async fn read(
         Since::State(_) => first == last,
     };
     Ok(Reading { catalog, census: counted, steady })
+}
+
+/// What the server answers when its text cannot be had as UTF-8: it is none in a database whose encoding does not say what
+/// bytes mean, or has a character that is none there.
+const NOT_UTF8: [&str; 2] = ["22021", "22P05"];
+
+/// Says what the server means by bytes that are wrong.
+async fn in_words(session: &mut Session, error: DbError) -> DbError {
+    if !error.code.as_deref().is_some_and(|code| NOT_UTF8.contains(&code)) {
+        return error;
+    }
+    let query = "SELECT pg_catalog.current_setting('server_encoding')";
+    let rows = session.look(query.to_owned()).await.unwrap_or_default();
+    let encoding = rows.first().map(|row| cell(row, 0)).unwrap_or_default();
+    let message = format!(
+        "the encoding of the database is {encoding}, and a name or a text in its catalogs is not UTF-8: {}",
+        error.message
+    );
+    let explained = DbError { message, ..error };
+    advised(
+        explained,
+        "rename or write anew what holds these bytes (names, comments, bodies of functions); or move to a database that \
+         is made with `encoding = \"UTF8\"`",
+    )
 }
 
 /// The statements before the queries; the last one tells the moment.
