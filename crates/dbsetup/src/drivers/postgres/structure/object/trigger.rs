@@ -112,6 +112,10 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let identity = format!("{} ON {of}", name::quoted(&trigger.name));
         let mut node = Node::new(address, key, "TRIGGER", identity, write).in_schema(relation.schema);
         node.after.extend(hanging::needs(catalog, address, trigger.relation));
+        if catalog.triggers.unusual.contains_key(&trigger.relation) {
+            // Users' triggers are on again.
+            node.after.push(Address::new(TRIGGERS_OF_CONSTRAINTS, trigger.relation));
+        }
         graph.add(node);
     }
     for oid in catalog.triggers.unusual.keys() {
@@ -122,7 +126,14 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let address = Address::new(TRIGGERS_OF_CONSTRAINTS, *oid);
         let node = Node::new(address, key, "TRIGGERS OF CONSTRAINTS ON", identity, write_unusual);
         graph.part(address, relation::address(*oid));
-        graph.add(Node { after: vec![relation::address(*oid)], ..node.in_schema(relation.schema) });
+        // What is switched off has to be there: the triggers of the table's own foreign keys, and of those to it.
+        let keys = catalog.constraints.by_oid.iter().filter(|(_, key)| {
+            let of = catalog.indexes.get(&key.index).map(|index| index.table);
+            key.kind == 'f' && (key.relation == *oid || of == Some(*oid))
+        });
+        let mut after: Vec<Address> = keys.map(|(key, _)| Address::new(class::CONSTRAINT, *key)).collect();
+        after.push(relation::address(*oid));
+        graph.add(Node { after, ..node.in_schema(relation.schema) });
     }
 }
 
