@@ -9,6 +9,7 @@ pub mod fuzzing;
 mod grantor;
 mod header;
 mod load;
+mod own_tables;
 mod scan;
 mod shadows;
 pub mod verify;
