@@ -362,3 +362,29 @@ COPY public.notes (a) FROM stdin;\n8\n\\.\n";
     assert_eq!(database.query("select string_agg(a::text, ' ' order by a) from notes"), [["7 8"]]);
     assert_eq!(database.query("select count(*)::text from dbsetup_meta where key in ('x', 'z')"), [["0"]]);
 }
+
+#[test]
+fn a_database_without_public_is_made_and_made_again() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::new()
+        .on(&server)
+        .repo("core", Postgres)
+        .repo_config("core", "ledger = { table = \"app.schema_migrations\" }")
+        .migration("core", "1_users", "create schema if not exists app; create table app.users (id int);")
+        .migration("core", "2_gone", "drop schema public;");
+    project.run("create").success();
+    project.run("migrate").success();
+    project.run("migrate").success();
+    project.run("dump --verify").success();
+    assert!(project.read(FILE).contains("\nDROP SCHEMA IF EXISTS public;\n"));
+    for load in
+        ["load --force --yes", "setup --env test", "load --force --yes --env test", "setup --env test"]
+    {
+        project.run(load).success();
+    }
+    for env in ["dev", "test"] {
+        project.run(&format!("dump --check --env {env}")).success();
+        let database = project.database_in("core", env);
+        assert!(database.query("select nspname from pg_namespace where nspname = 'public'").is_empty());
+    }
+}
