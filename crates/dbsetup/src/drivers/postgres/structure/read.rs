@@ -54,9 +54,8 @@ pub struct Unread {
     pub may_be_a_race: bool,
 }
 
-/// What the server answers when an object goes away between a query and the function that prints its definition, or
-/// when somebody holds the object's lock for longer than this session waits.
-const GONE: [&str; 8] = ["55P03", "XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
+/// What the server answers when an object goes away between a query and the function that prints its definition.
+const GONE: [&str; 7] = ["XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
 
 impl From<DbError> for Unread {
     fn from(error: DbError) -> Self {
@@ -132,7 +131,11 @@ pub async fn read(
         .await;
     if let Err(error) = outcome {
         session.abandon().await?;
-        return Err(in_words(session, error).await.into());
+        let error = match error.class {
+            DbErrorClass::LockTimeout => locked(session, error).await,
+            _ => in_words(session, error).await,
+        };
+        return Err(error.into());
     }
     if let Some(problem) = problem {
         let error = own(DbErrorClass::Unsupported, format!("the catalogs answer unexpectedly: {problem}"));
@@ -169,6 +172,26 @@ async fn in_words(session: &mut Session, error: DbError) -> DbError {
         "rename or write anew what holds these bytes (names, comments, bodies of functions); or move to a database that \
          is made with `encoding = \"UTF8\"`",
     )
+}
+
+/// Says who holds the lock that was waited for: what the server prints of a table needs the table.
+async fn locked(session: &mut Session, error: DbError) -> DbError {
+    let query = "SELECT l.relation::pg_catalog.regclass, l.pid, a.application_name FROM pg_catalog.pg_locks l \
+                 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.granted \
+                 AND l.mode = 'AccessExclusiveLock' AND l.relation >= '16384'::pg_catalog.oid AND l.pid <> pg_catalog.pg_backend_pid() \
+                 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d \
+                 WHERE d.datname = pg_catalog.current_database()) ORDER BY 2, 1 LIMIT 10";
+    // Whoever held it may be done by now.
+    let rows = session.look(query.to_owned()).await.unwrap_or_default();
+    let holders = rows.iter().map(|row| {
+        let application = Some(cell(row, 2)).filter(|name| !name.is_empty());
+        let application = application.map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("the process {}{application} holds the lock of `{}`", cell(row, 1), cell(row, 0))
+    });
+    let mut notes: Vec<String> = holders.collect();
+    notes.extend(error.notes);
+    let message = format!("somebody keeps a table locked that the structure is read from: {}", error.message);
+    advised(DbError { message, notes, ..error }, "wait for it to end, or set a longer `lock-timeout`")
 }
 
 /// The statements before the queries; the last one tells the moment.

@@ -161,3 +161,22 @@ async fn text_that_is_not_utf8_is_an_error_that_names_the_encoding() {
     session.goodbye().await;
     server.drop(Sessions::End).await.expect("right");
 }
+
+#[tokio::test]
+async fn a_table_that_somebody_keeps_locked_is_named_with_the_holder() {
+    let Some(scratch) = Scratch::new("kept locked").await else { return };
+    let mut holder = scratch.session().await;
+    holder.transact(script("create table held (a int); create index on held (a)")).await.expect("right");
+    let pid = value(&mut holder, "select pg_backend_pid()").await;
+    holder.begin(true).await.expect("right");
+    holder.execute("lock held").await.expect("right");
+    let impatient = SessionOptions { lock_timeout: Duration::from_millis(300), ..options() };
+    let mut session = scratch.session_with(&impatient).await;
+    let error = session.dump(&DumpRequest::default()).await.expect_err("it has to wait");
+    assert_eq!(error.class, DbErrorClass::LockTimeout);
+    let note = format!("the process {pid} (dbsetup test) holds the lock of `held`");
+    assert!(error.notes.contains(&note), "{error:?}");
+    holder.rollback().await.expect("right");
+    session.dump(&DumpRequest::default()).await.expect("nobody holds it any more");
+    scratch.done().await;
+}
