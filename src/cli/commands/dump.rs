@@ -119,7 +119,6 @@ impl Dump {
             no_filters: self.no_filters,
             drop_data: Vec::new(),
             allow_missing: self.allow_missing,
-            drop_data: Vec::new(),
             // A rehearsal makes no databases.
             verify: self.verify && !task.options.dry_run,
         };

@@ -17,6 +17,7 @@ use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
+use crate::sql_file::line_ends;
 
 /// How often a dump is begun again when migrations run meanwhile.
 const TRIES: u32 = 3;
@@ -129,7 +130,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
-    let present = present(&path, &shown)?;
+    let present = present(&path, &shown)?.map(|text| with_own_line_ends(session, &shown, text));
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
     let mut in_file = header::read(named, &shown)?;
@@ -229,6 +230,17 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
         ledger.shown()
     );
     Err(Error::new(Kind::Configuration, what).help(help))
+}
+
+/// Line ends that git changed are no difference, and nothing that a load takes over.
+fn with_own_line_ends(session: &Session<'_>, shown: &Path, text: String) -> String {
+    if !line_ends::is_converted(text.as_bytes()) {
+        return text;
+    }
+    let warning = format!("`{}` has other line ends than were written, which do not count", shown.display());
+    let advice = "keep git from changing them: `structure.sql -text` in .gitattributes";
+    session.teller().warn(warning, Some(advice.to_owned()));
+    line_ends::restored(&text).into_owned()
 }
 
 /// Returns the text of a file, if it is there.

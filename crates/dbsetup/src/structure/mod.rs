@@ -16,6 +16,7 @@ mod kept;
 mod load;
 pub mod objects;
 mod outcome;
+mod own_tables;
 mod recorded;
 pub mod replay;
 pub mod rows;

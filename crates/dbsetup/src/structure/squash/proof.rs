@@ -9,10 +9,10 @@ use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::migration::Version;
 use crate::session::Session;
+use crate::structure::assemble::assemble;
 use crate::structure::difference::differences;
 use crate::structure::replay::{self, replay};
 use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
-use crate::structure::assemble::assemble;
 use crate::structure::{Outcome, compare, format, in_scratch, loaded, outcome};
 
 /// How many differences are shown.
