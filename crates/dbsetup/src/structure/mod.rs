@@ -1,5 +1,6 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
+mod baseline;
 mod check;
 mod difference;
 mod dump;
