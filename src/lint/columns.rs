@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{
-    AddColumn, AlterTable, AlterTableAction, AstNode, Constraint, Expr, GeneratedAs, Literal, Type,
+    AddColumn, AlterTable, AlterTableAction, AstNode, CallExpr, Constraint, Expr, GeneratedAs, Literal, Type,
 };
 
 use super::Found;
@@ -110,11 +110,15 @@ fn is_null_literal(literal: &Literal) -> bool {
     literal.syntax().text().to_string().trim().eq_ignore_ascii_case("null")
 }
 
-/// Functions that give one value for a whole statement. Those of users are volatile unless they say otherwise.
-const STABLE: [&str; 46] = [
+/// Functions that give one value for a whole statement, of those that defaults call by name. Those of users are volatile
+/// unless they say otherwise.
+const STABLE: &[&str] = &[
     "array_fill",
+    "array_length",
     "btrim",
+    "cardinality",
     "char_length",
+    "chr",
     "coalesce",
     "concat",
     "current_database",
@@ -132,12 +136,15 @@ const STABLE: [&str; 46] = [
     "int8range",
     "json_build_array",
     "json_build_object",
+    "json_object",
     "jsonb_build_array",
     "jsonb_build_object",
+    "jsonb_object",
     "least",
     "left",
     "length",
     "lower",
+    "lpad",
     "make_date",
     "make_interval",
     "make_time",
@@ -149,8 +156,11 @@ const STABLE: [&str; 46] = [
     "numrange",
     "point",
     "repeat",
+    "replace",
+    "round",
     "statement_timestamp",
     "timezone",
+    "to_char",
     "to_json",
     "to_jsonb",
     "to_timestamp",
@@ -160,39 +170,17 @@ const STABLE: [&str; 46] = [
     "upper",
 ];
 
-/// Tells whether a default is one value for all rows that are there.
+/// Tells whether a default is one value for all rows that are there: it calls nothing that gives each its own.
 fn is_stable(expr: &Expr) -> bool {
-    let parts = |node: &SyntaxNode| node.children().filter_map(Expr::cast).all(|part| is_stable(&part));
-    match expr {
-        Expr::Literal(_) => true,
-        // CURRENT_DATE and its like; a default names no column.
-        Expr::NameRef(_) => true,
-        Expr::BinExpr(it) => parts(it.syntax()),
-        Expr::CastExpr(it) => parts(it.syntax()),
-        Expr::Collate(it) => parts(it.syntax()),
-        Expr::ParenExpr(it) => parts(it.syntax()),
-        Expr::PrefixExpr(it) => parts(it.syntax()),
-        Expr::PostfixExpr(it) => parts(it.syntax()),
-        Expr::ArrayExpr(it) => parts(it.syntax()),
-        Expr::CallExpr(it) => {
-            let stable = match it.expr() {
-                Some(Expr::NameRef(name)) => STABLE.contains(&name.text().as_str()),
-                Some(Expr::FieldExpr(field)) => {
-                    let base = field.base().map(|base| base.syntax().text().to_string().to_lowercase());
-                    let name = field.field().map(|name| name.text());
-                    base.as_deref() == Some("pg_catalog")
-                        && name.is_some_and(|name| STABLE.contains(&name.as_str()))
-                }
-                _ => false,
-            };
-            let arguments = it.arg_list().is_none_or(|list| {
-                list.args().all(|arg| {
-                    Expr::cast(arg.syntax().clone())
-                        .map_or_else(|| parts(arg.syntax()), |arg| is_stable(&arg))
-                })
-            });
-            stable && arguments
+    expr.syntax().descendants().filter_map(CallExpr::cast).all(|call| match call.expr() {
+        Some(Expr::NameRef(name)) => STABLE.contains(&name.text().as_str()),
+        Some(Expr::FieldExpr(field)) => {
+            let base = field.base().map(|base| base.syntax().text().to_string().to_lowercase());
+            let name = field.field().map(|name| name.text());
+            base.as_deref() == Some("pg_catalog") && name.is_some_and(|name| STABLE.contains(&name.as_str()))
         }
-        _ => false,
-    }
+        Some(_) => false,
+        // Those with a grammar of their own, like EXTRACT.
+        None => true,
+    })
 }

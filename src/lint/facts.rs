@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use squawk_syntax::ast::{self, AlterTableAction, AstNode, Constraint, NameLike, Stmt};
 
 use super::name::Name;
+use super::source;
 
 /// What is known before a statement runs.
 #[derive(Debug, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Facts {
     /// The statement that is looked at.
     at: usize,
     transactional: bool,
+    /// The number of each statement's transaction.
+    transactions: Vec<usize>,
     created: HashSet<Name>,
     /// Columns that were added to existing tables, and whether they have to hold a value.
     columns: HashMap<(Name, String), bool>,
@@ -28,7 +31,13 @@ pub(super) struct Facts {
 impl Facts {
     /// Looks through a file for what its later statements make.
     pub(super) fn new(statements: &[Stmt], transactional: bool) -> Self {
-        let mut facts = Self { transactional, ..Self::default() };
+        let controls = statements.iter().map(|statement| match statement {
+            Stmt::Begin(_) => Some("BEGIN"),
+            Stmt::Commit(_) | Stmt::Rollback(_) => Some("COMMIT"),
+            _ => None,
+        });
+        let transactions = source::transactions(transactional, controls);
+        let mut facts = Self { transactional, transactions, ..Self::default() };
         let mut tables = HashSet::new();
         for (at, statement) in statements.iter().enumerate() {
             match (statement, created(statement)) {
@@ -115,6 +124,11 @@ impl Facts {
         self.transactional
     }
 
+    /// Tells whether another statement runs in the transaction of this one.
+    fn is_together(&self, other: usize) -> bool {
+        self.transactions.get(other) == self.transactions.get(self.at)
+    }
+
     /// Tells whether the file created it before this statement.
     pub(super) fn is_created(&self, name: &Name) -> bool {
         self.created.contains(name)
@@ -132,12 +146,12 @@ impl Facts {
 
     /// Tells whether a later statement of the same transaction makes an object of this name.
     pub(super) fn is_made_again(&self, name: &Name) -> bool {
-        self.transactional && self.made.get(name).is_some_and(|at| *at > self.at)
+        self.made.get(name).is_some_and(|at| *at > self.at && self.is_together(*at))
     }
 
     /// Tells whether a later statement of the same transaction renames a table of the file to this name.
     pub(super) fn is_replaced(&self, name: &Name) -> bool {
-        self.transactional && self.replaced.get(name).is_some_and(|at| *at > self.at)
+        self.replaced.get(name).is_some_and(|at| *at > self.at && self.is_together(*at))
     }
 
     /// Tells whether an earlier statement of the same transaction added the constraint with `NOT VALID`.
@@ -148,7 +162,7 @@ impl Facts {
     /// Tells whether this statement or a later one of the same transaction adds the constraint.
     pub(super) fn is_added_again(&self, table: &Name, constraint: &str) -> bool {
         let key = (table.clone(), constraint.to_owned());
-        self.transactional && self.constraints.get(&key).is_some_and(|at| *at >= self.at)
+        self.constraints.get(&key).is_some_and(|at| *at >= self.at && self.is_together(*at))
     }
 }
 
@@ -180,8 +194,11 @@ fn created(statement: &Stmt) -> Option<Name> {
     }
 }
 
-/// Returns the names of what a `DROP` drops, each where it stands.
+/// Returns the names of what a `DROP` drops. Operators and casts are told by more than a name.
 pub(super) fn dropped(statement: &Stmt) -> Vec<Name> {
+    if matches!(statement, Stmt::DropOperator(_) | Stmt::DropCast(_)) {
+        return Vec::new();
+    }
     let lists = |node: &squawk_syntax::SyntaxNode| {
         use squawk_syntax::SyntaxKind as Kind;
         matches!(node.kind(), Kind::FUNCTION_SIG_LIST | Kind::PROCEDURE_SIG_LIST | Kind::ROUTINE_SIG_LIST)
@@ -190,13 +207,6 @@ pub(super) fn dropped(statement: &Stmt) -> Vec<Name> {
         .syntax()
         .children()
         .flat_map(|child| if lists(&child) { child.children().collect() } else { vec![child] })
-        .filter_map(|child| Name::first(&child).or_else(|| plain(&child)))
+        .filter_map(|child| Name::first(&child))
         .collect()
-}
-
-/// Schemas and extensions have names without a path.
-fn plain(node: &squawk_syntax::SyntaxNode) -> Option<Name> {
-    use squawk_syntax::SyntaxKind as Kind;
-    matches!(node.kind(), Kind::SCHEMA_REF | Kind::EXTENSION_REF)
-        .then(|| Name::new(None, ast::normalize_name_node(node)))
 }

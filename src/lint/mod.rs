@@ -91,7 +91,8 @@ fn file(migration: &Migration, scripts: &[(&Script, Lane)], dialect: Dialect) ->
     for (script, lane) in scripts {
         let mut found = side(script, *lane, dialect);
         found.retain(|found| !allowed.accepts(found.rule));
-        for found in found.iter_mut().filter(|found| found.rule == "needs-no-transaction") {
+        let alone = |found: &&mut Found| found.rule == "needs-no-transaction" && found.help.is_none();
+        for found in found.iter_mut().filter(alone) {
             let how = without_transaction(migration, script);
             found.help =
                 Some(format!("put it into a file of its own that runs without a transaction: {how}"));
@@ -99,10 +100,7 @@ fn file(migration: &Migration, scripts: &[(&Script, Lane)], dialect: Dialect) ->
         found.sort_by_key(|found| (found.range.start, found.rule));
         found.dedup_by(|a, b| a.rule == b.rule && a.range.start == b.range.start);
         findings.extend(found.into_iter().map(|found| {
-            let place = script.sql().get(found.range.clone()).unwrap_or_default();
-            let end =
-                found.range.start + place.trim_end_matches(|c: char| c == ';' || c.is_whitespace()).len();
-            let site = script.site(found.range.start..end);
+            let site = script.site(trimmed(script.sql(), found.range.clone()));
             finding(script, found, site)
         }));
     }
@@ -121,6 +119,13 @@ fn side(script: &Script, lane: Lane, dialect: Dialect) -> Vec<Found> {
     };
     found.retain(|found| lane == Lane::Automatic || rule(found.rule).scope == Scope::Everywhere);
     found
+}
+
+/// Returns a place without the blanks and semicolons at its end.
+fn trimmed(sql: &str, range: Range<usize>) -> Range<usize> {
+    let end = range.end.min(sql.len());
+    let place = sql.get(range.start..end).unwrap_or_default();
+    range.start..range.start + place.trim_end_matches(|c: char| c == ';' || c.is_whitespace()).len()
 }
 
 /// Says how a file asks to run without a transaction.

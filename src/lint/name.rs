@@ -20,11 +20,21 @@ impl Name {
 
     /// Returns the first name in a part of a syntax tree.
     pub(super) fn first(node: &SyntaxNode) -> Option<Self> {
-        let path =
-            node.descendants().find(|node| matches!(node.kind(), SyntaxKind::PATH | SyntaxKind::PATH_REF))?;
-        let mut parts: Vec<String> = path
+        use SyntaxKind as Kind;
+        let is_path = |node: &SyntaxNode| matches!(node.kind(), Kind::PATH | Kind::PATH_REF);
+        // What has no schema is no path.
+        let is_plain = |node: &SyntaxNode| {
+            matches!(node.kind(), Kind::SCHEMA_REF | Kind::EXTENSION_REF | Kind::ROLE_REF)
+        };
+        let name = node.descendants().find(|node| is_path(node) || is_plain(node))?;
+        if is_plain(&name) {
+            // Roles have their names one level deeper.
+            let name = name.children().next().unwrap_or(name);
+            return Some(Self::new(None, ast::normalize_name_node(&name)));
+        }
+        let mut parts: Vec<String> = name
             .descendants()
-            .filter(|node| matches!(node.kind(), SyntaxKind::PATH_SEGMENT | SyntaxKind::PATH_SEGMENT_REF))
+            .filter(|node| matches!(node.kind(), Kind::PATH_SEGMENT | Kind::PATH_SEGMENT_REF))
             .map(|node| ast::normalize_name_node(&node))
             .collect();
         let name = parts.pop()?;

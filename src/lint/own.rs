@@ -5,8 +5,8 @@ use std::ops::Range;
 use dbsetup::sql::{Dialect, Token, TokenKind, tokens};
 use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{
-    AlterTableAction, AstNode, Delete, FromClause, Insert, LockMode, Merge, RelationFromItem, SelectVariant,
-    Stmt, Table, Update, WhereClause, WithTable, normalize_name_node,
+    AlterDomainAction, AlterTableAction, AstNode, Delete, FromClause, Insert, LockMode, Merge,
+    RelationFromItem, SelectVariant, Stmt, Table, Update, WhereClause, WithTable, normalize_name_node,
 };
 
 use super::Found;
@@ -55,12 +55,20 @@ pub(super) fn statement(statement: &Stmt, facts: &Facts) -> Vec<Found> {
             let message = format!("`{shown}` is filled without `CONCURRENTLY`");
             existing(&view).then(|| Found::new("blocking-refresh", whole(), message)).into_iter().collect()
         }
+        Stmt::AlterDomain(alter) => {
+            let domain = Name::first(statement.syntax()).filter(|domain| !facts.is_created(domain));
+            let (Some(domain), Some(AlterDomainAction::SetNotNull(set))) = (domain, alter.action()) else {
+                return Vec::new();
+            };
+            let message = format!("domain `{domain}` is checked for NULL at once in every table");
+            vec![Found::new("set-not-null", place(set.syntax()), message)]
+        }
         Stmt::Do(_) => {
             vec![Found::new("do-block", whole(), "what this `DO` block does is not looked at")]
         }
         Stmt::Truncate(_) => {
             let left = left(truncated(statement), facts);
-            let message = format!("{left} is emptied");
+            let message = format!("`TRUNCATE` empties {left}");
             (!left.is_empty()).then(|| Found::new("truncate", whole(), message)).into_iter().collect()
         }
         Stmt::Lock(lock) => {
@@ -75,7 +83,7 @@ pub(super) fn statement(statement: &Stmt, facts: &Facts) -> Vec<Found> {
                 )
             );
             let left = left(locked(statement), facts);
-            let message = format!("{left} is locked against writers");
+            let message = format!("`LOCK TABLE` keeps writers from {left}");
             (!weak && !left.is_empty())
                 .then(|| Found::new("lock-table", whole(), message))
                 .into_iter()

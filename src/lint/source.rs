@@ -47,22 +47,47 @@ impl<'a> Source<'a> {
         &self.script.sql()[statement.clone()]
     }
 
-    /// Finds what no file that runs in a transaction may say, whatever it is for.
+    /// Finds what no file may say, whatever it is for: transactions of its own, and what runs in none.
     pub(super) fn everywhere(&self, dialect: Dialect) -> Vec<Found> {
-        if !self.script.transactional {
-            return Vec::new();
-        }
         let mut found = Vec::new();
+        // In a file without a transaction `BEGIN` and `COMMIT` are a pair around some of its statements.
+        let mut block: Option<&Range<usize>> = None;
         for statement in &self.statements {
             let text = self.text(statement);
-            if let Some(word) = sql::transaction_control(dialect, text) {
-                let message = format!("{word} in a file that runs in a transaction");
-                found.push(Found::new("transaction-control", statement.clone(), message));
-            } else if sql::must_run_alone(dialect, text) {
+            let control = sql::transaction_control(dialect, text);
+            if let Some(word) = control {
+                let told = |what: &str| Found::new("transaction-control", statement.clone(), what.to_owned());
+                block = match (word, block) {
+                    _ if self.script.transactional => {
+                        found.push(told(&format!("{word} in a file that runs in a transaction")));
+                        None
+                    }
+                    ("BEGIN" | "START TRANSACTION", None) => Some(statement),
+                    ("COMMIT" | "END", Some(_)) => None,
+                    _ => {
+                        let help = "use `BEGIN` and `COMMIT` in pairs, or one file for each transaction";
+                        found.push(told(&format!("{word} where no transaction can be followed")).help(help));
+                        block
+                    }
+                };
+            } else if (self.script.transactional || block.is_some()) && sql::must_run_alone(dialect, text) {
                 let words = sql::statement_words(dialect, text, 3).join(" ");
-                let message = format!("`{words}` does not run inside a transaction, and this file does");
-                found.push(Found::new("needs-no-transaction", statement.clone(), message));
+                let (message, help) = match block {
+                    None => {
+                        (format!("`{words}` does not run inside a transaction, and this file does"), None)
+                    }
+                    Some(_) => (
+                        format!("`{words}` does not run inside a transaction, and stands in one"),
+                        Some("put it before `BEGIN` or behind `COMMIT`"),
+                    ),
+                };
+                let one = Found::new("needs-no-transaction", statement.clone(), message);
+                found.push(help.into_iter().fold(one, Found::help));
             }
+        }
+        if let Some(begin) = block {
+            let message = "a transaction that is not committed";
+            found.push(Found::new("transaction-control", begin.clone(), message).help("add `COMMIT`"));
         }
         found
     }
@@ -78,6 +103,26 @@ impl<'a> Source<'a> {
         // Comments for squawk accept nothing here: a reason belongs to it.
         String::from_utf8(text).expect("whole statements of valid text").replace("squawk-", "squawk_")
     }
+}
+
+/// Numbers the transaction in which each statement runs, given the words that begin or end one.
+pub(super) fn transactions(
+    transactional: bool,
+    controls: impl Iterator<Item = Option<&'static str>>,
+) -> Vec<usize> {
+    let (mut number, mut open) = (0, false);
+    let numbered = controls.map(|control| {
+        if !transactional && !open {
+            number += 1;
+        }
+        match control {
+            Some("BEGIN" | "START TRANSACTION") => open = true,
+            Some(_) => open = false,
+            None => {}
+        }
+        number
+    });
+    numbered.collect()
 }
 
 /// What to do with a statement before it is shown to a grammar.

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use dbsetup::migration::Script;
-use dbsetup::sql::{Dialect, Token, TokenKind, tokens};
+use dbsetup::sql::{self, Dialect, Token, TokenKind, tokens};
 
 use super::Found;
 use super::name::Name;
-use super::source::Source;
+use super::source::{self, Source};
 
 /// Lints a script by every rule, whatever its lane.
 pub(super) fn lint(script: &Script) -> Vec<Found> {
@@ -20,7 +20,10 @@ pub(super) fn lint(script: &Script) -> Vec<Found> {
     let mut found = source.everywhere(Dialect::Sqlite);
     let statements: Vec<(Range<usize>, Words<'_>)> =
         source.statements.iter().map(|range| (range.clone(), Words::new(source.text(range)))).collect();
-    let mut facts = Facts::new(&statements, script.transactional);
+    let controls =
+        statements.iter().map(|(range, _)| sql::transaction_control(Dialect::Sqlite, source.text(range)));
+    let transactions = source::transactions(script.transactional, controls);
+    let mut facts = Facts::new(&statements, transactions);
     for (range, words) in &statements {
         found.extend(statement(words, range, &facts));
         facts.advance(words);
@@ -128,7 +131,8 @@ impl<'a> Words<'a> {
 #[derive(Default)]
 struct Facts {
     at: usize,
-    transactional: bool,
+    /// The number of each statement's transaction.
+    transactions: Vec<usize>,
     created: HashSet<Name>,
     views: HashMap<Name, usize>,
     /// The last statement that renames a table of the file to this name.
@@ -136,8 +140,8 @@ struct Facts {
 }
 
 impl Facts {
-    fn new(statements: &[(Range<usize>, Words<'_>)], transactional: bool) -> Self {
-        let mut facts = Self { transactional, ..Self::default() };
+    fn new(statements: &[(Range<usize>, Words<'_>)], transactions: Vec<usize>) -> Self {
+        let mut facts = Self { transactions, ..Self::default() };
         let mut tables = HashSet::new();
         for (at, (_, words)) in statements.iter().enumerate() {
             match words.created() {
@@ -174,7 +178,8 @@ impl Facts {
     }
 
     fn later(&self, places: &HashMap<Name, usize>, name: &Name) -> bool {
-        self.transactional && places.get(name).is_some_and(|at| *at > self.at)
+        let together = |at: usize| self.transactions.get(at) == self.transactions.get(self.at);
+        places.get(name).is_some_and(|at| *at > self.at && together(*at))
     }
 }
 

@@ -60,11 +60,11 @@ pub(super) fn translate(violation: &Violation, statement: &Stmt, facts: &Facts) 
         Rule::BanDropDatabase => return told("drop-database", "a database is dropped".into()),
         Rule::BanDropTable => {
             let kept = |name: &Name| facts.is_created(name) || facts.is_replaced(name);
-            return told("drop-table", format!("table {} is dropped", shown(statement, kept)?));
+            return told("drop-table", format!("{} dropped", shown(statement, kept)?));
         }
         Rule::BanDropSchema => {
             let kept = |name: &Name| facts.is_created(name);
-            return told("drop-schema", format!("schema {} is dropped", shown(statement, kept)?));
+            return told("drop-schema", format!("{} dropped", shown(statement, kept)?));
         }
         Rule::BanDropView
         | Rule::BanDropFunction
@@ -73,11 +73,11 @@ pub(super) fn translate(violation: &Violation, statement: &Stmt, facts: &Facts) 
         | Rule::BanDropSequence
         | Rule::BanDropExtension => {
             let kept = |name: &Name| facts.is_created(name) || facts.is_made_again(name);
-            return told("drop-object", format!("{} is dropped", shown(statement, kept)?));
+            return told("drop-object", format!("{} dropped", shown(statement, kept)?));
         }
         Rule::RequireConcurrentIndexDeletion => {
             let kept = |name: &Name| facts.is_created(name);
-            let message = format!("index {} is dropped without `CONCURRENTLY`", shown(statement, kept)?);
+            let message = format!("{} dropped without `CONCURRENTLY`", shown(statement, kept)?);
             return told("blocking-drop-index", message);
         }
         Rule::RequireConcurrentIndexCreation => return index(statement, range, facts),
@@ -262,14 +262,15 @@ fn index(statement: &Stmt, range: Range<usize>, facts: &Facts) -> Option<Found> 
     ))
 }
 
-/// Returns what a `DROP` drops, but what is kept; nothing where nothing is left.
+/// Returns what a `DROP` drops, but what is kept: ``table `a` is``; nothing where nothing is left.
 fn shown(statement: &Stmt, kept: impl Fn(&Name) -> bool) -> Option<String> {
-    let names = dropped(statement);
+    let (names, noun) = (dropped(statement), noun(statement));
     let left: Vec<String> = names.iter().filter(|name| !kept(name)).map(|name| format!("`{name}`")).collect();
-    match (names.is_empty(), left.is_empty()) {
-        (true, _) => Some(noun(statement)),
-        (false, true) => None,
-        (false, false) => Some(left.join(", ")),
+    match left.as_slice() {
+        [] if names.is_empty() => Some(format!("{noun} is")),
+        [] => None,
+        [one] => Some(format!("{noun} {one} is")),
+        several => Some(format!("{} are", several.join(", "))),
     }
 }
 
@@ -283,7 +284,7 @@ fn keywords(node: &SyntaxNode) -> impl Iterator<Item = String> {
     node.children_with_tokens()
         .filter(|element| !element.kind().is_trivia())
         .map_while(|element| element.into_token().map(|token| token.text().to_owned()))
-        .filter(|word| word != ";")
+        .filter(|word| word != ";" && !word.eq_ignore_ascii_case("concurrently"))
 }
 
 /// Tells whether a type holds whatever its likes with a limit hold, so that no row changes.

@@ -358,7 +358,8 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Fail,
         scope: Scope::Everywhere,
         sqlite: true,
-        what: "`BEGIN`, `COMMIT` or `ROLLBACK` in a file that runs in a transaction",
+        what: "`BEGIN`, `COMMIT` or `ROLLBACK` in a file that runs in a transaction, or without its pair in one that does \
+               not",
         why: "the file and its record in the ledger are one transaction, which this would end: the file is refused",
         instead: "remove it, or write a file for each transaction",
         squawk: &["transaction-nesting", "ban-uncommitted-transaction"],

@@ -54,11 +54,15 @@ const CASES: &[Case] = &[
             "«drop extension hstore»;",
             "«drop sequence s»;",
             "«drop domain d»;",
+            "«drop operator + (int, int)»;",
+            "«drop procedure p»",
             "-- no-transaction\n«drop view v»; create view v as select 1;",
+            "-- no-transaction\nbegin; «drop view v»; commit; create view v as select 1;",
             "«drop view v, w»;",
         ],
         kept: &[
             "drop view v; create view v as select 1 as i;",
+            "-- no-transaction\nbegin; drop view v; create view v as select 1 as i; commit;",
             "drop function f(int); create function f(i int) returns int language sql as 'select 1';",
             "create type t as enum ('a'); drop type t;",
             "drop trigger g on a; drop index concurrently i;",
@@ -122,6 +126,7 @@ const CASES: &[Case] = &[
             "alter type t «rename value 'a' to 'b'»;",
             "alter function f(int) «rename to g»;",
             "alter schema a «rename to b»;",
+            "alter role a «rename to b»",
             "alter sequence a «rename to b»;",
         ],
         kept: &[
@@ -171,7 +176,12 @@ const CASES: &[Case] = &[
     },
     Case {
         rule: "truncate",
-        broken: &["«truncate a»;", "create table b (i int); «truncate table b, a restart identity»;"],
+        broken: &[
+            "«truncate a»;",
+            "«truncate a»",
+            "select 1;\n«truncate\n  a» -- all of it\n",
+            "create table b (i int); «truncate table b, a restart identity»;",
+        ],
         kept: &[
             "create table a (i int); truncate a;",
             "create trigger t after truncate on a execute function f();",
@@ -290,6 +300,7 @@ const CASES: &[Case] = &[
         broken: &[
             "alter table a alter column b «set not null»;",
             "alter table a add constraint c check (b is not null) not valid; alter table a alter b «set not null»;",
+            "alter domain d «set not null»;",
         ],
         kept: &[
             "alter table a validate constraint c; alter table a alter column b set not null;",
@@ -329,6 +340,7 @@ const CASES: &[Case] = &[
             "alter table a add b int «generated always as (c + 1) stored»;",
             "alter table a «add b serial»;",
             "alter table a add b text default «my_function()»;",
+            "alter table a add b text default «case when true then 'a' else app.now() end»;",
             "-- no-transaction\n«vacuum full a»;",
             "-- no-transaction\n«vacuum (full, analyze) a»;",
             "«cluster a using i»;",
@@ -340,6 +352,8 @@ const CASES: &[Case] = &[
             "alter table a add b int default (1 + 2);",
             "alter table a add b timestamptz default now();",
             "alter table a add b date default current_date;",
+            "alter table a add b text default case when true then 'a' else chr(10) end;",
+            "alter table a add b int default extract(year from now());",
             "alter table a add b timestamptz not null default (now() at time zone 'utc');",
             "alter table a add b text default lower('X');",
             "alter table a add b jsonb not null default '{}'::jsonb;",
@@ -392,8 +406,10 @@ const CASES: &[Case] = &[
             "«drop index concurrently i»;",
             "«alter table a detach partition b concurrently»;",
             "«reindex (concurrently) table a»;",
+            "-- no-transaction\nbegin; select 1; «create index concurrently i on a (b)»; commit;",
         ],
         kept: &[
+            "-- no-transaction\nbegin; select 1; commit; create index concurrently i on a (b);",
             "-- no-transaction\ncreate index concurrently i on a (b);\nvacuum a;",
             "refresh materialized view concurrently v;",
             "alter type t add value 'x';",
@@ -406,6 +422,9 @@ const CASES: &[Case] = &[
             "«begin»; select 1;",
             "«rollback»;",
             "«start transaction isolation level serializable»;",
+            "-- no-transaction\nselect 1; «commit»;",
+            "-- no-transaction\n«begin»; select 1;",
+            "-- no-transaction\nbegin; select 1; «rollback»; commit;",
         ],
         kept: &[
             "savepoint a; rollback to a; release a;",

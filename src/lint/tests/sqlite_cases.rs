@@ -14,11 +14,13 @@ const CASES: &[Case] = &[
             "select 1;\n«drop table if exists \"a b\"»;",
             "«DROP TABLE [a]»;",
             "«drop table a»; create table a (i);",
+            "-- no-transaction\ncreate table n (i); «drop table a»; alter table n rename to a;",
         ],
         kept: &[
             "create table a (i); drop table A;",
             "create table new_a (i); insert into new_a select i from a; drop table a; alter table new_a rename to a;",
             "select 'drop table a';",
+            "-- no-transaction\npragma foreign_keys = off; begin; create table n (i); insert into n select i from a; drop table a; alter table n rename to a; commit; pragma foreign_keys = on;",
         ],
     },
     Case {
