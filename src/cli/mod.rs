@@ -62,7 +62,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     }
     let command = line.command();
     let help = matches!(&command, Err(error) if usage::is_help(error));
-    if help || matches!(command, Ok(Command::Completions(_))) {
+    if help || matches!(&command, Ok(command) if command.needs_no_workspace()) {
         return match command {
             Err(error) => Err(Stop::usage(error, line, &[])),
             Ok(command) => look_alone(&command, ui),
@@ -123,6 +123,7 @@ fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
     let selected = Selected { repos: Vec::new(), workspace: None, aliases: &aliases, options: &options, ui };
     match command.look(&selected)? {
         Output::Data { text, .. } => data(ui, &text),
+        Output::Failed => Ok(exit::FAILED),
         _ => Ok(exit::OK),
     }
 }

@@ -1,5 +1,7 @@
 //! The git repository that holds a workspace's files, as far as it matters here: what is committed, on which branch,
-//! and what a file said at another commit. Asks the program `git`; changes nothing.
+//! and what a file said at another commit. Asks the program `git`; changes nothing but a setting that it is told to.
+
+pub mod attributes;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,6 +15,7 @@ pub struct Git {
     root: PathBuf,
 }
 
+#[allow(dead_code, reason = "some of it is taken up by commands that are not there yet")]
 impl Git {
     /// Returns the repository that `path` (a directory) lies in; `None` outside of one, or where there is no git.
     pub fn around(path: &Path) -> Option<Self> {
@@ -20,6 +23,17 @@ impl Git {
             run(path, &["rev-parse", "--show-toplevel"]).ok().filter(|output| output.status.success())?;
         let root = line(&found)?;
         Some(Self { root: std::fs::canonicalize(root).ok()? })
+    }
+
+    /// Returns the repository that a file is in, or would be in, and its path from the root of the work tree.
+    pub fn of_file(file: &Path) -> Option<(Self, PathBuf)> {
+        // Neither the file nor its directory need be there yet.
+        let there = file.ancestors().skip(1).find(|directory| directory.exists())?;
+        let real = std::fs::canonicalize(there).ok()?;
+        let git = Self::around(&real)?;
+        let path = real.join(file.strip_prefix(there).ok()?);
+        let inside = path.strip_prefix(&git.root).ok()?.to_path_buf();
+        Some((git, inside))
     }
 
     /// The root of the work tree.
@@ -117,6 +131,40 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
+    /// Returns the files below `paths` that differ from a commit, committed or not, from the root of the work tree. What
+    /// git does not know yet is not among them.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn differing(&self, commit: &str, paths: &[&Path]) -> Result<Vec<PathBuf>> {
+        let words = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--"];
+        let mut words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
+        words.extend(paths.iter().map(|path| self.inside(path).into_os_string()));
+        let output = self.done(&words)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
+    /// Returns a setting of git's; `None` where it has none.
+    pub fn setting(&self, key: &str) -> Option<String> {
+        self.one_line(&["config", "--get", key])
+    }
+
+    /// Makes a setting of this clone.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn set(&self, key: &str, value: &str) -> Result<()> {
+        self.done(&["config".into(), "--local".into(), key.into(), value.into()]).map(|_| ())
+    }
+
+    /// Returns the value of an attribute of a file; `unspecified` where it has none.
+    pub fn attribute(&self, name: &str, path: &Path) -> Option<String> {
+        let path = slashes(&self.inside(path));
+        let answer = self.one_line(&["check-attr", name, "--", &path])?;
+        answer.rsplit_once(": ").map(|(_, value)| value.to_owned())
+    }
+
     /// Returns a path as seen from the root of the work tree.
     fn inside(&self, path: &Path) -> PathBuf {
         let real = std::fs::canonicalize(path).ok();
@@ -142,6 +190,25 @@ impl Git {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(failed(said.trim().lines().next().unwrap_or("it gave no reason").to_owned()))
+    }
+}
+
+/// Merges three files by lines, as git does where it is told nothing else; returns the text, and whether conflict markers
+/// are in it.
+///
+/// # Errors
+/// [`Kind::Program`] with what git says.
+pub fn merge_file(ours: &Path, base: &Path, theirs: &Path) -> Result<(Vec<u8>, bool)> {
+    let labels =
+        ["merge-file", "-p", "-L", "ours", "-L", "base", "-L", "theirs", "--"].map(std::ffi::OsStr::new);
+    let files = [ours, base, theirs].map(Path::as_os_str);
+    let failed = |why: &str| Error::new(Kind::Program, format!("`git merge-file` failed: {why}"));
+    let output = run(Path::new("."), &[&labels[..], &files[..]].concat());
+    let output = output.map_err(|error| failed(&error.to_string()))?;
+    match output.status.code() {
+        // The number of conflicts, or a negative number for an error: git-merge-file(1).
+        Some(conflicts @ 0..=127) => Ok((output.stdout, conflicts > 0)),
+        _ => Err(failed(String::from_utf8_lossy(&output.stderr).trim())),
     }
 }
 

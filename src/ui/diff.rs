@@ -19,6 +19,24 @@ pub fn unified(old: (&str, &str), new: (&str, &str)) -> String {
     diff.unified_diff().context_radius(3).header(old.0, new.0).to_string()
 }
 
+/// Returns the changed lines of a short text with a few around them; `…` stands for what is left out between changes.
+pub fn changed_lines(old: &str, new: &str, around: usize) -> String {
+    let diff = TextDiff::configure().timeout(SEARCH).diff_lines(old, new);
+    let mut text = String::new();
+    for (at, hunk) in diff.unified_diff().context_radius(around).iter_hunks().enumerate() {
+        if at > 0 {
+            text.push_str(" …\n");
+        }
+        for change in hunk.iter_changes() {
+            text.push_str(&format!("{}{}", change.tag(), change.value()));
+            if change.missing_newline() {
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
 /// Returns the beginning of a diff for a terminal: what a name from a server could steer it with is written out.
 pub fn bounded(diff: &str) -> String {
     let lines = diff.lines().count();

@@ -125,6 +125,7 @@ fn every_file_that_a_document_links_to_is_there() {
         "SECURITY.md",
         "docs/configuration.md",
         "docs/json.md",
+        "docs/check.md",
     ] {
         let text = document(path);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -287,6 +288,9 @@ fn every_object_is_as_documented() {
         "migrate --lain",
     ] {
         seen.extend(checked(&project.run(&format!("{line} --format json")), &documented));
+    }
+    for run in crate::git::runs_in_json() {
+        seen.extend(checked(&run, &documented));
     }
     // Those that need another run, another server or bad luck.
     let rare = [

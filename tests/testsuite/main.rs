@@ -9,13 +9,16 @@ mod support;
 
 mod aliases;
 mod bad_input;
+mod check;
 mod commands;
 mod concurrency;
 mod crashes;
 mod documents;
 mod drift;
 mod errors;
+mod floor;
 mod generate;
+mod git;
 mod interop;
 mod interruption;
 mod layouts;

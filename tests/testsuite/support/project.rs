@@ -19,7 +19,7 @@ pub struct Project {
     home: TempDir,
     workspace: Workspace,
     server: Option<postgres::Server>,
-    pub(super) env: Vec<(String, String)>,
+    pub env: Vec<(String, String)>,
 }
 
 impl Project {

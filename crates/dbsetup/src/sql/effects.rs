@@ -5,7 +5,7 @@ use super::identifier;
 use super::lexer::{Token, TokenKind, tokens};
 
 /// The tokens that mean something.
-pub(super) fn significant(dialect: Dialect, text: &str) -> impl Iterator<Item = Token<'_>> + Clone {
+pub(crate) fn significant(dialect: Dialect, text: &str) -> impl Iterator<Item = Token<'_>> + Clone {
     tokens(dialect, text).filter(|token| !matches!(token.kind, TokenKind::Space | TokenKind::Comment))
 }
 

@@ -10,7 +10,7 @@ use super::lexer::{Token, TokenKind};
 ///
 /// PostgreSQL folds the ASCII letters of a word to lower case and keeps a quoted identifier; SQLite compares names
 /// without regard to case, so both come back as written.
-pub(super) fn name<'a>(dialect: Dialect, token: Token<'a>) -> Option<Cow<'a, str>> {
+pub(crate) fn name<'a>(dialect: Dialect, token: Token<'a>) -> Option<Cow<'a, str>> {
     match token.kind {
         TokenKind::Word if dialect == Dialect::Postgres => Some(fold(token.text)),
         TokenKind::Word => Some(Cow::Borrowed(token.text)),

@@ -45,11 +45,11 @@ pub struct Token<'a> {
 
 impl Token<'_> {
     /// Tells whether this is the keyword `word`, in any case.
-    pub(super) fn is_word(&self, word: &str) -> bool {
+    pub(crate) fn is_word(&self, word: &str) -> bool {
         self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(word)
     }
 
-    pub(super) fn is_punctuation(&self, text: &str) -> bool {
+    pub(crate) fn is_punctuation(&self, text: &str) -> bool {
         self.kind == TokenKind::Punctuation && self.text == text
     }
 }

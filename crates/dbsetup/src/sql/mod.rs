@@ -26,7 +26,9 @@ pub use classify::{mentions_identifier, must_run_alone, statement_words, transac
 pub use concurrent::{ConcurrentIndex, QualifiedName, ReindexTarget, concurrent_index};
 pub use danger::dangerous_in_structure;
 pub use dialect::Dialect;
+pub(crate) use effects::significant;
 pub use error::{Construct, SplitError};
+pub(crate) use identifier::name as identifier_name;
 pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use location::{Location, char_offset_to_byte, locate};
 pub use meta::MetaLine;

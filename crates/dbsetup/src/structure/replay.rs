@@ -151,6 +151,11 @@ impl Plan {
         Ok(Self { base, files, to: None, trusted: false, archived })
     }
 
+    /// Plans as the caller has decided.
+    pub(super) fn with(base: Base, files: FileSet) -> Self {
+        Self { base, files, to: None, trusted: false, archived: BTreeSet::new() }
+    }
+
     /// The newest version that is run; `None` where there is none.
     fn last(&self) -> Option<&Version> {
         let versions = self.files.migrations.iter().map(|migration| &migration.version);
@@ -211,7 +216,7 @@ pub async fn replay(scratch: &mut Session<'_>, plan: &Plan) -> Result<()> {
         no_load: true,
         ..MigrateRequest::default()
     };
-    let report = migration::migrate_files(scratch, &plan.files, &request)
+    let report = migration::migrate_files(scratch, plan.files.clone(), &request)
         .await
         .map_err(|error| plan.explained(repo, error))?;
     let Some((version, by)) = report.blocked.first() else { return Ok(()) };

@@ -37,7 +37,13 @@ pub(super) async fn make(
     elsewhere: Option<&DatabaseUrl>,
     owner: Option<&str>,
 ) -> Result<Box<dyn Scratch>, DbError> {
-    let like = Locale::of(place).await?;
+    let like = match Locale::of(place).await {
+        // What is not there yet will be made like the template.
+        Err(error) if error.class == DbErrorClass::DatabaseMissing => {
+            Locale::of_new(place, configured).await?
+        }
+        found => found?,
+    };
     let elsewhere = elsewhere
         .map(Place::parse)
         .transpose()
@@ -207,15 +213,26 @@ struct Locale {
 
 impl Locale {
     async fn of(place: &Place) -> Result<Self, DbError> {
-        let mut connection = session::open(place, APPLICATION, &[]).await?;
+        let connection = session::open(place, APPLICATION, &[]).await?;
+        Self::read(connection, "pg_catalog.current_database()").await
+    }
+
+    /// What a database would be that is made now.
+    async fn of_new(place: &Place, configured: Option<&Place>) -> Result<Self, DbError> {
+        let connection = maintenance(place, configured).await?;
+        Self::read(connection, "'template1'").await
+    }
+
+    /// Reads what the server says of the database that an expression names.
+    async fn read(mut connection: PgConnection, database: &str) -> Result<Self, DbError> {
         // Releases name and have these columns differently.
         let rows = ask(
             &mut connection,
-            "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, j.row ->> 'datlocprovider', \
-             coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'), j.row ->> 'daticurules' \
-             FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) AS j(row) \
-             WHERE d.datname = pg_catalog.current_database()"
-                .to_owned(),
+            format!(
+                "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, j.row ->> 'datlocprovider', \
+                 coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'), j.row ->> 'daticurules' \
+                 FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) AS j(row) WHERE d.datname = {database}"
+            ),
         )
         .await;
         close(connection).await;

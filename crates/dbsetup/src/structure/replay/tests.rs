@@ -1,6 +1,8 @@
 //! What a replay begins with, as a table; replays of small projects are in `projects`.
 
 #[cfg(all(feature = "sqlite", feature = "postgres"))]
+mod project;
+#[cfg(all(feature = "sqlite", feature = "postgres"))]
 mod projects;
 
 use super::*;

@@ -5,114 +5,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::task::Poll;
 
+use super::project::{Engine, Project};
 use super::*;
-use crate::driver::{DumpRequest, Fingerprint, Sessions};
-use crate::drivers;
-use crate::event::{Event, Observer, Silent, What};
+use crate::driver::{DumpRequest, Fingerprint};
+use crate::event::{Event, Observer, What};
 use crate::ledger::LedgerKind;
-use crate::migration::migrate;
-use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::structure::{DumpOptions, Outcome, compare, dump, in_scratch, in_scratch_heard, loaded, outcome};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Engine {
-    Sqlite,
-    Postgres,
-}
-
-/// A workspace with its database; [`Project::done`] removes both.
-struct Project {
-    directory: tempfile::TempDir,
-    repo: Repo,
-}
-
-impl Project {
-    /// Returns nothing where there is no server.
-    async fn new(engine: Engine, files: &[(&str, &str)]) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().to_path_buf();
-        let mut repo = repo();
-        for path in [&mut repo.priv_dir, &mut repo.structure]
-            .into_iter()
-            .chain(&mut repo.migrations)
-            .chain(&mut repo.manual_migrations)
-            .chain(&mut repo.archive)
-        {
-            *path = root.join(path.strip_prefix("/shop").unwrap());
-        }
-        (repo.root, repo.display_root) = (root.clone(), root);
-        repo.url = match engine {
-            Engine::Sqlite => DatabaseUrl::new("sqlite:core.db"),
-            Engine::Postgres => url()?,
-        };
-        std::fs::create_dir_all(&repo.migrations[0]).unwrap();
-        let project = Self { directory, repo };
-        files.iter().for_each(|(path, text)| project.write(path, text));
-        project.session().server().create(&CreateOptions::default()).await.unwrap();
-        Some(project)
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.repo.priv_dir.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn remove(&self, path: &str) {
-        std::fs::remove_file(self.repo.priv_dir.join(path)).unwrap();
-    }
-
-    fn session(&self) -> Session<'_> {
-        Session::new(&self.repo, &Silent, "test").unwrap()
-    }
-
-    async fn migrated(&self) -> Session<'_> {
-        let mut session = self.session();
-        let request = MigrateRequest { lanes: Lanes::All, ..MigrateRequest::default() };
-        migrate(&mut session, &request).await.unwrap();
-        session
-    }
-
-    /// What stands in the workspace.
-    fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.directory.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
-        names
-    }
-
-    /// Whether a scratch database is there. One in memory is there as long as its session knows it.
-    async fn has(&self, scratch: &str) -> bool {
-        if scratch == ":memory:" {
-            return false;
-        }
-        let url = DatabaseUrl::new(
-            self.repo.url.expose().replace(self.repo.url.expose().rsplit('/').next().unwrap(), scratch),
-        );
-        drivers::open(&url, &self.repo.root, None).unwrap().exists().await.unwrap()
-    }
-
-    async fn done(self) {
-        self.session().server().drop(Sessions::End).await.unwrap();
-    }
-}
-
-/// A database's name on the server that no other test has.
-fn url() -> Option<DatabaseUrl> {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let url = match std::env::var("DBSETUP_TEST_POSTGRES") {
-        Ok(url) if url != "off" => url,
-        other => {
-            assert!(other.is_ok() || std::env::var("CI").as_deref() != Ok("true"), "no server");
-            eprintln!("skipped: DBSETUP_TEST_POSTGRES names no server");
-            return None;
-        }
-    };
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let base = &url[..url.rfind('/').expect("the URL names a database")];
-    Some(DatabaseUrl::new(format!("{base}/dbsetup_test_replay_{}_{count}", std::process::id())))
-}
 
 fn any(engine: Engine) -> [(&'static str, &'static str); 4] {
     let alone = match engine {
@@ -170,6 +68,7 @@ on_each! {
     a_replay_stops_at_a_version_and_goes_on
     what_waits_for_a_later_version_is_not_silently_left_out
     a_structure_that_took_the_place_of_migrations_is_loaded_and_the_rest_is_run
+    a_plain_dump_after_a_squash_is_replayed_from_the_archive
     an_archive_that_has_rotted_is_named_and_nothing_is_left
     a_lane_that_does_not_run_from_nothing_is_named_and_nothing_is_left
     interrupted_work_leaves_its_scratch_database_to_the_session
@@ -281,6 +180,40 @@ mod holds {
         .await
         .unwrap();
         assert_eq!(compare(&live, &copy).unwrap(), []);
+        session.close().await;
+        project.done().await;
+    }
+
+    pub async fn a_plain_dump_after_a_squash_is_replayed_from_the_archive(engine: Engine) {
+        let all = any(engine);
+        let Some(project) = Project::new(engine, &all).await else { return };
+        let mut session = project.migrated().await;
+        let live = outcome(&mut session, &DumpRequest::default()).await.unwrap();
+        let text = dump(&mut session, &DumpOptions::default(), None).await.unwrap().text;
+        project.write("structure.sql", &text);
+        for (path, text) in [all[0], all[2]] {
+            project.remove(path);
+            project.write(&format!("dumped_migrations/{path}"), text);
+        }
+        let plan = Plan::read(&project.repo).unwrap();
+        assert_eq!(plan.base, Base::Nothing);
+        let (copy, inserted) = in_scratch(&mut session, async |scratch| {
+            replay(scratch, &plan).await?;
+            let copy = outcome(scratch, &DumpRequest::default()).await?;
+            // Fails unless the rows are there that the structure does not have.
+            let driver = scratch.driver().await?;
+            driver.begin(false).await?;
+            let asked = driver.execute("insert into a values (1, 'twice', 0)").await;
+            driver.rollback().await?;
+            Ok((copy, asked.is_err()))
+        })
+        .await
+        .unwrap();
+        assert!(inserted, "the row of the first migration is lost");
+        assert_eq!(compare(&live.fingerprint, &copy.fingerprint).unwrap(), []);
+        let versions =
+            |outcome: &Outcome| rows(outcome).into_iter().map(|row| (row.0, row.2)).collect::<Vec<_>>();
+        assert_eq!(versions(&live), versions(&copy));
         session.close().await;
         project.done().await;
     }

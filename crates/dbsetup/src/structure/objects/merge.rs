@@ -1,0 +1,256 @@
+//! Merging what two branches have made of one structure file: objects by what they are called, versions as a set.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use super::inside::{self, Sides, decide};
+use super::key::{Key, in_canonical_order};
+use super::mentions::Dropped;
+use super::{Object, Structure, Text, Version, joined, order, parse, rows};
+use crate::error::{Error, Kind, Result};
+use crate::sql::Dialect;
+
+/// What a merge gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merged {
+    /// The file, with conflict markers around each object that needs a decision.
+    pub text: String,
+    /// What needs a decision; none when the merge is clean.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Something that the two sides do not agree on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// `table public.users`.
+    pub object: String,
+    /// How they disagree.
+    pub clash: Clash,
+}
+
+/// How two sides disagree about an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clash {
+    /// Both have changed it, in different ways.
+    Changed,
+    /// Both have added it, in different ways.
+    Added,
+    /// We have dropped it, and they have changed it.
+    DroppedByUs,
+    /// They have dropped it, and we have changed it.
+    DroppedByThem,
+    /// One side has it new or changed, and mentions what the other side has dropped.
+    Mentions(String),
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.object)?;
+        match &self.clash {
+            Clash::Changed => f.write_str("both sides have changed it"),
+            Clash::Added => f.write_str("both sides have added it, in different ways"),
+            Clash::DroppedByUs => f.write_str("our side has dropped it, and theirs has changed it"),
+            Clash::DroppedByThem => f.write_str("their side has dropped it, and ours has changed it"),
+            Clash::Mentions(dropped) => write!(f, "it mentions {dropped}, which the other side has dropped"),
+        }
+    }
+}
+
+/// Merges two versions of a structure file that come from `base`; empty, where the file was not there.
+///
+/// # Errors
+/// Those of [`parse`], and [`Kind::Unsupported`] when they are not of one kind of database.
+pub fn merge(base: &str, ours: &str, theirs: &str) -> Result<Merged> {
+    let (ours, theirs) = (parse(ours)?, parse(theirs)?);
+    let base = if base.trim().is_empty() { Structure::empty_beside(&ours) } else { parse(base)? };
+    if base.first != ours.first || ours.first != theirs.first {
+        return Err(Error::new(Kind::Unsupported, "the files are structures of different databases"));
+    }
+    Ok(Merge { dialect: ours.dialect, versions: [&base, &ours, &theirs], conflicts: Vec::new() }.run())
+}
+
+/// A merge at work. Versions are in the order base, ours, theirs.
+struct Merge<'a> {
+    dialect: Dialect,
+    versions: [&'a Structure; 3],
+    conflicts: Vec<Conflict>,
+}
+
+/// What a thing comes to: its text, or nothing.
+type Line = Option<String>;
+
+impl Merge<'_> {
+    fn run(mut self) -> Merged {
+        let [base, ours, theirs] = self.versions;
+        let filters = self.filters();
+        let mut text = Text::new(&ours.first, &filters);
+        let settings = [&base.settings, &ours.settings, &theirs.settings].map(Option::as_ref);
+        let settings = self.object(&Key::new("settings", ""), settings);
+        let objects = self.objects();
+        settings.into_iter().chain(objects).for_each(|object| text.part(&object));
+        self.rows().iter().for_each(|(line, apart)| text.line(line, *apart));
+        self.ledger().iter().for_each(|(line, apart)| text.line(line, *apart));
+        let tail = Sides::of_texts([&base.tail, &ours.tail, &theirs.tail]);
+        let tail =
+            if tail.agree() { tail.ours.to_owned() } else { format!("{}\n{}", tail.ours, tail.theirs) };
+        Merged { text: text.end(tail.trim()), conflicts: self.conflicts }
+    }
+
+    fn filters(&self) -> Vec<String> {
+        let [base, ours, theirs] = self.versions.map(|structure| &structure.filters);
+        let is_kept = |line: &String| {
+            let [base, ours, theirs] = [base, ours, theirs].map(|lines| lines.contains(line).then_some(()));
+            decide([base, ours, theirs]).ours.is_some()
+        };
+        let before = |ours: &String, theirs: &String| filter_rank(ours) < filter_rank(theirs);
+        order::merged((&unique(base), &unique(ours), &unique(theirs)), is_kept, before)
+    }
+
+    fn objects(&mut self) -> Vec<String> {
+        let by_key = self.versions.map(|structure| {
+            structure.objects.iter().map(|object| (&object.key, object)).collect::<HashMap<_, _>>()
+        });
+        let of = |key: &Key| by_key.each_ref().map(|objects| objects.get(key).copied());
+        let keys = self
+            .versions
+            .map(|structure| structure.objects.iter().map(|object| object.key.clone()).collect::<Vec<_>>());
+        let gone = |key: &Key| {
+            matches!(of(key), [Some(base), Some(one), None] | [Some(base), None, Some(one)] if base.statements == one.statements)
+                || matches!(of(key), [Some(_), None, None])
+        };
+        let order = order::merged((&keys[0], &keys[1], &keys[2]), |key| !gone(key), in_canonical_order);
+        let dropped = Dropped::of(self.versions, &order);
+        let mut texts = Vec::with_capacity(order.len());
+        for key in &order {
+            let versions = of(key);
+            match dropped.mentioned_by(self.dialect, versions) {
+                Some((mentioned, ours)) => {
+                    let [_, one, other] = versions;
+                    let object = if ours { one } else { other };
+                    let text = object.map(|object| object.text(self.dialect)).unwrap_or_default();
+                    self.conflict(key.to_string(), Clash::Mentions(mentioned));
+                    texts.push(if ours { marked(&text, "") } else { marked("", &text) });
+                }
+                None => texts.extend(self.object(key, versions)),
+            }
+        }
+        texts
+    }
+
+    fn object(&mut self, key: &Key, versions: [Option<&Object>; 3]) -> Line {
+        let decided = decide(versions.map(|object| object.map(|object| object.statements.as_slice())));
+        let text = |statements: &[String]| joined(self.dialect, statements);
+        if decided.agree() {
+            return decided.ours.map(text);
+        }
+        let sides = match versions {
+            [base, Some(ours), Some(theirs)] => inside::merge(self.dialect, base, ours, theirs),
+            _ => Sides {
+                ours: decided.ours.unwrap_or_default().to_vec(),
+                theirs: decided.theirs.unwrap_or_default().to_vec(),
+            },
+        };
+        if sides.agree() {
+            return Some(text(&sides.ours));
+        }
+        let text = marked(&text(&sides.ours), &text(&sides.theirs));
+        self.conflict(key.to_string(), clash(versions));
+        Some(text)
+    }
+
+    fn rows(&mut self) -> Vec<(String, bool)> {
+        let keyed = rows::keyed(self.versions.map(|structure| structure.rows.as_slice()));
+        let tables: HashMap<&str, &str> =
+            keyed.iter().flatten().map(|(_, row)| (row.text.as_str(), row.table.as_str())).collect();
+        let lines = keyed
+            .each_ref()
+            .map(|rows| rows.iter().map(|(key, row)| (key.clone(), row.text.as_str())).collect::<Vec<_>>());
+        let merged = self.lines(&lines, rows::in_order);
+        let apart = self.versions.iter().any(|structure| structure.rows.iter().skip(1).any(|row| row.apart));
+        let mut before = None;
+        let spaced = merged.into_iter().map(|(line, key)| {
+            let table = tables.get(line.as_str()).map_or(key.name.clone(), |table| (*table).to_owned());
+            let is_next = before.replace(table.clone()).is_none_or(|before| apart && before != table);
+            (line, is_next)
+        });
+        spaced.collect()
+    }
+
+    fn ledger(&mut self) -> Vec<(String, bool)> {
+        let key = |row: &Version| Key::new("version", row.version.as_str());
+        let lines = self.versions.map(|structure| {
+            structure.versions.iter().map(|row| (key(row), row.text.as_str())).collect::<Vec<_>>()
+        });
+        // As `format::ledger_rows` orders them.
+        let before = |ours: &Key, theirs: &Key| ours.name.chars().rev().lt(theirs.name.chars().rev());
+        let merged = self.lines(&lines, before);
+        let [base, ours, theirs] = self.versions;
+        let close = [ours, theirs, base]
+            .iter()
+            .any(|side| !side.rows.is_empty() && side.versions.first().is_some_and(|version| !version.apart));
+        let has_rows = !(ours.rows.is_empty() && theirs.rows.is_empty());
+        merged
+            .into_iter()
+            .enumerate()
+            .map(|(at, (line, _))| (line, at == 0 && !(close && has_rows)))
+            .collect()
+    }
+
+    /// Merges lines that are told apart by keys.
+    fn lines(
+        &mut self,
+        versions: &[Vec<(Key, &str)>; 3],
+        before: impl Fn(&Key, &Key) -> bool,
+    ) -> Vec<(String, Key)> {
+        let by_key = versions
+            .each_ref()
+            .map(|lines| lines.iter().map(|(key, line)| (key, *line)).collect::<HashMap<&Key, &str>>());
+        let keys =
+            versions.each_ref().map(|lines| lines.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
+        let of = |key: &Key| by_key.each_ref().map(|lines| lines.get(key).copied());
+        let is_kept = |key: &Key| decide(of(key)) != Sides { ours: None, theirs: None };
+        let mut merged = Vec::new();
+        for key in order::merged((&keys[0], &keys[1], &keys[2]), is_kept, before) {
+            let decided = decide(of(&key));
+            let line = if decided.agree() {
+                decided.ours.unwrap_or_default().to_owned()
+            } else {
+                self.conflict(key.to_string(), clash(of(&key)));
+                marked(decided.ours.unwrap_or_default(), decided.theirs.unwrap_or_default())
+            };
+            merged.push((line, key));
+        }
+        merged
+    }
+
+    fn conflict(&mut self, object: String, clash: Clash) {
+        self.conflicts.push(Conflict { object, clash });
+    }
+}
+
+fn clash<T>(versions: [Option<T>; 3]) -> Clash {
+    match versions {
+        [None, ..] => Clash::Added,
+        [_, None, _] => Clash::DroppedByUs,
+        [_, _, None] => Clash::DroppedByThem,
+        _ => Clash::Changed,
+    }
+}
+
+/// Returns two versions between git's markers.
+fn marked(ours: &str, theirs: &str) -> String {
+    let line = |text: &str| if text.is_empty() { String::new() } else { format!("{text}\n") };
+    format!("<<<<<<< ours\n{}=======\n{}>>>>>>> theirs", line(ours), line(theirs))
+}
+
+fn unique(lines: &[String]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    lines.iter().filter(|line| seen.insert(line.as_str())).cloned().collect()
+}
+
+/// Filters stand in the order of `header::filters`.
+fn filter_rank(line: &str) -> (usize, &str) {
+    let starts =
+        ["-- only: ", "-- excluded: schema ", "-- excluded: table ", "-- excluded: extension ", "-- with: "];
+    (starts.iter().position(|start| line.starts_with(start)).unwrap_or(starts.len()), line)
+}
