@@ -5,8 +5,9 @@
 
 use std::collections::HashSet;
 
+use super::assemble::assemble;
 use super::difference::Difference;
-use super::dump::{Dump, assemble, present};
+use super::dump::{Dump, present};
 use super::load::{LoadRequest, load};
 use super::outcome::{Outcome, compare, outcome};
 use super::replay::{Base, Plan, replay};

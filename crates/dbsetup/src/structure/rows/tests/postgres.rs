@@ -120,8 +120,7 @@ async fn follows(from: &Place, to: &Place) {
         Some("1")
     );
     let order = ["\"The \"\"parents\"\"\" (", "INTO \"public\".\"children\" "];
-    let places: Vec<usize> =
-        order.iter().map(|text| written.text.find(&format!("{text}")).unwrap()).collect();
+    let places: Vec<usize> = order.iter().map(|text| written.text.find(text).unwrap()).collect();
     assert!(places[0] < places[1]);
 }
 
@@ -192,20 +191,18 @@ async fn a_column_is_left_to_its_default() {
 }
 
 #[tokio::test]
-async fn ten_thousand_rows_load_in_seconds() {
+async fn thirty_thousand_rows_load_in_seconds() {
     let Some((from, to)) = two().await else { return };
     from.run(
         "create table t (a int, b int, name text, primary key (a, b)); create table u (id int primary key, name text);
          insert into t select i % 10, i, 'name ' || i from generate_series(1, 10000) i;
-         insert into u select i, 'name ' || i from generate_series(1, 100000) i",
+         insert into u select i, 'name ' || i from generate_series(1, 20000) i",
     )
     .await;
     let start = std::time::Instant::now();
     let written = from.written(&[], &[]).await.unwrap();
-    let read = start.elapsed();
     to.load(&written.text).await.unwrap();
-    eprintln!("read {read:?}, all {:?}", start.elapsed());
-    assert_eq!(value(&to, "select (select count(*) from t) + (select count(*) from u)").await, "110000");
+    assert_eq!(value(&to, "select (select count(*) from t) + (select count(*) from u)").await, "30000");
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
     from.done().await;
     to.done().await;
