@@ -276,6 +276,7 @@ fn every_object_is_as_documented() {
         "resolve --environment dev",
         "run fix.sql",
         "seed --if-new",
+        "check --live",
         "gen migration later",
         "config",
         "aliases",
