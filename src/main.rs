@@ -1,7 +1,12 @@
 //! `cargo dbsetup`: from a fresh clone to ready databases with one command.
 
+mod check;
 mod cli;
 mod git;
+#[allow(dead_code, unused_imports, reason = "taken up by the commands that stand on it")]
+mod lint;
+#[allow(dead_code, reason = "taken up by the squash")]
+mod sources;
 mod ui;
 mod workspace;
 

@@ -9,6 +9,7 @@ use dbsetup::session::Session;
 
 use super::alias::Aliases;
 use super::options::Options;
+use crate::check::Report;
 use crate::ui::Ui;
 use crate::workspace::{ProgramVariables, ResolvedRepo, Workspace};
 
@@ -20,6 +21,8 @@ pub struct Task<'a, 's> {
     pub session: &'s mut Session<'a>,
     /// What holds for the step.
     pub options: &'s Options,
+    /// Where cargo builds, for what is worth keeping from run to run.
+    pub target: &'a Path,
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
 }
@@ -63,6 +66,8 @@ pub enum Output {
         /// Why the check is not content.
         error: Error,
     },
+    /// What a check found in one repo.
+    Checked(Box<Report>),
     /// Data for stdout.
     Data {
         /// The name of the event that carries it in JSON.
@@ -86,6 +91,8 @@ pub enum Scope {
     Nothing,
     /// The selected repos' settings.
     Settings,
+    /// Each selected repo's files: its database need not be known.
+    Files,
     /// Each selected repo's database.
     Databases,
 }

@@ -54,6 +54,7 @@ pub fn code(kind: Kind) -> u8 {
         Kind::Configuration | Kind::Grammar | Kind::DuplicateVersion | Kind::Pooled => USAGE,
         Kind::Check => CHECK,
         Kind::Refused => REFUSED,
+        Kind::BelowFloor => BELOW_FLOOR,
         Kind::Locked => LOCKED,
         Kind::Unreachable => UNREACHABLE,
         _ => FAILED,

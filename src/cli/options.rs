@@ -56,6 +56,8 @@ pub struct Options {
     pub quiet: bool,
     /// `--verbose`, counted.
     pub verbose: u8,
+    /// `--offline`: for `check`, files alone.
+    pub offline: bool,
 }
 
 /// How many repos are worked on side by side unless told.
@@ -83,6 +85,7 @@ impl Options {
             format: global.format,
             quiet: global.quiet,
             verbose: global.verbose,
+            offline: global.offline,
         }
     }
 
@@ -111,6 +114,8 @@ impl Options {
         step.no_dotenv |= line.no_dotenv;
         step.dry_run |= line.dry_run;
         step.keep_going |= line.keep_going;
+        // By now cargo has been asked: in a step, no connection is all that is left of it.
+        step.offline |= line.offline;
         step.quiet |= line.quiet;
         step.verbose = if step.quiet { 0 } else { self.verbose.max(line.verbose) };
         step.jobs = match (self.jobs, line.jobs) {
@@ -129,7 +134,6 @@ impl Options {
         for (given, flag) in [
             (line.manifest_path.is_some(), "--manifest-path"),
             (line.color.is_some(), "--color"),
-            (line.offline, "--offline"),
             (line.locked, "--locked"),
             (line.frozen, "--frozen"),
         ] {

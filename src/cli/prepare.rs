@@ -61,12 +61,12 @@ pub fn prepare(workspace: &Workspace, base: &Request, steps: Vec<Step>) -> Resul
         };
         let environment = request.environment()?;
         let scope = match &step.action {
-            Action::Command(command) => command.scope(),
+            Action::Command(command) => command.scope(&step.options),
             Action::Program(_) => Scope::Settings,
         };
         let found = match scope {
             Scope::Nothing => Vec::new(),
-            Scope::Settings | Scope::Databases => match &last {
+            Scope::Settings | Scope::Files | Scope::Databases => match &last {
                 Some((options, found)) if step.options.asks_for_the_same(options) => found.clone(),
                 _ => {
                     let found = select(workspace, &request, &step.options, &environment)?;

@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
-use super::confirm::{self, Verdict, Victim};
+use super::confirm::{self, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
@@ -22,8 +22,9 @@ use super::sessions::Sessions;
 use super::signals::{Signal, Signals};
 use super::summary::{Outcome, Summary};
 use super::{exit, program};
+use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, notices, prompt, status};
+use crate::ui::{Ui, check, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// How long ending interrupted sessions may take.
@@ -55,6 +56,7 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
     };
     let key = match resolved.files() {
         _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
+        _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
         repo if repo.direct_url.is_some() => "direct-url",
         _ => "url",
     };
@@ -71,6 +73,22 @@ struct Ended {
     repo: usize,
     result: Result<Output, u8>,
     took: Duration,
+}
+
+/// Asks where there is something to ask.
+async fn consent(verdict: Verdict) -> Result<(), Stop> {
+    let question = match verdict {
+        Verdict::Go => return Ok(()),
+        Verdict::Refuse(error) => return Err(error.into()),
+        Verdict::Ask(question) => question,
+    };
+    match prompt::confirm(&question).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
+        // Ctrl-C at the question is read as a key before it arrives as a signal.
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
+        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -140,7 +158,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Asks once for everything that the plan destroys.
+    /// Asks once for everything that the plan destroys, and once for all that it squashes.
     async fn ask(&mut self) -> Result<(), Stop> {
         let prepared = self.prepared;
         let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
@@ -163,28 +181,27 @@ impl<'a> Runner<'a> {
         if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
-        match confirm::judge(&victims, prompt::can_ask()) {
-            Verdict::Go => Ok(()),
-            Verdict::Refuse(error) => Err(error.into()),
-            Verdict::Ask(question) => {
-                let yes = match prompt::confirm(&question).await {
-                    Ok(yes) => yes,
-                    // Ctrl-C at the question is read as a key before it arrives as a signal.
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                        return Err(Stop::Signal(Signal::Interrupt));
-                    }
-                    Err(error) => {
-                        let message = format!("nobody could be asked: {error}");
-                        return Err(Error::new(Kind::Refused, message).into());
-                    }
-                };
-                if yes {
-                    Ok(())
-                } else {
-                    Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into())
+        consent(confirm::judge(&victims, prompt::can_ask())).await?;
+        consent(confirm::judge_unproven(&self.unproven(), prompt::can_ask())).await
+    }
+
+    /// Returns the squashes of the plan that nothing shows to be safe.
+    fn unproven(&self) -> Vec<Unproven> {
+        let mut unproven = Vec::new();
+        for PreparedStep { step, repos, .. } in &self.prepared.steps {
+            let Action::Command(command) = &step.action else { continue };
+            let Some(squash) = command.squash().filter(|_| !step.options.dry_run) else { continue };
+            for resolved in repos.iter().map(|&at| &self.prepared.repos[at]) {
+                if squash.is_unproven(resolved.files()) {
+                    unproven.push(Unproven {
+                        repo: resolved.name().to_string(),
+                        environments: resolved.protected.clone(),
+                        yes: step.options.yes,
+                    });
                 }
             }
         }
+        unproven
     }
 
     /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
@@ -244,11 +261,17 @@ impl<'a> Runner<'a> {
         self.ui.begin(options.quiet, options.verbose, several);
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
-            Action::Command(command) if prepared.repos.is_empty() && command.scope() != Scope::Nothing => {
+            Action::Command(command)
+                if prepared.repos.is_empty() && command.scope(options) != Scope::Nothing =>
+            {
                 self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
                 Ok(())
             }
-            Action::Command(command) if command.scope() == Scope::Databases => {
+            Action::Command(command) if command.scope(options) == Scope::Files => {
+                let ended = self.files(at, command);
+                self.account(at, command, ended)
+            }
+            Action::Command(command) if command.scope(options) == Scope::Databases => {
                 self.at_work = true;
                 let ended = self.databases(at, command).await;
                 self.at_work = false;
@@ -322,11 +345,12 @@ impl<'a> Runner<'a> {
                 return ended;
             }
         };
-        let (ui, repos) = (self.ui, &self.prepared.repos);
+        let (ui, repos, target) = (self.ui, &self.prepared.repos, self.workspace.target.as_path());
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
-            let mut task = Task { repo, session, options, variables: variables.as_ref() };
+            let variables = variables.as_ref();
+            let mut task = Task { repo, session, options, target, variables };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -338,6 +362,23 @@ impl<'a> Runner<'a> {
         });
         ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
         ended.sort_by_key(|ended| ended.repo);
+        ended
+    }
+
+    /// Runs a command on the files of every repo of a step that has not failed before.
+    fn files(&mut self, at: usize, command: &Command) -> Vec<Ended> {
+        let prepared = &self.prepared.steps[at];
+        let mut ended = Vec::new();
+        for &repo in &prepared.repos {
+            if self.failed[repo] {
+                self.summary.note(repo, at, Outcome::NotRun);
+                continue;
+            }
+            let started = Instant::now();
+            let result = command.examine(self.prepared.repos[repo].files(), &prepared.step.options);
+            let result = result.map_err(|error| self.tell(repo, &error));
+            ended.push(Ended { repo, result, took: started.elapsed() });
+        }
         ended
     }
 
@@ -372,6 +413,10 @@ impl<'a> Runner<'a> {
                 self.rehearsal.learn(repo, command, plan);
             }
             let found = match output {
+                Output::Checked(report) => {
+                    self.checked(repo, at, *report, took);
+                    continue;
+                }
                 Output::Stale { path, diff, error } => {
                     self.show_stale(name, &path, &diff)?;
                     Some(error)
@@ -396,6 +441,23 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Tells what a check found. What kept the rest from being checked has its own code.
+    fn checked(&mut self, repo: usize, at: usize, mut report: Report, took: Duration) {
+        let resolved = &self.prepared.repos[repo];
+        let broken = report.broken.take().map(|error| placed(error, resolved));
+        let codes = broken.iter().map(|error| exit::code(error.kind()));
+        let codes: Vec<u8> = codes.chain(report.fails().then_some(exit::CHECK)).collect();
+        if let Some(error) = &broken {
+            self.tell(repo, error);
+        }
+        report.broken = broken;
+        check::tell(self.ui, resolved.name().as_str(), &report);
+        let outcome = if codes.is_empty() { Outcome::Done(took) } else { Outcome::Failed };
+        self.summary.note(repo, at, outcome);
+        self.failed[repo] = !codes.is_empty();
+        self.codes.extend(codes);
+    }
+
     fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
         if self.ui.is_json() {
             self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
@@ -410,7 +472,7 @@ impl<'a> Runner<'a> {
         let (repo, environment) =
             files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
         let text = match output {
-            Output::Done | Output::Failed | Output::Stale { .. } => return Ok(()),
+            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 status::human(repo, environment, &found, step.options.verbose > 0)

@@ -131,6 +131,20 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
+    /// Returns the files below `paths` that differ from a commit, committed or not, from the root of the work tree. What
+    /// git does not know yet is not among them.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn differing(&self, commit: &str, paths: &[&Path]) -> Result<Vec<PathBuf>> {
+        let words = ["diff", "--name-only", "--no-renames", "--no-ext-diff", "-z", commit, "--"];
+        let mut words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
+        words.extend(paths.iter().map(|path| self.inside(path).into_os_string()));
+        let output = self.done(&words)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
     /// Returns a setting of git's; `None` where it has none.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.one_line(&["config", "--get", key])

@@ -34,6 +34,12 @@ fn in_checkout(prefix: &Path, path: &Path) -> PathBuf {
 
 /// Returns the annotation of an error; `prefix` leads to where its path starts.
 pub fn error(error: &Error, prefix: &Path) -> String {
+    annotation("error", "cargo dbsetup", error, None, prefix)
+}
+
+/// Returns the annotation of an error or of what a check found. `level` is `error` or `warning`; `file` is what it is
+/// about where it has no place of its own.
+pub fn annotation(level: &str, title: &str, error: &Error, file: Option<&Path>, prefix: &Path) -> String {
     let mut message = error.message().to_owned();
     for note in error.notes() {
         message += &format!("\nnote: {note}");
@@ -42,15 +48,18 @@ pub fn error(error: &Error, prefix: &Path) -> String {
         message += &format!("\nhelp: {help}");
     }
     let mut properties = Vec::new();
+    let path = |path: &Path| in_checkout(prefix, path).display().to_string().replace('\\', "/");
     if let Some(site) = error.site() {
-        let path = in_checkout(prefix, &site.path).display().to_string().replace('\\', "/");
-        properties.push(("file", path));
+        properties.push(("file", path(&site.path)));
         properties.push(("line", site.at.line.to_string()));
         properties.push(("col", site.at.column.to_string()));
         properties.push(("endColumn", (site.at.column + site.width as u64).to_string()));
     }
-    properties.push(("title", "cargo dbsetup".to_owned()));
-    command("error", &properties, &message)
+    if let (None, Some(file)) = (error.site(), file) {
+        properties.push(("file", path(file)));
+    }
+    properties.push(("title", title.to_owned()));
+    command(level, &properties, &message)
 }
 
 /// Returns the annotation of a warning.

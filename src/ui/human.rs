@@ -127,6 +127,45 @@ pub fn sentence(event: &Event) -> Sentence {
             };
             named(Success, text)
         }
+        What::BehindFloor { count: number, path } => {
+            let (number, path) = (count(*number, "migration"), path.display().to_string());
+            let runs = if number.starts_with("1 ") { "runs" } else { "run" };
+            named(
+                Reason,
+                format!("{repo} is behind the squash floor: {number} {runs} from {} first", line(&path)),
+            )
+        }
+        What::Squashed { migrations, stay, structure, floor, archive, took } => {
+            let (structure, floor) = (structure.display().to_string(), floor.display().to_string());
+            let archive = archive.display().to_string();
+            let stay = match stay {
+                0 => String::new(),
+                1 => ", 1 stays".to_owned(),
+                stay => format!(", {stay} stay"),
+            };
+            named(
+                Success,
+                format!(
+                    "The structure for {repo} has been squashed: {} moved to {}{stay}, in {}\n   now commit {}, {} and \
+                     the moved files together",
+                    count(*migrations, "migration"),
+                    line(&archive),
+                    shown(*took),
+                    line(&structure),
+                    line(&floor)
+                ),
+            )
+        }
+        What::SquashFinished { newest } => named(
+            Reason,
+            format!(
+                "The interrupted squash of {repo} up to {} has been finished: commit its files",
+                line(newest)
+            ),
+        ),
+        What::NothingToSquash { applied } => {
+            named(Success, format!("There is nothing to squash for {repo} ({applied} applied)"))
+        }
         What::MigrationsPlanned { direction, count: number } => {
             let verb = if *direction == Direction::Up { "run" } else { "undo" };
             named(Detail, format!("{} to {verb} for {repo}", count(*number, "migration")))
@@ -237,6 +276,16 @@ mod tests {
             took: Duration::from_millis(140),
         };
         assert_eq!(said(migrated).1, "== Migrated 20201001160835 update_users in 0.1s");
+    }
+
+    #[test]
+    fn a_database_behind_the_floor_is_told_what_runs_first() {
+        let told = |count| said(What::BehindFloor { count, path: "priv/core/dumped_migrations".into() }).1;
+        assert_eq!(
+            told(3),
+            "core is behind the squash floor: 3 migrations run from priv/core/dumped_migrations first"
+        );
+        assert!(told(1).contains(": 1 migration runs from "), "{}", told(1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! stdout carries data (tables that were asked for, SQL, JSON); stderr tells what happens.
 
+pub mod check;
 pub mod diff;
 pub mod duration;
 pub mod github;
@@ -157,6 +158,24 @@ impl Ui {
         if self.annotate {
             let prefix = self.prefix.get().map_or(Path::new(""), PathBuf::as_path);
             self.print(&github::error(error, prefix));
+        }
+    }
+
+    /// Shows a drawing, whatever is quiet.
+    fn drawn(&self, text: &str) {
+        self.print(text);
+    }
+
+    /// The repo's name, where lines have to say it.
+    fn named<'r>(&self, repo: &'r str) -> Option<&'r str> {
+        Some(repo).filter(|_| self.several.load(Ordering::Relaxed))
+    }
+
+    /// Prints an annotation, where GitHub listens. It is made with what leads to where paths start.
+    fn annotation(&self, make: impl FnOnce(&Path) -> String) {
+        if self.annotate {
+            let prefix = self.prefix.get().map_or(Path::new(""), PathBuf::as_path);
+            self.print(&make(prefix));
         }
     }
 

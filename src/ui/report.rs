@@ -1,7 +1,7 @@
 //! Errors as rustc draws them: what, where with a caret, what else is known, what to do next.
 
 use annotate_snippets::renderer::{DEFAULT_HELP_STYLE, DEFAULT_NOTE_STYLE};
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet, Title};
 use anstyle::Style;
 use dbsetup::Error;
 
@@ -10,7 +10,16 @@ use super::text::block;
 /// Returns the drawing of an error, with ANSI colours; the stream takes them out where they are not wanted.
 /// `repo` is named where several are worked on.
 pub fn error(error: &Error, repo: Option<&str>) -> String {
-    let title = Level::ERROR.primary_title(block(error.message()).into_owned());
+    drawn(Level::ERROR.primary_title(block(error.message()).into_owned()), error, repo)
+}
+
+/// Returns the drawing of what a check found: `error[changed]: …`, or `warning[…]` where `level` says so.
+pub fn finding(level: &str, code: &str, error: &Error, repo: Option<&str>) -> String {
+    let level = if level == "warning" { Level::WARNING } else { Level::ERROR };
+    drawn(level.primary_title(block(error.message()).into_owned()).id(code), error, repo)
+}
+
+fn drawn(title: Title<'_>, error: &Error, repo: Option<&str>) -> String {
     let Some(site) = error.site() else {
         let mut drawn = render(Group::with_title(title));
         let place = repo.map(|repo| format!("in repo `{repo}`"));

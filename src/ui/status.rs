@@ -1,6 +1,6 @@
 //! The table of `status`.
 
-use dbsetup::migration::{State, Status, StatusRow};
+use dbsetup::migration::{State, Status, StatusRow, Verdict};
 use dbsetup::repo::Lane;
 
 use super::json::Object;
@@ -18,6 +18,7 @@ fn words(state: &State) -> String {
         State::Failed => "failed".to_owned(),
         State::Pending => "pending".to_owned(),
         State::Blocked { by } => format!("blocked by {by}"),
+        State::BelowFloor => "below the floor".to_owned(),
         State::Interrupted { done, total, reverting } => {
             let way = if *reverting { " rolling back" } else { "" };
             format!("interrupted{way} {done}/{total}")
@@ -35,6 +36,7 @@ fn key(state: &State) -> &'static str {
         State::Failed => "failed",
         State::Pending => "pending",
         State::Blocked { .. } => "blocked",
+        State::BelowFloor => "below_floor",
         State::Interrupted { .. } => "interrupted",
     }
 }
@@ -54,6 +56,7 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
     if status.half_loaded {
         out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
     }
+    out += &floor(&status.floor.verdict);
     let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
     let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
     for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
@@ -74,6 +77,28 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
     out
 }
 
+/// Returns what a database lacks of what was squashed, as a paragraph; nothing where it lacks nothing.
+fn floor(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Reached => String::new(),
+        Verdict::Behind(lacking) => format!(
+            "  behind the squash floor: {} from the archive first\n\n",
+            match lacking.len() {
+                1 => "1 migration runs".to_owned(),
+                many => format!("{many} migrations run"),
+            }
+        ),
+        Verdict::Below { gone, through, .. } => {
+            let releases: Vec<_> = through.iter().map(|(release, _)| text::line(release)).collect();
+            format!(
+                "  below the squash floor: the files of {} are not in this checkout; pass through {}\n\n",
+                text::count(gone.len(), "migration"),
+                releases.join(", then ")
+            )
+        }
+    }
+}
+
 /// Returns the objects of one repo, a line each.
 pub fn json(repo: &str, status: &Status) -> String {
     let (ledger, format) = match &status.ledger {
@@ -82,7 +107,14 @@ pub fn json(repo: &str, status: &Status) -> String {
     };
     let object = Object::new("database").text("repo", repo).fact("exists", status.exists);
     let object = object.maybe("environment", status.environment.as_deref()).maybe("ledger", ledger);
-    let mut out = object.maybe("ledger_kind", format).fact("half_loaded", status.half_loaded).line();
+    let object = object.maybe("ledger_kind", format).fact("half_loaded", status.half_loaded);
+    let floor = match (&status.floor.verdict, status.floor.is_known) {
+        (_, false) => None,
+        (Verdict::Reached, true) => Some("reached"),
+        (Verdict::Behind(_), true) => Some("behind"),
+        (Verdict::Below { .. }, true) => Some("below"),
+    };
+    let mut out = object.maybe("floor", floor).line();
     for row in &status.rows {
         let by = match &row.state {
             State::Blocked { by } => Some(by.as_str()),
@@ -92,6 +124,7 @@ pub fn json(repo: &str, status: &Status) -> String {
         let object =
             object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
         let object = object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref());
+        let object = object.maybe("checksum", row.checksum.as_deref());
         out += &match &row.path {
             Some(path) => object.path(path),
             None => object.maybe("path", None),
@@ -131,6 +164,7 @@ fn lane(row: &StatusRow) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dbsetup::migration::Standing;
 
     fn status(states: &[State]) -> Status {
         let row = |(at, state): (usize, &State)| StatusRow {
@@ -139,10 +173,19 @@ mod tests {
             lane: Some(Lane::Automatic),
             state: state.clone(),
             applied_at: None,
+            checksum: None,
             path: None,
         };
         let rows = states.iter().enumerate().map(row).collect();
-        Status { exists: true, ledger: None, environment: None, rows, locks: Vec::new(), half_loaded: false }
+        Status {
+            exists: true,
+            ledger: None,
+            environment: None,
+            rows,
+            locks: Vec::new(),
+            half_loaded: false,
+            floor: Standing::default(),
+        }
     }
 
     #[test]
@@ -166,6 +209,16 @@ mod tests {
         let paths: Vec<&str> =
             lines.lines().filter_map(|line| line.split_once("\"path\":")).map(|(_, p)| p).collect();
         assert_eq!(paths, ["\"a/migrations/0_a.sql\"}", "null}"]);
+    }
+
+    #[test]
+    fn a_database_below_the_floor_is_told_the_way() {
+        let mut status = status(&[State::BelowFloor]);
+        let through = vec![("release v1".to_owned(), 1), ("release v2".to_owned(), 1)];
+        status.floor.verdict = Verdict::Below { here: Vec::new(), gone: Vec::new(), through };
+        let text = human("core", "dev", &status, false);
+        assert!(text.contains("pass through release v1, then release v2"), "{text}");
+        assert_eq!(open(&status), "1 below floor");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Member {
 pub struct CargoMetadata {
     /// The workspace's root directory.
     pub root: PathBuf,
+    /// Where cargo builds.
+    pub target: PathBuf,
     /// Its members, in cargo's order.
     pub members: Vec<Member>,
     /// `workspace.metadata`.
@@ -69,6 +71,7 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
     }
     Ok(CargoMetadata {
         root: metadata.workspace_root.into_std_path_buf(),
+        target: metadata.target_directory.into_std_path_buf(),
         members,
         metadata: metadata.workspace_metadata,
     })

@@ -155,6 +155,8 @@ pub struct WorkspaceConfig {
 pub struct Workspace {
     /// The workspace's root directory.
     pub root: PathBuf,
+    /// Where cargo builds.
+    pub target: PathBuf,
     /// Its packages, in cargo's order.
     pub members: Vec<Member>,
     /// What holds for all of it.
@@ -217,6 +219,7 @@ impl Workspace {
         aliases.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self {
             root: cargo.root,
+            target: cargo.target,
             members: cargo.members,
             config: WorkspaceConfig { disposable_environments, disposable_origin, aliases },
             declared,

@@ -125,6 +125,7 @@ fn every_file_that_a_document_links_to_is_there() {
         "SECURITY.md",
         "docs/configuration.md",
         "docs/json.md",
+        "docs/check.md",
     ] {
         let text = document(path);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());

@@ -4,6 +4,7 @@ use crate::driver::{FoundTable, Present};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{LedgerKind, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::repo::Repo;
+use crate::sql::Dialect;
 
 /// The ledger, and which of the tables around it exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub fn names(repo: &Repo) -> Vec<String> {
     }
     names.extend([META_TABLE.to_owned(), PROGRESS_TABLE.to_owned()]);
     names
+}
+
+/// Returns the schema that the configuration names for the ledger; nothing for an engine without schemas.
+pub fn configured_schema(repo: &Repo, dialect: Dialect) -> Option<String> {
+    let table = repo.ledger.table.as_deref().filter(|_| dialect == Dialect::Postgres)?;
+    split_qualified(table).0
 }
 
 /// Chooses: the configured ledger, else the one that the database has, else the one that the project's layout speaks
@@ -65,13 +72,8 @@ pub fn choose(repo: &Repo, found: &[FoundTable], schema: Option<&str>) -> Result
             }
         }
         [(kind, table)] => {
-            let version = table.columns.iter().find(|column| column.name.eq_ignore_ascii_case("version"));
-            let wide = version.is_some_and(|column| {
-                let name = column.type_name.to_ascii_lowercase();
-                name.contains("bigint") || name.contains("int8")
-            });
-            let ledger =
-                LedgerTable { kind: *kind, schema: table.schema.clone(), name: table.name.clone(), wide };
+            let (schema, name) = (table.schema.clone(), table.name.clone());
+            let ledger = LedgerTable { kind: *kind, schema, name, wide: is_wide(table) };
             Ok(with_companions(ledger, true, found))
         }
         [(_, first), (_, second), ..] => Err(Error::new(
@@ -85,6 +87,29 @@ pub fn choose(repo: &Repo, found: &[FoundTable], schema: Option<&str>) -> Result
         )
         .help(format!("say which one counts: ledger = {{ table = \"{}\" }} for this repo", shown(first)))),
     }
+}
+
+/// Chooses a ledger that was decided elsewhere, whether it is there or to be made.
+///
+/// # Errors
+/// [`Kind::Ledger`] when the table is there and has another shape.
+pub fn pinned(repo: &Repo, table: &LedgerTable, found: &[FoundTable]) -> Result<Choice> {
+    let there = found.iter().find(|other| other.name == table.name && other.schema == table.schema);
+    let Some(there) = there else { return Ok(with_companions(table.clone(), false, found)) };
+    if LedgerKind::of_columns(&there.columns) != Some(table.kind) {
+        return Err(strange_shape(repo, there));
+    }
+    let table = LedgerTable { wide: is_wide(there), ..table.clone() };
+    Ok(with_companions(table, true, found))
+}
+
+/// Whether the versions of a table are 64-bit numbers.
+fn is_wide(table: &FoundTable) -> bool {
+    let version = table.columns.iter().find(|column| column.name.eq_ignore_ascii_case("version"));
+    version.is_some_and(|column| {
+        let name = column.type_name.to_ascii_lowercase();
+        name.contains("bigint") || name.contains("int8")
+    })
 }
 
 fn new_table(repo: &Repo, configured: Option<(Option<String>, String)>, schema: Option<&str>) -> LedgerTable {
@@ -189,6 +214,24 @@ mod tests {
         let mut sqlx = repo();
         sqlx.layout_ledger = Some(LedgerKind::Sqlx);
         assert_eq!(choose(&sqlx, &[ecto], Some("public")).unwrap().table.name, "_sqlx_migrations");
+    }
+
+    #[test]
+    fn a_pinned_ledger_is_that_very_table_whatever_else_is_there() {
+        let there = table("tenant", "_sqlx_migrations", &SQLX);
+        let other = table("public", "__diesel_schema_migrations", &DIESEL);
+        let wanted = LedgerTable {
+            kind: LedgerKind::Sqlx,
+            schema: Some("tenant".into()),
+            name: "_sqlx_migrations".into(),
+            wide: false,
+        };
+        let choice = pinned(&repo(), &wanted, &[other.clone(), there]).unwrap();
+        assert!(choice.present.ledger && choice.table.wide && choice.table.shown() == wanted.shown());
+        let choice = pinned(&repo(), &wanted, &[other]).unwrap();
+        assert!(!choice.present.ledger && choice.table == wanted);
+        let strange = table("tenant", "_sqlx_migrations", &DIESEL);
+        assert_eq!(pinned(&repo(), &wanted, &[strange]).unwrap_err().kind(), Kind::Ledger);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+mod rows;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +13,10 @@ use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
 pub use futures_core::future::BoxFuture;
+pub use rows::{
+    Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
+    TableRows,
+};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,6 +323,8 @@ pub struct DumpRequest {
     /// The ledger: its table is part of the structure, [`crate::ledger::META_TABLE`] and
     /// [`crate::ledger::PROGRESS_TABLE`] never are.
     pub ledger: Option<LedgerTable>,
+    /// Tables whose rows are left out on purpose, `public.audit_log`. The structure is the same with and without.
+    pub without_rows: Vec<String>,
 }
 
 /// A structure as a driver writes it: the statements of a file, without its frame.
@@ -327,11 +335,13 @@ pub struct Structure {
     /// What somebody who relies on the text should know: what could not be looked at, what is left out by rule. A
     /// sentence each.
     pub notes: Vec<String>,
+    /// Where in the text rows are to stand; `None` is its end.
+    pub rows_at: Option<usize>,
 }
 
 impl From<String> for Structure {
     fn from(text: String) -> Self {
-        Self { text, notes: Vec::new() }
+        Self { text, ..Self::default() }
     }
 }
 
@@ -391,7 +401,7 @@ pub trait Server: Send + Sync {
 pub trait Scratch: Send + Sync {
     /// The place, for messages.
     fn target(&self) -> &Target;
-    /// Opens a session. A database in memory lives as long as its session.
+    /// Opens a session. What one has done is there for the next one.
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
     /// Removes it, whatever is in it and whoever is connected.
     fn discard(&self) -> BoxFuture<'_, Result<(), DbError>>;
@@ -429,6 +439,15 @@ pub trait Driver: Send {
     /// used for it.
     fn fingerprint<'a>(&'a mut self, request: &'a DumpRequest)
     -> BoxFuture<'a, Result<Fingerprint, DbError>>;
+
+    /// Returns every table that users made and how many rows it holds, by name; but for extensions' own, `ledger` with our
+    /// tables beside it, and what `sqlx::test` leaves behind. In a constant number of trips.
+    fn table_rows<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+    ) -> BoxFuture<'a, Result<Vec<FilledTable>, DbError>>;
+    /// Returns the rows of tables, as they stand in SQL. A constant number of trips, and one for each table.
+    fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>>;
 
     // -- Locking.
 

@@ -50,6 +50,8 @@ pub enum Kind {
     Program,
     /// Something is pending, stale or drifted, found by a check.
     Check,
+    /// The database is older than the squash floor, and the files that it lacks are not here.
+    BelowFloor,
     /// Refused: a confirmation is missing, or the database is protected.
     Refused,
     /// The lock, or a table lock within `lock_timeout`, was not obtained in time.

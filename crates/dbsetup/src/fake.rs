@@ -54,6 +54,10 @@ pub(crate) struct State {
     pub scratch_forgets: Option<String>,
     /// Statements that contain this text leave nothing behind.
     pub forgets: Option<String>,
+    /// The tables of users' that are said to be there. Scratch databases have the same.
+    pub filled: Vec<FilledTable>,
+    /// What is in them.
+    pub rows: Rows,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
 }
@@ -257,7 +261,10 @@ impl Server for FakeDatabase {
         let made = self.call(|state| {
             state.scratches += 1;
             let copy = FakeDatabase::new();
-            copy.with(|copy| copy.forgets = state.scratch_forgets.clone());
+            copy.with(|copy| {
+                copy.forgets.clone_from(&state.scratch_forgets);
+                (copy.filled, copy.rows) = (state.filled.clone(), state.rows.clone());
+            });
             Ok(Box::new(FakeScratch { original: self.clone(), copy }) as Box<dyn Scratch>)
         });
         self.with(|state| state.scratch_unheard |= made.is_err());

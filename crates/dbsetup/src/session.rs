@@ -7,7 +7,7 @@ use crate::driver::{DbError, DbErrorClass, Driver, LedgerState, Scratch, Server,
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
-use crate::ledger::LedgerKind;
+use crate::ledger::{LedgerKind, LedgerTable};
 use crate::repo::Repo;
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
@@ -24,8 +24,12 @@ pub struct Session<'a> {
     owed: bool,
     data: bool,
     id: SessionId,
-    /// A database to be thrown away; kept here, where the end of interrupted work finds it.
-    scratch: Option<Box<dyn Scratch>>,
+    /// Databases to be thrown away; kept here, where the end of interrupted work finds them.
+    scratches: Vec<Arc<dyn Scratch>>,
+    /// The ledger of a scratch database, which is that of the original.
+    pinned: Option<LedgerTable>,
+    /// Whether the database is itself to be thrown away: nothing of it is ever made durable.
+    is_scratch: bool,
 }
 
 /// What a database says about its migrations.
@@ -75,8 +79,33 @@ impl<'a> Session<'a> {
             owed: false,
             data: false,
             id: SessionId::default(),
-            scratch: None,
+            scratches: Vec::new(),
+            pinned: None,
+            is_scratch: false,
         }
+    }
+
+    /// The same with a scratch database, which has the ledger `pinned` or is to get it.
+    pub(crate) fn with_scratch(
+        repo: &'a Repo,
+        observer: &'a dyn Observer,
+        verb: &str,
+        server: Box<dyn Server>,
+        pinned: Option<LedgerTable>,
+    ) -> Self {
+        let mut session = Self::with_server(repo, observer, verb, server);
+        // Nothing of it is to survive a crash.
+        session.options.fresh = true;
+        session.is_scratch = true;
+        session.pinned = pinned;
+        session
+    }
+
+    /// The same for somebody who only looks: the server is told that nothing may be written.
+    #[must_use]
+    pub fn only_looking(mut self) -> Self {
+        self.options.read_only = true;
+        self
     }
 
     /// The repo.
@@ -117,7 +146,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the database.
     pub async fn settle(&mut self) -> Result<()> {
-        if self.options.fresh && self.owed {
+        if self.options.fresh && self.owed && !self.is_scratch {
             self.driver().await?.make_durable().await?;
             self.owed = false;
         }
@@ -186,13 +215,24 @@ impl<'a> Session<'a> {
         *self.id.lock().expect("nobody panics while holding it") = None;
     }
 
+    /// Makes a database to be thrown away. It is there until [`Session::discard_scratch`].
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub(crate) async fn make_scratch(&mut self) -> std::result::Result<Arc<dyn Scratch>, DbError> {
+        let repo = self.repo;
+        let made = self.server.scratch(repo.scratch_url.as_ref(), repo.role.as_deref()).await?;
+        let scratch: Arc<dyn Scratch> = made.into();
+        self.scratches.push(Arc::clone(&scratch));
+        Ok(scratch)
+    }
+
     /// Makes a database to be thrown away, and opens it.
     ///
     /// # Errors
     /// Those of making and connecting.
     pub(crate) async fn open_scratch(&mut self) -> std::result::Result<Box<dyn Driver>, DbError> {
-        let repo = self.repo;
-        let scratch = self.server.scratch(repo.scratch_url.as_ref(), repo.role.as_deref()).await?;
+        let scratch = self.make_scratch().await?;
         let options = SessionOptions {
             // Nothing of it is to survive a crash.
             fresh: true,
@@ -200,20 +240,29 @@ impl<'a> Session<'a> {
             tables: Vec::new(),
             ..self.options.clone()
         };
-        self.scratch.insert(scratch).connect(&options).await
+        scratch.connect(&options).await
     }
 
-    /// Removes the scratch database that this session has made, if there is one.
+    /// How many scratch databases are there.
+    #[cfg(test)]
+    pub(crate) fn scratches(&self) -> usize {
+        self.scratches.len()
+    }
+
+    /// Removes the scratch databases that this session has made.
     ///
     /// # Errors
-    /// Those of the server.
+    /// Those of the server: the first failure, after all have been tried.
     pub async fn discard_scratch(&mut self) -> Result<()> {
-        let Some(scratch) = self.scratch.take() else { return Ok(()) };
-        scratch.discard().await.map_err(|error| {
-            Error::from(error)
-                .note(format!("the scratch database {} is still there", scratch.target().shown))
-                .help("it is empty of data; the next proof removes it")
-        })
+        let mut result = Ok(());
+        for scratch in std::mem::take(&mut self.scratches) {
+            result = result.and(scratch.discard().await.map_err(|error| {
+                Error::from(error)
+                    .note(format!("the scratch database {} is still there", scratch.target().shown))
+                    .help("nobody needs it; the next run that makes one removes it")
+            }));
+        }
+        result
     }
 
     /// Passes on what the server said.
@@ -233,8 +282,14 @@ impl<'a> Session<'a> {
         let names = choice::names(repo);
         let driver = self.driver().await?;
         let found = driver.find_tables(&names).await?;
-        let schema = driver.about().schema.clone();
-        let choice = choice::choose(repo, &found, schema.as_deref())?;
+        let about = driver.about();
+        // Where no schema of the search path is there, the ledger may still have one.
+        let schema = about.schema.clone().or_else(|| choice::configured_schema(repo, about.dialect));
+        let choice = match &self.pinned {
+            Some(table) => choice::pinned(repo, table, &found)?,
+            None => choice::choose(repo, &found, schema.as_deref())?,
+        };
+        let driver = self.driver().await?;
         let state = if choice.present == crate::driver::Present::default() {
             LedgerState::default()
         } else {

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its flags, its help and a short `run`.
 
 mod aliases;
+mod check;
 mod completions;
 mod config;
 mod create;
@@ -18,14 +19,17 @@ mod rollback;
 mod run;
 mod seed;
 mod shared;
+pub mod squash;
 mod status;
 mod wait;
 
 use clap::{CommandFactory, Subcommand};
 use dbsetup::Result;
+use dbsetup::repo::Repo;
 
 use super::args::Cli;
 use super::context::{Danger, Output, Scope, Selected, Task};
+use super::options::Options;
 
 /// Every command, in the order of the help page.
 #[derive(Debug, Clone, Subcommand)]
@@ -33,12 +37,14 @@ pub enum Command {
     Create(create::Create),
     Drop(drop::Drop),
     Load(load::Load),
+    #[command(visible_alias = "squash")]
     Dump(dump::Dump),
     Migrate(migrate::Migrate),
     Rollback(rollback::Rollback),
     Redo(redo::Redo),
     #[command(visible_alias = "migrations")]
     Status(status::Status),
+    Check(check::Check),
     Resolve(resolve::Resolve),
     Seed(seed::Seed),
     Run(run::Run),
@@ -74,6 +80,7 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Redo(_) => "redo",
             Self::Status(_) => "status",
+            Self::Check(_) => "check",
             Self::Resolve(_) => "resolve",
             Self::Seed(_) => "seed",
             Self::Run(_) => "run",
@@ -89,8 +96,9 @@ impl Command {
     }
 
     /// What the command wants to see.
-    pub fn scope(&self) -> Scope {
+    pub fn scope(&self, options: &Options) -> Scope {
         match self {
+            Self::Check(_) if options.offline => Scope::Files,
             Self::Aliases(_) | Self::Completions(_) | Self::MergeDriver(_) => Scope::Nothing,
             Self::Config(_) | Self::Gen(_) | Self::Diff(_) | Self::Git(_) => Scope::Settings,
             _ => Scope::Databases,
@@ -122,6 +130,14 @@ impl Command {
         }
     }
 
+    /// What of the command is a squash.
+    pub fn squash(&self) -> Option<&squash::Squash> {
+        match self {
+            Self::Dump(command) => command.squash(),
+            _ => None,
+        }
+    }
+
     /// Runs a command that needs the database of one repo.
     ///
     /// # Errors
@@ -136,6 +152,7 @@ impl Command {
             Self::Rollback(command) => command.run(task).await,
             Self::Redo(command) => command.run(task).await,
             Self::Status(command) => command.run(task).await,
+            Self::Check(command) => command.run(task).await,
             Self::Resolve(command) => command.run(task).await,
             Self::Seed(command) => command.run(task).await,
             Self::Run(command) => command.run(task).await,
@@ -147,6 +164,17 @@ impl Command {
             | Self::Diff(_)
             | Self::Git(_)
             | Self::MergeDriver(_) => Ok(Output::Done),
+        }
+    }
+
+    /// Runs a command on the files of one repo.
+    ///
+    /// # Errors
+    /// The command's own.
+    pub fn examine(&self, repo: &Repo, options: &Options) -> Result<Output> {
+        match self {
+            Self::Check(command) => command.examine(repo, options),
+            _ => Ok(Output::Done),
         }
     }
 
@@ -179,6 +207,9 @@ impl Command {
 
     /// Whether the table that ends a run is about it.
     pub fn is_summed_up(&self) -> bool {
-        self.scope() == Scope::Databases && !matches!(self, Self::Status(_))
+        !matches!(
+            self,
+            Self::Status(_) | Self::Gen(_) | Self::Config(_) | Self::Aliases(_) | Self::Completions(_)
+        )
     }
 }

@@ -74,7 +74,7 @@ impl Driver for FakeSession {
     fn dump<'a>(&'a mut self, _: &'a DumpRequest) -> BoxFuture<'a, Result<Structure, DbError>> {
         ready(self.database.call(|state| {
             state.ledger.progress.extend(state.begins_during_dump.take());
-            Ok(Structure { text: state.effects.join("\n\n"), notes: state.notes.clone() })
+            Ok(Structure { text: state.effects.join("\n\n"), notes: state.notes.clone(), rows_at: None })
         }))
     }
 
@@ -95,6 +95,18 @@ impl Driver for FakeSession {
             let mut facts: Vec<Fact> = statements.filter(is_object).map(fact).collect();
             facts.sort();
             Ok(Fingerprint { facts, unread: Vec::new(), server: "1".into() })
+        }))
+    }
+
+    fn table_rows<'a>(&'a mut self, _: &'a LedgerTable) -> BoxFuture<'a, Result<Vec<FilledTable>, DbError>> {
+        ready(self.database.call(|state| Ok(state.filled.clone())))
+    }
+
+    fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>> {
+        ready(self.database.call(|state| {
+            let is_kept = |rows: &&TableRows| request.kept.iter().any(|kept| kept.table == rows.table);
+            let tables = state.rows.tables.iter().filter(is_kept).cloned().collect();
+            Ok(Rows { tables, sequences: state.rows.sequences.clone() })
         }))
     }
 

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::checksum;
+use super::floor::{self, Standing};
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::driver::LedgerState;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable, Progress, meta_key};
-use crate::repo::LedgerSetting;
+use crate::repo::{Lane, LedgerSetting};
+use crate::structure::floor::FloorEntry;
 
 /// How a migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum State {
     Pending,
     /// Not recorded, and it waits for another version that is not applied.
     Blocked { by: String },
+    /// Squashed, not recorded, and its file is nowhere in this checkout.
+    BelowFloor,
     /// Begun without a transaction and not finished: so many statements are done.
     Interrupted { done: usize, total: usize, reverting: bool },
 }
@@ -35,8 +39,10 @@ pub enum State {
 pub struct Entry<'a> {
     /// Its version.
     pub version: Version,
-    /// Its file, where there is one.
+    /// Its file: of a lane, or of the archive where the database lacks a squashed migration.
     pub migration: Option<&'a Migration>,
+    /// What the squash floor says of it, unless its file is in a lane.
+    pub squashed: Option<&'a FloorEntry>,
     /// Its row, where there is one.
     pub row: Option<&'a AppliedRow>,
     /// How it stands.
@@ -53,9 +59,14 @@ impl Entry<'_> {
     pub fn name(&self) -> String {
         match (self.migration, self.row) {
             (Some(migration), _) => migration.name.clone(),
-            (None, Some(row)) => row.name.clone().unwrap_or_default(),
-            (None, None) => String::new(),
+            (None, Some(AppliedRow { name: Some(name), .. })) => name.clone(),
+            _ => self.squashed.map(|entry| entry.name.clone()).unwrap_or_default(),
         }
+    }
+
+    /// Its lane, where a file or the floor tells.
+    pub fn lane(&self) -> Option<Lane> {
+        self.migration.map(|migration| migration.lane).or(self.squashed.map(|entry| entry.lane))
     }
 }
 
@@ -66,6 +77,8 @@ pub struct Assessment<'a> {
     pub entries: Vec<Entry<'a>>,
     /// Versions in the order in which they were applied, oldest first.
     pub applied: Vec<Version>,
+    /// How the database stands to the squash floor.
+    pub floor: Standing,
 }
 
 impl<'a> Assessment<'a> {
@@ -80,14 +93,16 @@ impl<'a> Assessment<'a> {
     }
 }
 
-/// Compares files with what the ledger says.
+/// Compares files with what the ledger says. `files` must be complete for it ([`FileSet::complete`]).
 pub fn assess<'a>(
     files: &'a FileSet,
     ledger: &LedgerTable,
     setting: &LedgerSetting,
     state: &'a LedgerState,
 ) -> Assessment<'a> {
-    let parse = |text: &str| files.parse_version(text).unwrap_or_else(|| Version::textual(text));
+    let parse = |text: &str| files.version_of(text);
+    let squashed = files.squashed();
+    let standing = floor::standing(files, ledger, setting, state);
     let mut entries: BTreeMap<Version, Entry<'a>> = BTreeMap::new();
     for migration in &files.migrations {
         entries.insert(
@@ -95,20 +110,29 @@ pub fn assess<'a>(
             Entry {
                 version: migration.version.clone(),
                 migration: Some(migration),
+                squashed: None,
                 row: None,
                 state: State::Pending,
             },
+        );
+    }
+    for version in standing.lacking() {
+        let migration = files.archived.get(version);
+        let state = if migration.is_some() { State::Pending } else { State::BelowFloor };
+        let squashed = squashed.get(version).copied();
+        entries.insert(
+            version.clone(),
+            Entry { version: version.clone(), migration, squashed, row: None, state },
         );
     }
     let mut applied = Vec::with_capacity(state.rows.len());
     for row in &state.rows {
         let version = parse(&row.version);
         applied.push(version.clone());
-        let entry = entries.entry(version.clone()).or_insert_with(|| Entry {
-            state: State::FileMissing { archived: files.archived.contains_key(&version) },
-            version,
-            migration: None,
-            row: None,
+        let entry = entries.entry(version.clone()).or_insert_with(|| {
+            let squashed = squashed.get(&version).copied();
+            let archived = squashed.is_some() || files.archived.contains_key(&version);
+            Entry { state: State::FileMissing { archived }, version, migration: None, squashed, row: None }
         });
         entry.row = Some(row);
         if let Some(migration) = entry.migration {
@@ -129,7 +153,7 @@ pub fn assess<'a>(
             entry.state = State::Blocked { by: by.clone() };
         }
     }
-    Assessment { entries: entries.into_values().collect(), applied }
+    Assessment { entries: entries.into_values().collect(), applied, floor: standing }
 }
 
 fn interrupt(entries: &mut BTreeMap<Version, Entry<'_>>, version: &Version, progress: &Progress) {
@@ -146,16 +170,14 @@ fn interrupt(entries: &mut BTreeMap<Version, Entry<'_>>, version: &Version, prog
 }
 
 /// Compares a file with the checksum that was recorded for it.
-fn compare(
+pub(super) fn compare(
     migration: &Migration,
     row: &AppliedRow,
     ledger: &LedgerTable,
     setting: &LedgerSetting,
     state: &LedgerState,
 ) -> State {
-    let beside = || state.meta(&format!("{}{}", meta_key::CHECKSUM_PREFIX, row.version));
-    let recorded = if ledger.kind.keeps_checksums() { row.checksum.as_deref() } else { beside() };
-    let Some(recorded) = recorded else { return State::Applied };
+    let Some(recorded) = recorded_checksum(row, ledger, state) else { return State::Applied };
     let now = migration.checksum(ledger.kind, ledger.wide, setting);
     if recorded == now {
         return State::Applied;
@@ -166,8 +188,20 @@ fn compare(
     State::Changed { recorded: recorded.to_owned(), now }
 }
 
+/// Returns the checksum that was recorded with a row, or beside the ledger where it keeps none.
+pub(super) fn recorded_checksum<'s>(
+    row: &'s AppliedRow,
+    ledger: &LedgerTable,
+    state: &'s LedgerState,
+) -> Option<&'s str> {
+    if ledger.kind.keeps_checksums() {
+        return row.checksum.as_deref();
+    }
+    state.meta(&format!("{}{}", meta_key::CHECKSUM_PREFIX, row.version))
+}
+
 /// Whether a peer's checksum is that of the same text with other line ends or byte order mark.
-fn differs_in_line_ends_only(
+pub(super) fn differs_in_line_ends_only(
     migration: &Migration,
     recorded: &str,
     ledger: &LedgerTable,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::assess::assess;
+use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
@@ -74,6 +75,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
         planned: jobs.iter().map(|job| Planned::of(job.migration, job.direction)).collect(),
         done: 0,
     };
+    tell_of_floor(session, &files, &plan, request.redo);
     if request.dry_run {
         return Ok(report);
     }
@@ -115,6 +117,22 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     Ok(report)
 }
 
+/// A database that goes below the squash floor gets what it loses back from the archive.
+fn tell_of_floor(session: &Session<'_>, files: &FileSet, plan: &Plan, redo: bool) {
+    if plan.squashed.is_empty() || redo {
+        return;
+    }
+    let repo = session.repo();
+    session.teller().warn(
+        format!(
+            "`{}` goes below the squash floor: the next migrate runs {} again, from the archive",
+            repo.name,
+            floor::named(files, &plan.squashed)
+        ),
+        None,
+    );
+}
+
 /// What nobody was shown is not undone: a migration that another process applied meanwhile is the newest now.
 fn refuse_other(expected: &Plan, now: &Plan) -> Result<()> {
     let Some(other) = now.versions.iter().find(|version| !expected.versions.contains(version)) else {
@@ -150,7 +168,7 @@ fn jobs<'f>(
     redo: bool,
 ) -> Result<Vec<Job<'f>>> {
     let dialect = session.server().dialect();
-    let migrations: Vec<_> = plan.versions.iter().filter_map(|version| files.find(version)).collect();
+    let migrations: Vec<_> = plan.versions.iter().filter_map(|version| files.known(version)).collect();
     let mut jobs = Vec::new();
     for migration in &migrations {
         jobs.push(Job::new(migration, Direction::Down, dialect, ledger.kind)?);

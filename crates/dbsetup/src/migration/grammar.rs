@@ -127,9 +127,35 @@ pub fn read_directory_name(directory: &str) -> Option<(Version, String)> {
     (!version.is_empty()).then(|| (Version::textual(version), name.to_owned()))
 }
 
+/// Returns the version that the path of an up side names, in whatever grammar: the text of it, as ledgers write it.
+pub fn version_in_path(path: &std::path::Path) -> Option<String> {
+    let file = path.file_name()?.to_string_lossy();
+    let version = if file == "up.sql" {
+        read_directory_name(&path.parent()?.file_name()?.to_string_lossy())?.0
+    } else {
+        match read_file_name(&file) {
+            Named::Plain { version, side: Side::Up, .. } | Named::Refinery { version, .. } => version,
+            _ => return None,
+        }
+    };
+    Some(version.as_str().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_names_a_version_in_every_grammar() {
+        let version = |path: &str| version_in_path(std::path::Path::new(path));
+        assert_eq!(version("a/migrations/007_x.up.sql").as_deref(), Some("007"));
+        assert_eq!(version("a/2026-01-01-000000_x/up.sql").as_deref(), Some("20260101000000"));
+        assert_eq!(version("V3__x.sql").as_deref(), Some("3"));
+        assert_eq!(
+            (version("007_x.down.sql"), version("a/x/down.sql"), version("README.md")),
+            (None, None, None)
+        );
+    }
 
     fn plain(file: &str) -> (String, String, Side) {
         match read_file_name(file) {

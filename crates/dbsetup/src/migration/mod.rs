@@ -1,10 +1,12 @@
 //! Migrations: which there are, which are pending, and how they run.
 
+mod archive;
 pub mod assess;
 pub mod checksum;
 mod directive;
 mod directory;
 mod down;
+pub mod floor;
 mod grammar;
 mod job;
 pub mod plan;
@@ -23,15 +25,17 @@ mod units;
 mod up;
 mod version;
 
+pub use archive::archive_folders;
 pub use assess::{Assessment, Entry, State};
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
-pub use grammar::Grammar;
+pub use floor::{Standing, Verdict};
+pub use grammar::{Grammar, version_in_path};
 pub use plan::{Lanes, Plan, Scope, Target};
 pub use resolve::{Resolution, ResolveRequest, Resolved, resolve};
 pub use script::Script;
 pub use set::{FileSet, Migration};
 pub use status::{Status, StatusRow, status};
 pub(crate) use up::is_loaded;
-pub use up::{MigrateReport, MigrateRequest, Planned, migrate};
+pub use up::{MigrateReport, MigrateRequest, Planned, migrate, migrate_files};
 pub use version::Version;

@@ -1,16 +1,21 @@
 //! `resolve`: corrects the ledger by hand, under the lock.
 
-use super::assess::{State, assess};
+use std::collections::BTreeMap;
+
+use super::archive::directory_of;
+use super::assess::{Assessment, State, assess, recorded_checksum};
 use super::plan::Lanes;
 use super::set::{FileSet, Migration};
+use super::version::Version;
 use crate::driver::{Driver, LockKey, Present, Work};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
-use crate::ledger::{Change, LedgerTable, Progress, Took, meta_key};
+use crate::ledger::{Change, LedgerKind, LedgerTable, NewRow, Progress, Took, meta_key};
 use crate::lock;
 use crate::record;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
+use crate::structure::floor::FloorEntry;
 
 /// What to do with a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +121,12 @@ fn corrections(
     let version = files.parse_version(text).ok_or_else(|| unknown(text))?;
     let entry = found.find(&version);
     let line = |change: &str| Resolved { version: version.to_string(), change: change.to_owned() };
-    let with_file = || entry.and_then(|entry| entry.migration).ok_or_else(|| unknown(text));
+    let squashed = entry.and_then(|entry| entry.squashed);
+    let with_file = || {
+        let lane = entry.and_then(|entry| entry.migration);
+        lane.or_else(|| files.known(&version)).ok_or_else(|| unknown(text))
+    };
+    let with_source = || source_of(files, &version, squashed).ok_or_else(|| unknown(text));
     let stored = || -> Result<String> {
         let row = entry.and_then(|entry| entry.row);
         Ok(row
@@ -128,7 +138,7 @@ fn corrections(
     };
     Ok(match &request.resolution {
         Resolution::Applied => {
-            let migration = with_file()?;
+            let source = with_source()?;
             let forget = forget_progress(inspection, files, &version);
             if entry.is_some_and(|entry| entry.row.is_some_and(|row| row.success)) {
                 // A rollback that was interrupted: the row is still there, and the decision is that it stays.
@@ -138,28 +148,25 @@ fn corrections(
                 return Ok(Vec::new());
             }
             let replaces = entry.is_some_and(super::assess::Entry::is_recorded);
-            let mut changes = recorded(migration, ledger, session, replaces);
+            let mut changes = recorded(source, ledger, session, files, replaces)?;
             changes.extend(forget);
             vec![(line("recorded as applied"), changes)]
         }
         Resolution::AppliedTo { lanes } => {
-            with_file()?;
-            found
-                .entries
-                .iter()
-                .filter(|entry| entry.version <= version && entry.row.is_none())
-                .filter_map(|entry| entry.migration)
-                .filter(|migration| lanes.include(migration.lane))
-                .map(|migration| {
-                    let line = Resolved {
-                        version: migration.version.to_string(),
-                        change: "recorded as applied".to_owned(),
-                    };
-                    let mut changes = recorded(migration, ledger, session, false);
-                    changes.extend(forget_progress(inspection, files, &migration.version));
-                    (line, changes)
-                })
-                .collect()
+            with_source()?;
+            let limit = version.clone();
+            let mut corrections = Vec::new();
+            for (version, source) in baseline(files, &found) {
+                if version > limit || !lanes.include(source.lane()) {
+                    continue;
+                }
+                let line =
+                    Resolved { version: version.to_string(), change: "recorded as applied".to_owned() };
+                let mut changes = recorded(source, ledger, session, files, false)?;
+                changes.extend(forget_progress(inspection, files, &version));
+                corrections.push((line, changes));
+            }
+            corrections
         }
         // It was begun and never recorded: to forget it is to forget how far it came.
         Resolution::NotApplied
@@ -182,12 +189,26 @@ fn corrections(
             vec![(line("recorded as not applied"), changes)]
         }
         Resolution::AcceptChecksum => {
-            let migration = with_file()?;
             let stored = stored()?;
+            let unchanged = || Error::new(Kind::Configuration, format!("migration {text} is not changed"));
             if matches!(entry.map(|entry| &entry.state), Some(State::Applied)) {
-                return Err(Error::new(Kind::Configuration, format!("migration {text} is not changed")));
+                return Err(unchanged());
             }
-            let checksum = migration.checksum(ledger.kind, ledger.wide, &repo.ledger);
+            let checksum = match with_source()? {
+                // What was squashed is what counts, whatever became of the archive.
+                Source::File(migration) => {
+                    let known = squashed.and_then(|squashed| floor_checksum(files, squashed, ledger));
+                    known.unwrap_or_else(|| migration.checksum(ledger.kind, ledger.wide, &repo.ledger))
+                }
+                Source::Floor(squashed) => {
+                    floor_checksum(files, squashed, ledger).ok_or_else(|| without_checksum(text))?
+                }
+            };
+            let row = entry.and_then(|entry| entry.row);
+            let recorded = row.and_then(|row| recorded_checksum(row, ledger, &inspection.state));
+            if recorded == Some(checksum.as_str()) {
+                return Err(unchanged());
+            }
             let change = if ledger.kind.keeps_checksums() {
                 Change::SetChecksum { version: stored, checksum }
             } else {
@@ -219,7 +240,7 @@ fn corrections(
 }
 
 /// The change that forgets how far a version had come, where it was interrupted: a person has decided.
-fn forget_progress(inspection: &Inspection, files: &FileSet, version: &super::Version) -> Vec<Change> {
+fn forget_progress(inspection: &Inspection, files: &FileSet, version: &Version) -> Vec<Change> {
     let interrupted = inspection.state.progress.iter();
     interrupted
         .filter(|progress| files.parse_version(&progress.version).as_ref() == Some(version))
@@ -240,7 +261,7 @@ fn unknown(text: &str) -> Error {
 fn interrupted<'i>(
     inspection: &'i Inspection,
     files: &FileSet,
-    version: &super::Version,
+    version: &Version,
     text: &str,
 ) -> Result<&'i Progress> {
     inspection
@@ -251,15 +272,108 @@ fn interrupted<'i>(
         .ok_or_else(|| Error::new(Kind::Configuration, format!("migration {text} is not interrupted")))
 }
 
-/// The changes that record a migration without running it.
-fn recorded(
-    migration: &Migration,
+/// What a version is recorded from.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    /// Its file, in a lane or in the archive.
+    File(&'a Migration),
+    /// The squash floor alone: the archive is gone.
+    Floor(&'a FloorEntry),
+}
+
+impl Source<'_> {
+    fn lane(self) -> Lane {
+        match self {
+            Self::File(migration) => migration.lane,
+            Self::Floor(squashed) => squashed.lane,
+        }
+    }
+}
+
+fn source_of<'a>(
+    files: &'a FileSet,
+    version: &Version,
+    squashed: Option<&'a FloorEntry>,
+) -> Option<Source<'a>> {
+    files.known(version).map(Source::File).or(squashed.map(Source::Floor))
+}
+
+/// What a baseline records, sorted by version: what is in the lanes, and what was squashed. An archive without a floor
+/// holds nothing else.
+fn baseline<'a>(files: &'a FileSet, found: &Assessment<'a>) -> Vec<(Version, Source<'a>)> {
+    let mut sources: BTreeMap<Version, Source<'a>> = BTreeMap::new();
+    for entry in found.entries.iter().filter(|entry| entry.row.is_none()) {
+        sources.extend(
+            source_of(files, &entry.version, entry.squashed).map(|source| (entry.version.clone(), source)),
+        );
+    }
+    if files.floor.is_none() {
+        let archived = files.archived.iter().filter(|(version, _)| found.find(version).is_none());
+        sources.extend(archived.map(|(version, migration)| (version.clone(), Source::File(migration))));
+    }
+    sources.into_iter().collect()
+}
+
+/// The floor's checksum of a version, where it is one of this ledger.
+fn floor_checksum(files: &FileSet, squashed: &FloorEntry, ledger: &LedgerTable) -> Option<String> {
+    let is_own = files.floor.as_ref().is_some_and(|floor| floor.ledger == Some(ledger.kind));
+    squashed.checksum.clone().filter(|_| is_own)
+}
+
+fn without_checksum(version: &str) -> Error {
+    Error::new(
+        Kind::Missing,
+        format!("migration {version} has no file in this checkout, and the squash floor no checksum of it"),
+    )
+    .help("put its file back into the archive")
+}
+
+/// The row of a version.
+fn row_of(
+    source: Source<'_>,
     ledger: &LedgerTable,
     session: &Session<'_>,
+    files: &FileSet,
+) -> Result<(NewRow, Option<String>)> {
+    let repo = session.repo();
+    match source {
+        Source::File(migration) => Ok((
+            migration.row(ledger.kind, ledger.wide, &repo.ledger),
+            Some(migration.checksum(ledger.kind, ledger.wide, &repo.ledger)),
+        )),
+        Source::Floor(squashed) => {
+            let checksum = floor_checksum(files, squashed, ledger);
+            let keeps = ledger.kind.keeps_checksums();
+            if keeps && checksum.is_none() {
+                return Err(without_checksum(&squashed.version));
+            }
+            let is_sqlx = ledger.kind == LedgerKind::Sqlx;
+            let row = NewRow {
+                version: squashed.version.clone(),
+                seq: None,
+                name: if is_sqlx { squashed.name.replace('_', " ") } else { squashed.name.clone() },
+                source: directory_of(repo, squashed.lane)
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                checksum: checksum.clone().filter(|_| keeps),
+                took: Took::Nothing,
+            };
+            Ok((row, checksum))
+        }
+    }
+}
+
+/// The changes that record a version without running it.
+fn recorded(
+    source: Source<'_>,
+    ledger: &LedgerTable,
+    session: &Session<'_>,
+    files: &FileSet,
     replaces: bool,
-) -> Vec<Change> {
-    let setting = &session.repo().ledger;
-    let mut row = migration.row(ledger.kind, ledger.wide, setting);
+) -> Result<Vec<Change>> {
+    let (mut row, checksum) = row_of(source, ledger, session, files)?;
     row.took = Took::Nothing;
     let version = row.version.clone();
     let mut changes = Vec::new();
@@ -267,9 +381,8 @@ fn recorded(
         changes.push(Change::Delete { version: version.clone() });
     }
     changes.push(Change::Insert(row));
-    if !ledger.kind.keeps_checksums() {
-        let value = migration.checksum(ledger.kind, ledger.wide, setting);
+    if let Some(value) = checksum.filter(|_| !ledger.kind.keeps_checksums()) {
         changes.push(Change::SetMeta { key: format!("{}{version}", meta_key::CHECKSUM_PREFIX), value });
     }
-    changes
+    Ok(changes)
 }

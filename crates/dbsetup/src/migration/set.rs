@@ -11,6 +11,7 @@ use super::version::Version;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{LedgerKind, NewRow, Took};
 use crate::repo::{Lane, LedgerSetting, Repo};
+use crate::structure::floor::Floor;
 
 /// One versioned change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +79,14 @@ impl Migration {
 pub struct FileSet {
     /// Sorted by version.
     pub migrations: Vec<Migration>,
-    /// Versions of squashed migrations, with their files.
-    pub archived: BTreeMap<Version, PathBuf>,
+    /// Squashed migrations: their files serve databases that have not seen them, and rollbacks.
+    pub archived: BTreeMap<Version, Migration>,
+    /// What of the archive could not be read, and why. It matters to a database that needs it, and to no other.
+    pub archive_problems: Vec<String>,
+    /// Whether the archive was read.
+    pub has_archive: bool,
+    /// What a database must have applied before the structure speaks for it; `None` where nothing was squashed.
+    pub floor: Option<Floor>,
     /// What deserves a look: text, and what to do.
     pub warnings: Vec<(String, Option<String>)>,
     /// Whether versions are numbers.
@@ -89,12 +96,23 @@ pub struct FileSet {
 }
 
 impl FileSet {
-    /// Reads every directory of the repo, and those in `paths` (relative to the crate, or a bare name under priv).
+    /// Reads every directory of the repo, those in `paths` (relative to the crate, or a bare name under priv), the
+    /// squash floor, and the archive.
     ///
     /// # Errors
-    /// Those of reading a directory; [`Kind::DuplicateVersion`] across directories; [`Kind::Missing`] when there is no
-    /// directory at all.
+    /// Those of reading a directory and of [`Floor::read`]; [`Kind::DuplicateVersion`] across directories;
+    /// [`Kind::Missing`] when there is no directory at all.
     pub fn read(repo: &Repo, paths: &[PathBuf]) -> Result<Self> {
+        let mut set = Self::read_lanes(repo, paths)?;
+        set.read_archive(repo)?;
+        Ok(set)
+    }
+
+    /// The same without the archive, which [`FileSet::complete`] adds for a database that needs it.
+    ///
+    /// # Errors
+    /// Those of [`FileSet::read`].
+    pub fn read_lanes(repo: &Repo, paths: &[PathBuf]) -> Result<Self> {
         let given = paths.iter().map(|path| resolve(repo, path)).collect::<Result<Vec<_>>>()?;
         let mut directories: Vec<(PathBuf, Lane)> = Vec::new();
         directories.extend(repo.migrations.iter().map(|path| (path.clone(), Lane::Automatic)));
@@ -120,8 +138,10 @@ impl FileSet {
         }
         set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
         set.refuse_duplicates()?;
-        for path in repo.archive.iter().filter(|path| path.is_dir()) {
-            set.add_archive(repo, path)?;
+        set.floor = Floor::read(repo)?;
+        if let (None, Some(floor)) = (&grammar, &set.floor) {
+            // Everything was squashed.
+            set.numeric = floor.ledger != Some(LedgerKind::Diesel);
         }
         Ok(set)
     }
@@ -164,35 +184,17 @@ impl FileSet {
         }
     }
 
-    /// Adds the versions of an archive. A file that is in both places with the same text was about to be moved.
-    fn add_archive(&mut self, repo: &Repo, path: &Path) -> Result<()> {
-        // Lanes keep their folders below the archive.
-        let mut directories = vec![path.to_path_buf()];
-        directories.extend(["migrations", "manual_migrations"].map(|lane| path.join(lane)));
-        for path in directories.into_iter().filter(|path| path.is_dir()) {
-            let archive = directory::read(repo, &path, Lane::Automatic)?;
-            if let (Some(grammar), true) = (archive.grammar, self.migrations.is_empty()) {
-                // Everything was squashed: the archive alone tells how versions are read.
-                self.numeric = grammar.is_numeric();
-            }
-            for archived in archive.migrations {
-                if let Some(live) = self.find(&archived.version)
-                    && live.up.file != archived.up.file
-                {
-                    return Err(duplicate(&live.version, &live.up.path, &archived.up.path));
-                }
-                self.archived.insert(archived.version, archived.up.path);
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the migration of a version.
     pub fn find(&self, version: &Version) -> Option<&Migration> {
         self.migrations
             .binary_search_by(|migration| migration.version.cmp(version))
             .ok()
             .map(|at| &self.migrations[at])
+    }
+
+    /// Returns the migration of a version, from a lane or the archive. A file that came back into a lane is the lane's.
+    pub fn known(&self, version: &Version) -> Option<&Migration> {
+        self.find(version).or_else(|| self.archived.get(version))
     }
 
     /// Returns the version that a flag, a directive or a ledger row names.
@@ -250,24 +252,4 @@ fn resolve(repo: &Repo, path: &Path) -> Result<PathBuf> {
 /// Drops `.` and trailing separators, so that a path compares equal to the configured one.
 fn tidy(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, std::path::Component::CurDir)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_archive_alone_tells_how_versions_are_read() {
-        let root = tempfile::tempdir().unwrap();
-        let mut repo = crate::migration::testing::repo();
-        repo.migrations = vec![root.path().join("migrations")];
-        repo.manual_migrations.clear();
-        repo.archive = vec![root.path().join("dumped")];
-        std::fs::create_dir(&repo.migrations[0]).unwrap();
-        std::fs::create_dir_all(repo.archive[0].join("2026-01-01-000000_a")).unwrap();
-        std::fs::write(repo.archive[0].join("2026-01-01-000000_a/up.sql"), "select 1;").unwrap();
-        let set = FileSet::read(&repo, &[]).unwrap();
-        let version = set.parse_version("20260101000000").unwrap();
-        assert!(set.archived.contains_key(&version));
-    }
 }

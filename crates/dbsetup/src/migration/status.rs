@@ -1,6 +1,7 @@
 //! `status`: every version of a repo, as files and ledger see it. Never writes.
 
-use super::assess::{State, assess};
+use super::assess::{State, assess, recorded_checksum};
+use super::floor::{Standing, Verdict};
 use super::set::FileSet;
 use crate::driver::LockKey;
 use crate::error::Result;
@@ -24,6 +25,8 @@ pub struct Status {
     pub locks: Vec<(Lane, String)>,
     /// Whether a structure load was interrupted.
     pub half_loaded: bool,
+    /// How the database stands to the squash floor.
+    pub floor: Standing,
 }
 
 /// One version.
@@ -39,6 +42,8 @@ pub struct StatusRow {
     pub state: State,
     /// When it was applied, as the server prints it.
     pub applied_at: Option<String>,
+    /// The checksum that was recorded with it, in the ledger's own form.
+    pub checksum: Option<String>,
     /// The file.
     pub path: Option<std::path::PathBuf>,
 }
@@ -48,6 +53,7 @@ impl Status {
     pub fn is_current(&self, lanes: super::Lanes) -> bool {
         self.exists
             && !self.half_loaded
+            && self.floor.verdict == Verdict::Reached
             && self.rows.iter().filter(|row| row.lane.is_none_or(|lane| lanes.include(lane))).all(|row| {
                 matches!(
                     row.state,
@@ -63,7 +69,7 @@ impl Status {
 /// Those of the files and of reading the database; a missing database is a status, not an error.
 pub async fn status(session: &mut Session<'_>) -> Result<Status> {
     let repo = session.repo();
-    let files = FileSet::read(repo, &[])?;
+    let mut files = FileSet::read_lanes(repo, &[])?;
     for (text, help) in &files.warnings {
         session.teller().warn(text.clone(), help.clone());
     }
@@ -83,15 +89,24 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
             }
         }
     }
+    files.complete(repo, &choice.table, &state)?;
+    for problem in &files.archive_problems {
+        session.teller().warn(format!("of the archive: {problem}"), None);
+    }
     let squashed = squashed_versions(session, &files);
-    let found = assess(&files, &choice.table, &repo.ledger, &state);
+    let mut found = assess(&files, &choice.table, &repo.ledger, &state);
+    if state.rows.is_empty() && state.progress.is_empty() && repo.structure.is_file() {
+        // It lacks everything, and gets what was squashed with the structure.
+        found.entries.retain(|entry| entry.squashed.is_none() || entry.row.is_some());
+        found.floor = Standing::default();
+    }
     let rows = found
         .entries
         .iter()
         .map(|entry| StatusRow {
             version: entry.version.to_string(),
             name: entry.name(),
-            lane: entry.migration.map(|migration| migration.lane),
+            lane: entry.lane(),
             state: match &entry.state {
                 State::FileMissing { archived: false } if squashed.contains(&entry.version) => {
                     State::FileMissing { archived: true }
@@ -99,6 +114,10 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
                 state => state.clone(),
             },
             applied_at: entry.row.and_then(|row| row.applied_at.clone()),
+            checksum: entry
+                .row
+                .and_then(|row| recorded_checksum(row, &choice.table, &state))
+                .map(str::to_owned),
             path: entry.migration.map(|migration| migration.up.path.clone()),
         })
         .collect();
@@ -109,6 +128,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
         half_loaded: state.meta(meta_key::LOADING).is_some(),
         rows,
         locks,
+        floor: found.floor,
     })
 }
 

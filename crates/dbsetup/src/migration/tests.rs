@@ -1,5 +1,7 @@
 //! The rules of migrating against a database in memory: what runs, what is recorded, what a crash leaves.
 
+mod floor;
+
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::event::{Direction, What};
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::record;
-use crate::repo::{Lane, VersionOrder};
+use crate::repo::{Lane, Repo, VersionOrder};
 use crate::session::{Inspection, Session};
 use crate::sql::Dialect;
 use crate::structure;
@@ -94,7 +94,25 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
-    let result = migrate_and_unlock(session, request).await;
+    match FileSet::read_lanes(session.repo(), &request.paths) {
+        Ok(files) => migrate_files(session, files, request).await,
+        Err(error) => {
+            session.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Applies what is pending of `files`, which need not be those of the repo's directories.
+///
+/// # Errors
+/// Those of planning and of running; whatever fails, no lock is left.
+pub async fn migrate_files(
+    session: &mut Session<'_>,
+    files: FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
+    let result = migrate_and_unlock(session, files, request).await;
     if result.is_err() {
         // Closing gives back every lock, also where the failure left the connection in an unknown state.
         session.close().await;
@@ -102,10 +120,13 @@ pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Res
     result
 }
 
-async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+async fn migrate_and_unlock(
+    session: &mut Session<'_>,
+    mut files: FileSet,
+    request: &MigrateRequest,
+) -> Result<MigrateReport> {
     session.writes_data(false).await;
     let repo = session.repo();
-    let files = FileSet::read(repo, &request.paths)?;
     let teller = session.teller();
     for (text, help) in &files.warnings {
         teller.warn(text.clone(), help.clone());
@@ -114,7 +135,7 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
-            None => return plan_for_nothing(session, &files, &scope, request),
+            None => return plan_for_nothing(session, &mut files, &scope, request),
         }
     } else {
         session.inspect().await?
@@ -133,11 +154,12 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
         }
     }
     let dialect = session.server().dialect();
+    files.complete(repo, &inspection.choice.table, &inspection.state)?;
     let plan = planned(session, &files, &inspection, &scope)?;
     let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
-    tell_plan(session, &plan);
+    tell_plan(session, &files, &plan);
     if request.dry_run {
         return Ok(report);
     }
@@ -146,7 +168,8 @@ async fn migrate_and_unlock(session: &mut Session<'_>, request: &MigrateRequest)
         session.settle().await?;
         return Ok(report);
     }
-    report.done = apply(session, &files, &scope, &plan, &inspection, request.log_sql).await?;
+    let files = &mut files;
+    report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
     Ok(report)
 }
 
@@ -162,7 +185,7 @@ fn scope(session: &Session<'_>, files: &FileSet, request: &MigrateRequest) -> Sc
 /// Plans for a database that does not exist yet.
 fn plan_for_nothing(
     session: &Session<'_>,
-    files: &FileSet,
+    files: &mut FileSet,
     scope: &Scope,
     request: &MigrateRequest,
 ) -> Result<MigrateReport> {
@@ -175,6 +198,7 @@ fn plan_for_nothing(
         inspection.state.rows =
             structure::as_rows(&structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?);
     }
+    files.complete(repo, &inspection.choice.table, &inspection.state)?;
     let plan = planned(session, files, &inspection, scope)?;
     let jobs = jobs(files, &plan, session.server().dialect(), &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
@@ -191,13 +215,20 @@ fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scop
 fn jobs<'f>(files: &'f FileSet, plan: &Plan, dialect: Dialect, ledger: &LedgerTable) -> Result<Vec<Job<'f>>> {
     plan.versions
         .iter()
-        .filter_map(|version| files.find(version))
+        .filter_map(|version| files.known(version))
         .map(|migration| Job::new(migration, Direction::Up, dialect, ledger.kind))
         .collect()
 }
 
-fn tell_plan(session: &Session<'_>, plan: &Plan) {
+fn tell_plan(session: &Session<'_>, files: &FileSet, plan: &Plan) {
     let teller = session.teller();
+    for problem in &files.archive_problems {
+        teller.warn(format!("of the archive: {problem}"), None);
+    }
+    if !plan.squashed.is_empty() {
+        let path = archive_of(session.repo(), files, plan);
+        teller.tell(What::BehindFloor { count: plan.squashed.len(), path });
+    }
     for (text, help) in &plan.warnings {
         teller.warn(text.clone(), help.clone());
     }
@@ -209,11 +240,19 @@ fn tell_plan(session: &Session<'_>, plan: &Plan) {
     }
 }
 
+/// The archive that a plan's first squashed migration is in, as people would type it.
+fn archive_of(repo: &Repo, files: &FileSet, plan: &Plan) -> PathBuf {
+    let first = plan.squashed.first().and_then(|version| files.known(version));
+    let archives = repo.archive.iter().map(|archive| repo.shown(archive));
+    let holds = |archive: &PathBuf| first.is_some_and(|first| first.up.path.starts_with(archive));
+    archives.clone().find(holds).or_else(|| archives.clone().next()).unwrap_or_default()
+}
+
 /// Applies a plan, one stretch of migrations of the same lane after the other. Each stretch runs under its lane's lock
 /// alone, where the plan is made again from what is there then: a manual migration of two hours stops no deploy.
 async fn apply(
     session: &mut Session<'_>,
-    files: &FileSet,
+    files: &mut FileSet,
     scope: &Scope,
     expected: &Plan,
     seen: &Inspection,
@@ -227,15 +266,18 @@ async fn apply(
     let mut scope = scope.clone();
     let mut expected = expected.versions.clone();
     let (mut done, mut told) = (0, false);
-    while let Some(lane) = expected.first().and_then(|version| files.find(version)).map(|first| first.lane) {
+    while let Some(lane) = expected.first().and_then(|version| files.known(version)).map(|first| first.lane) {
         let key = LockKey { ledger: ledger.clone(), lane };
         lock::acquire(session, &key).await?;
         let inspection = session.inspect().await?;
         record::refuse_half_loaded(session.repo(), &inspection.state)?;
+        // Another process may have undone meanwhile what is in the archive only.
+        files.complete(session.repo(), &inspection.choice.table, &inspection.state)?;
+        let files: &FileSet = files;
         let plan = planned(session, files, &inspection, &scope)?;
         tell_of_others(session, &expected, &plan);
         let in_lane =
-            |version: &&Version| files.find(version).is_some_and(|migration| migration.lane == lane);
+            |version: &&Version| files.known(version).is_some_and(|migration| migration.lane == lane);
         let is_own_lock = inspection.choice.table == ledger;
         let stretch: Vec<Version> =
             plan.versions.iter().take_while(in_lane).filter(|_| is_own_lock).cloned().collect();
@@ -283,7 +325,7 @@ async fn prepare_under_main_lock(
     files: &FileSet,
     expected: &Plan,
 ) -> Result<()> {
-    let first = expected.versions.first().and_then(|version| files.find(version));
+    let first = expected.versions.first().and_then(|version| files.known(version));
     if first.is_none_or(|migration| migration.lane == Lane::Automatic) {
         // The first stretch holds that lock and makes them.
         return Ok(());

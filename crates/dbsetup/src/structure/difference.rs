@@ -24,13 +24,27 @@ const SHOWN: usize = 120;
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.catalog, self.object)?;
+        match &self.property {
+            Some(_) => f.write_str(&self.told("the database", "its copy")),
+            None => {
+                let what = if self.copy.is_none() { "is lost" } else { "comes from nowhere" };
+                write!(f, "{} {}: {what}", self.catalog, self.object)
+            }
+        }
+    }
+}
+
+impl Difference {
+    /// The same with names for both sides: `the live database`, `the replay`.
+    pub fn told(&self, original: &str, copy: &str) -> String {
+        let about = format!("{} {}", self.catalog, self.object);
         let Some(property) = &self.property else {
-            return f.write_str(if self.copy.is_none() { ": is lost" } else { ": comes from nowhere" });
+            let (one, other) = if self.copy.is_none() { (original, copy) } else { (copy, original) };
+            return format!("{about}: is in {one}, and not in {other}");
         };
-        let (original, copy) = (value(self.original.as_deref()), value(self.copy.as_deref()));
-        let (original, copy) = windows(&original, &copy);
-        write!(f, ": {property} is {original} in the database, and {copy} in its copy")
+        let (one, other) = (value(self.original.as_deref()), value(self.copy.as_deref()));
+        let (one, other) = windows(&one, &other);
+        format!("{about}: {property} is {one} in {original}, and {other} in {copy}")
     }
 }
 
@@ -184,6 +198,22 @@ mod tests {
         let lost = ["pg_class t: is lost", "pg_attribute t.a: is lost"];
         assert_eq!(shown(&one, &Fingerprint::default()), lost);
         assert_eq!(shown(&Fingerprint::default(), &one)[0], "pg_class t: comes from nowhere");
+    }
+
+    #[test]
+    fn the_sides_are_named_by_whoever_compares_them() {
+        let one = fingerprint(&[("pg_class", "t", "k", "r"), ("pg_class", "u", "k", "r")]);
+        let other = fingerprint(&[("pg_class", "t", "k", "v"), ("pg_class", "w", "k", "r")]);
+        let told: Vec<String> =
+            differences(&one, &other).iter().map(|one| one.told("the live database", "the replay")).collect();
+        assert_eq!(
+            told,
+            [
+                "pg_class t: k is `r` in the live database, and `v` in the replay",
+                "pg_class u: is in the live database, and not in the replay",
+                "pg_class w: is in the replay, and not in the live database",
+            ]
+        );
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::assemble::assemble;
+use super::rows::Kept;
 use super::{format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
@@ -15,6 +17,7 @@ use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
+use crate::sql_file::line_ends;
 
 /// How often a dump is begun again when migrations run meanwhile.
 const TRIES: u32 = 3;
@@ -38,6 +41,8 @@ pub struct DumpOptions {
     pub privileges: bool,
     /// Do not take filters over from the file.
     pub no_filters: bool,
+    /// Tables whose rows are left out on purpose, besides those that the file names already.
+    pub drop_data: Vec<String>,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
     /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
@@ -47,7 +52,13 @@ pub struct DumpOptions {
 impl DumpOptions {
     /// Returns what is asked of the driver, but for the ledger, and which filters of it are the `present` file's: a
     /// file keeps them until others are named. Whoever dumps it the next time may not know them.
-    fn request(&self, present: DumpRequest) -> (DumpRequest, Vec<String>) {
+    ///
+    /// Which rows are left out is no filter: it stays decided whatever filters are named.
+    pub(super) fn request(&self, mut present: DumpRequest) -> (DumpRequest, Vec<String>) {
+        let mut without_rows = std::mem::take(&mut present.without_rows);
+        without_rows.extend(self.drop_data.iter().cloned());
+        without_rows.sort();
+        without_rows.dedup();
         let own = DumpRequest {
             via: self.via,
             schemas: self.schemas.clone(),
@@ -56,7 +67,7 @@ impl DumpOptions {
             exclude_extensions: self.exclude_extensions.clone(),
             owners: self.owners,
             privileges: self.privileges,
-            ledger: None,
+            ..DumpRequest::default()
         };
         let mut kept = if self.no_filters { DumpRequest::default() } else { present };
         if own.via.is_some() {
@@ -68,7 +79,7 @@ impl DumpOptions {
         }
         let lines = header::filters(&kept);
         let via = own.via.or(kept.via);
-        (DumpRequest { via, ..if names_filters { own } else { kept } }, lines)
+        (DumpRequest { via, without_rows, ..if names_filters { own } else { kept } }, lines)
     }
 }
 
@@ -96,21 +107,11 @@ impl Dump {
     }
 }
 
-/// A structure that left out rows which somebody asked to keep would lose them without a word.
-fn refuse_kept_rows(repo: &Repo) -> Result<()> {
-    if repo.keep_data.is_empty() {
-        return Ok(());
-    }
-    let tables: Vec<String> = repo.keep_data.iter().map(|kept| format!("`{}`", kept.table)).collect();
-    Err(Error::new(Kind::Unsupported, "`keep-data`: rows cannot be written into a structure yet")
-        .note(format!("the structure of `{}` would lack those of {}", repo.name, tables.join(", ")))
-        .help("put them into seeds, and remove the key"))
-}
-
 /// Reads the structure of the database, and proves it where that is asked for. Writes nothing.
 ///
 /// # Errors
-/// Those of the driver and of [`super::verify`]; [`Kind::Unsupported`] when rows are to be kept; [`Kind::Missing`] when the ledger has versions that this checkout does not have.
+/// Those of the driver and of [`super::verify`]; [`Kind::Missing`] when the ledger has versions that this checkout does not
+/// have.
 pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let mut result = read(session, options, path).await;
     if let (Ok(dump), true) = (&result, options.verify)
@@ -126,14 +127,17 @@ pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option
 
 async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let repo = session.repo();
-    refuse_kept_rows(repo)?;
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
-    let present = present(&path, &shown)?;
+    let present = present(&path, &shown)?.map(|text| with_own_line_ends(session, &shown, text));
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
-    let (request, kept) = options.request(header::read(named, &shown)?);
+    let mut in_file = header::read(named, &shown)?;
+    if options.no_filters {
+        in_file.without_rows = header::without_rows(present.as_deref().unwrap_or_default());
+    }
+    let (request, kept) = options.request(in_file);
     header::check(&request)?;
     if !kept.is_empty() {
         session.teller().tell(What::FiltersKept { path: shown.clone(), filters: kept });
@@ -169,11 +173,19 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
             let rows = format::ledger_rows(dialect, &ledger, &after.state)?;
-            for note in structure.notes {
-                session.teller().warn(note, None);
+            for note in &structure.notes {
+                session.teller().warn(note.clone(), None);
             }
-            let parts = [header::settings(dialect), &structure.text, &rows.join("\n")];
-            let text = compose(&format::header(dialect), &header::filters(&request), &parts);
+            let mut request = request;
+            let mut kept = Kept::default();
+            if !repo.keep_data.is_empty() {
+                let applied = &after.state.rows;
+                let (audit, rows) =
+                    super::kept::kept_rows(session, &request, applied, present.as_deref()).await?;
+                request.without_rows = audit.without_rows;
+                kept = rows;
+            }
+            let text = assemble(dialect, &request, &structure, &kept.text, &rows.join("\n"));
             let recorded = after.state.rows.len();
             return Ok(Dump { text, recorded, present, path, shown, request });
         }
@@ -220,8 +232,19 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
     Err(Error::new(Kind::Configuration, what).help(help))
 }
 
+/// Line ends that git changed are no difference, and nothing that a load takes over.
+fn with_own_line_ends(session: &Session<'_>, shown: &Path, text: String) -> String {
+    if !line_ends::is_converted(text.as_bytes()) {
+        return text;
+    }
+    let warning = format!("`{}` has other line ends than were written, which do not count", shown.display());
+    let advice = "keep git from changing them: `structure.sql -text` in .gitattributes";
+    session.teller().warn(warning, Some(advice.to_owned()));
+    line_ends::restored(&text).into_owned()
+}
+
 /// Returns the text of a file, if it is there.
-fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
@@ -232,25 +255,6 @@ fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", shown, error)),
     }
-}
-
-/// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
-fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
-    let mut text = format!("{header}\n");
-    for filter in filters {
-        text.push_str("-- ");
-        text.push_str(filter);
-        text.push('\n');
-    }
-    for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
-        text.push('\n');
-        text.push_str(part);
-        text.push('\n');
-    }
-    text.push('\n');
-    text.push_str(format::TRAILER);
-    text.push('\n');
-    text
 }
 
 /// Versions whose files nobody has would be recorded as applied wherever the file is loaded, and never run.
@@ -362,15 +366,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_that_are_to_be_kept_are_not_left_out_in_silence() {
-        let mut repo = crate::migration::testing::repo();
-        assert!(refuse_kept_rows(&repo).is_ok());
-        repo.keep_data.push(crate::repo::KeepData { table: "countries".into(), except: Vec::new() });
-        let error = refuse_kept_rows(&repo).expect_err("nothing writes them");
-        assert!(error.kind() == Kind::Unsupported && error.to_string().contains("`countries`"), "{error}");
-    }
-
-    #[test]
     fn the_ledger_cannot_be_left_out() {
         let ledger = LedgerTable {
             kind: crate::ledger::LedgerKind::Dbsetup,
@@ -393,19 +388,6 @@ mod tests {
         assert_eq!(said("app", "", "").as_deref(), Some("name its schema, too: `--schema public`"));
         assert!(said("", "pub*", "").is_some());
         assert!(said("", "", "schema_*").is_some() && said("", "", "public.*").is_some());
-    }
-
-    #[test]
-    fn a_file_has_a_header_a_body_rows_and_a_trailer() {
-        let filters = ["only: schema app".to_owned(), "with: owners".to_owned()];
-        let text =
-            compose("-- h", &filters, &["set a;\n", "create table a (i int);\n", "insert 1;\ninsert 2;"]);
-        assert_eq!(
-            text,
-            "-- h\n-- only: schema app\n-- with: owners\n\nset a;\n\ncreate table a (i int);\n\n\
-             insert 1;\ninsert 2;\n\n-- dbsetup structure end\n"
-        );
-        assert_eq!(compose("-- h", &[], &["", "", ""]), "-- h\n\n-- dbsetup structure end\n");
     }
 
     #[test]
@@ -434,6 +416,29 @@ mod tests {
 
         let options = DumpOptions { no_filters: true, ..DumpOptions::default() };
         assert_eq!(options.request(present()), (DumpRequest::default(), Vec::new()));
+    }
+
+    #[test]
+    fn what_was_decided_about_rows_stays_decided() {
+        let present = || DumpRequest {
+            exclude_tables: vec!["a".into()],
+            without_rows: vec!["public.log".into()],
+            ..DumpRequest::default()
+        };
+        let said = |options: DumpOptions| options.request(present()).0.without_rows;
+        assert_eq!(said(DumpOptions::default()), ["public.log"]);
+        assert_eq!(said(DumpOptions { no_filters: true, ..DumpOptions::default() }), ["public.log"]);
+        let named = DumpOptions { schemas: vec!["app".into()], ..DumpOptions::default() };
+        assert_eq!(said(named), ["public.log"]);
+        let drop_data = vec!["audit".into(), "public.log".into()];
+        let dropping = DumpOptions { drop_data, ..DumpOptions::default() };
+        let (request, kept) = dropping.request(present());
+        assert_eq!(request.without_rows, ["audit", "public.log"]);
+        // Naming a table's rows is no other filter.
+        assert_eq!(
+            (&request.exclude_tables[..], &kept[..]),
+            (&["a".to_owned()][..], &["excluded: table a".to_owned()][..])
+        );
     }
 
     #[cfg(unix)]

@@ -13,7 +13,7 @@ use crate::sql::{self, Dialect};
 pub(super) const TRAILER: &str = "-- dbsetup structure end";
 /// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
 const OWN_TABLE: &str = "dbsetup_migrations";
-pub(super) const HEADER: &str = "-- dbsetup structure format ";
+pub(super) use crate::sql_file::line_ends::HEADER;
 
 /// Returns the first line of a file of ours.
 pub(super) fn header(dialect: Dialect) -> String {
@@ -192,6 +192,13 @@ pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<St
     Ok(versions)
 }
 
+/// Whether a table of this name is a ledger: by default, by our own proposal, or by configuration.
+pub(super) fn is_ledger_name(table: &str, configured: Option<&str>) -> bool {
+    LedgerKind::ALL.iter().any(|kind| kind.default_table() == table)
+        || table == OWN_TABLE
+        || configured == Some(table)
+}
+
 /// Adds the first value of every row of an INSERT into a ledger.
 fn first_values(text: &str, configured: Option<&str>, versions: &mut Vec<String>) {
     let mut tokens = sql::tokens(Dialect::Postgres, text)
@@ -206,10 +213,9 @@ fn first_values(text: &str, configured: Option<&str>, versions: &mut Vec<String>
             name => table = name.trim_matches('"'),
         }
     }
-    let is_ledger = LedgerKind::ALL.iter().any(|kind| kind.default_table() == table)
-        || table == OWN_TABLE
-        || configured == Some(table);
-    if !is_ledger || tokens.next().is_none_or(|token| token.text.trim_matches('"') != "version") {
+    if !is_ledger_name(table, configured)
+        || tokens.next().is_none_or(|token| token.text.trim_matches('"') != "version")
+    {
         return;
     }
     let mut depth = 1;

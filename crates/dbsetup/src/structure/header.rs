@@ -11,6 +11,7 @@ const ONLY: &str = "-- only: ";
 const EXCLUDED: &str = "-- excluded: ";
 const WITH: &str = "-- with: ";
 const VIA: &str = "-- via: ";
+const WITHOUT_ROWS: &str = "-- without rows: ";
 
 /// What has to be set for the statements of a PostgreSQL file to mean the same wherever they run. All of it is
 /// constant, and known to every supported release.
@@ -51,6 +52,7 @@ pub(super) fn filters(request: &DumpRequest) -> Vec<String> {
     add("excluded: schema ", &request.exclude_schemas);
     add("excluded: table ", &request.exclude_tables);
     add("excluded: extension ", &request.exclude_extensions);
+    add("without rows: ", &request.without_rows);
     for (wanted, line) in [
         (request.owners, "with: owners"),
         (request.privileges, "with: privileges"),
@@ -97,6 +99,15 @@ pub(super) fn read(text: &str, shown: &Path) -> Result<DumpRequest> {
     Ok(request)
 }
 
+/// Reads back the tables whose rows are left out, whatever else the head says.
+pub(super) fn without_rows(text: &str) -> Vec<String> {
+    let head = text.trim_start_matches('\u{feff}').lines().map(str::trim_end);
+    head.take_while(|line| line.starts_with("--"))
+        .filter_map(|line| line.strip_prefix(WITHOUT_ROWS))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Takes a line of a header, and returns whether it was understood.
 fn take(request: &mut DumpRequest, line: &str) -> bool {
     if let Some(what) = line.strip_prefix(ONLY) {
@@ -113,7 +124,9 @@ fn take(request: &mut DumpRequest, line: &str) -> bool {
             ],
         );
     }
-    if let Some(what) = line.strip_prefix(WITH) {
+    if let Some(table) = line.strip_prefix(WITHOUT_ROWS) {
+        request.without_rows.push(table.to_owned());
+    } else if let Some(what) = line.strip_prefix(WITH) {
         match what {
             "owners" => request.owners = true,
             "privileges" => request.privileges = true,
@@ -148,8 +161,14 @@ fn push(what: &str, lists: &mut [(&str, &mut Vec<String>)]) -> bool {
 /// # Errors
 /// [`Kind::Configuration`] naming it.
 pub(super) fn check(request: &DumpRequest) -> Result<()> {
-    let DumpRequest { schemas, exclude_schemas, exclude_tables, exclude_extensions, .. } = request;
-    let names = schemas.iter().chain(exclude_schemas).chain(exclude_tables).chain(exclude_extensions);
+    let DumpRequest { schemas, exclude_schemas, exclude_tables, exclude_extensions, without_rows, .. } =
+        request;
+    let names = schemas
+        .iter()
+        .chain(exclude_schemas)
+        .chain(exclude_tables)
+        .chain(exclude_extensions)
+        .chain(without_rows);
     match names.clone().find(|name| name.is_empty() || name.contains(char::is_control)) {
         None => Ok(()),
         Some(name) => {
@@ -174,6 +193,7 @@ mod tests {
             owners: true,
             privileges: true,
             ledger: None,
+            without_rows: vec!["app.audit: log".into(), "app.a".into()],
         }
     }
 
@@ -185,7 +205,7 @@ mod tests {
     #[test]
     fn filters_are_read_back_as_they_were_given() {
         let mut sorted = everything();
-        for list in [&mut sorted.schemas, &mut sorted.exclude_tables] {
+        for list in [&mut sorted.schemas, &mut sorted.exclude_tables, &mut sorted.without_rows] {
             list.sort();
         }
         for text in [file(&everything()), file(&everything()).replace('\n', "\r\n")] {
@@ -205,7 +225,13 @@ mod tests {
 
     #[test]
     fn a_filter_of_a_newer_release_is_not_passed_over() {
-        for line in ["-- excluded: sequence s", "-- only: table t", "-- with: statistics", "-- via: magic"] {
+        for line in [
+            "-- excluded: sequence s",
+            "-- only: table t",
+            "-- with: statistics",
+            "-- via: magic",
+            "-- without row: a",
+        ] {
             let text = format!("{}1 (postgresql)\n{line}\n\n", super::super::format::HEADER);
             let error = read(&text, Path::new("s.sql")).unwrap_err();
             assert_eq!(error.kind(), Kind::Unsupported, "{line}");

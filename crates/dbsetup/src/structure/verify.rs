@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::difference::{Difference, differences};
 use super::dump::Dump;
 use super::grantor::Trust;
-use super::load;
-use crate::driver::{DbError, DbErrorClass, Driver, DumpRequest, Fingerprint};
+use super::{load, scratch};
+use crate::driver::{Driver, DumpRequest, Fingerprint};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::session::Session;
@@ -74,12 +74,7 @@ pub async fn compare_text(
     request: &DumpRequest,
     trusted: bool,
 ) -> Result<Comparison> {
-    let about = session.driver().await?.about();
-    if let Some(why) = about.capabilities.pooled.clone() {
-        return Err(Error::new(Kind::Pooled, "not verified: a scratch database needs a session of its own")
-            .note(why)
-            .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo"));
-    }
+    scratch::refuse_pooled(session, "not verified: ").await?;
     let original = session.driver().await?.fingerprint(request).await?;
     let copy = in_scratch(session, text, shown, request, trusted).await;
     let discarded = session.discard_scratch().await;
@@ -119,7 +114,8 @@ async fn in_scratch(
     trusted: bool,
 ) -> Result<Fingerprint> {
     let trust = Trust::of(session.repo().role.as_deref(), trusted);
-    let mut driver = session.open_scratch().await.map_err(not_verified)?;
+    let mut driver =
+        session.open_scratch().await.map_err(|error| scratch::not_made(error, "not verified: "))?;
     let read = filled(&mut *driver, text, shown, request, trust).await;
     driver.close().await;
     read
@@ -136,15 +132,4 @@ async fn filled(
         .await
         .map_err(|error| error.note("not verified: the structure does not load into a scratch database"))?;
     Ok(driver.fingerprint(request).await?)
-}
-
-/// Returns the error of a scratch database that cannot be had.
-fn not_verified(mut error: DbError) -> Error {
-    error.message = match error.class {
-        DbErrorClass::Permission => {
-            format!("not verified: no right to make a scratch database: {}", error.message)
-        }
-        _ => format!("not verified: no scratch database can be made: {}", error.message),
-    };
-    error.into()
 }

@@ -11,6 +11,7 @@ mod os_user;
 mod percent;
 mod place;
 mod plain;
+mod rows;
 mod scratch;
 mod script;
 mod server;
@@ -24,9 +25,9 @@ mod work;
 mod tests;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fingerprint, FoundTable, LedgerState,
-    LockKey, Present, Recovery, Scratch, ScriptError, Server, SessionOptions, Sessions, Structure, Target,
-    Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
+    LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server, SessionOptions,
+    Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -149,6 +150,17 @@ impl Driver for Session {
         request: &'a DumpRequest,
     ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
         Box::pin(self.fingerprint_of(request))
+    }
+
+    fn table_rows<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+    ) -> BoxFuture<'a, Result<Vec<FilledTable>, DbError>> {
+        Box::pin(self.filled_tables(ledger))
+    }
+
+    fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>> {
+        Box::pin(self.rows_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

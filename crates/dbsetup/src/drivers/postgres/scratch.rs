@@ -37,13 +37,19 @@ pub(super) async fn make(
     elsewhere: Option<&DatabaseUrl>,
     owner: Option<&str>,
 ) -> Result<Box<dyn Scratch>, DbError> {
-    let like = Locale::of(place).await?;
+    let like = match Locale::of(place).await {
+        // What is not there yet will be made like the template.
+        Err(error) if error.class == DbErrorClass::DatabaseMissing => {
+            Locale::of_new(place, configured).await?
+        }
+        found => found?,
+    };
     let elsewhere = elsewhere
         .map(Place::parse)
         .transpose()
         .map_err(|error| own(DbErrorClass::Configuration, error.message().to_owned()))?;
     let (home, mut keeper) = match (&elsewhere, configured) {
-        (Some(there), _) => (there, keeper(there, None).await?),
+        (Some(there), _) => (there, keeper(there, None).await.map_err(there_is_another_url)?),
         (None, Some(configured)) => (place, keeper(configured, None).await?),
         // Any database will do to make another one from, and this one lets us in.
         (None, None) => (place, keeper(place, configured).await?),
@@ -74,6 +80,12 @@ pub(super) async fn make(
         plain_text_over_network: !place.is_local() && !place.demands_tls(),
     };
     Ok(Box::new(ScratchDatabase { place, target, keeper: Mutex::new(Some(keeper)) }))
+}
+
+/// Whoever reads of it is not to look for the mistake in the database's own URL.
+fn there_is_another_url(mut error: DbError) -> DbError {
+    error.notes.push("the scratch database is to be made where `scratch-url` says".to_owned());
+    error
 }
 
 fn explained(mut error: DbError) -> DbError {
@@ -168,7 +180,10 @@ impl Scratch for ScratchDatabase {
 
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>> {
         Box::pin(async move {
-            let session = Session::connect(&self.place, options).await?;
+            let mut place = self.place.clone();
+            // Its text was warned of where it came from.
+            place.settings.push(("client_min_messages".to_owned(), "error".to_owned()));
+            let session = Session::connect(&place, options).await?;
             Ok(Box::new(session) as Box<dyn Driver>)
         })
     }
@@ -207,15 +222,26 @@ struct Locale {
 
 impl Locale {
     async fn of(place: &Place) -> Result<Self, DbError> {
-        let mut connection = session::open(place, APPLICATION, &[]).await?;
+        let connection = session::open(place, APPLICATION, &[]).await?;
+        Self::read(connection, "pg_catalog.current_database()").await
+    }
+
+    /// What a database would be that is made now.
+    async fn of_new(place: &Place, configured: Option<&Place>) -> Result<Self, DbError> {
+        let connection = maintenance(place, configured).await?;
+        Self::read(connection, "'template1'").await
+    }
+
+    /// Reads what the server says of the database that an expression names.
+    async fn read(mut connection: PgConnection, database: &str) -> Result<Self, DbError> {
         // Releases name and have these columns differently.
         let rows = ask(
             &mut connection,
-            "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, j.row ->> 'datlocprovider', \
-             coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'), j.row ->> 'daticurules' \
-             FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) AS j(row) \
-             WHERE d.datname = pg_catalog.current_database()"
-                .to_owned(),
+            format!(
+                "SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, j.row ->> 'datlocprovider', \
+                 coalesce(j.row ->> 'datlocale', j.row ->> 'daticulocale'), j.row ->> 'daticurules' \
+                 FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) AS j(row) WHERE d.datname = {database}"
+            ),
         )
         .await;
         close(connection).await;

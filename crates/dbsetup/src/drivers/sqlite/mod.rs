@@ -11,6 +11,8 @@ mod hooks;
 mod load;
 mod lock;
 mod quick;
+mod rows;
+mod scratch;
 mod server;
 mod session;
 mod structure;

@@ -17,6 +17,7 @@ use super::file::{Found, exclusive, look, remove};
 use super::hooks::Hooks;
 use super::lock::{self, Locks};
 use super::quick::Alone;
+use super::scratch::Memory;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
@@ -57,7 +58,7 @@ impl SqliteServer {
             .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
             .collect();
         let database = match &location.place {
-            Place::Memory => written.clone(),
+            Place::Memory | Place::Named(_) => written.clone(),
             Place::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
         let target = Target {
@@ -79,7 +80,7 @@ impl SqliteServer {
     fn file(&self) -> std::result::Result<&Path, DbError> {
         match &self.location.place {
             Place::File(path) => Ok(path),
-            Place::Memory => Err(advised(
+            Place::Memory | Place::Named(_) => Err(advised(
                 DbErrorClass::Unsupported,
                 "a database in memory is gone when its session ends",
                 "name a file, for example `sqlite:app.db`",
@@ -98,8 +99,22 @@ impl SqliteServer {
         self.file()
     }
 
+    /// Returns a database in the memory of this process, which the first connection makes.
+    pub(super) fn named(name: String, root: &Path) -> Self {
+        let shown = ":memory:".to_owned();
+        let target = Target {
+            shown: format!("sqlite:{shown}"),
+            database: shown.clone(),
+            local: true,
+            plain_text_over_network: false,
+        };
+        let place = Place::Named(name);
+        let location = Location { place, written: shown, read_only: false, immutable: false, vfs: None };
+        Self { location, target, root: root.to_owned(), busy: BUSY }
+    }
+
     /// Returns how SQLite opens the database. A file is never made.
-    fn options(&self) -> SqliteConnectOptions {
+    pub(super) fn options(&self) -> SqliteConnectOptions {
         let mut options = SqliteConnectOptions::new()
             .create_if_missing(false)
             .busy_timeout(self.busy)
@@ -107,8 +122,11 @@ impl SqliteServer {
             .immutable(self.location.immutable)
             .row_buffer_size(ANSWERS)
             .disable_statement_logging();
-        if let Place::File(path) = &self.location.place {
-            options = options.filename(path);
+        match &self.location.place {
+            Place::File(path) => options = options.filename(path),
+            // What begins with a slash is shared by all connections of the process (<https://www.sqlite.org/src/file/src/memdb.c>).
+            Place::Named(name) => options = options.filename(format!("/{name}")).vfs("memdb"),
+            Place::Memory => {}
         }
         if let Some(vfs) = &self.location.vfs {
             options = options.vfs(vfs.clone());
@@ -366,7 +384,7 @@ impl Server for SqliteServer {
     fn exists(&self) -> BoxFuture<'_, std::result::Result<bool, DbError>> {
         Box::pin(async {
             match &self.location.place {
-                Place::Memory => Ok(true),
+                Place::Memory | Place::Named(_) => Ok(true),
                 Place::File(path) => Ok(matches!(look(path)?, Found::File)),
             }
         })
@@ -406,29 +424,8 @@ impl Server for SqliteServer {
         _owner: Option<&'a str>,
     ) -> BoxFuture<'a, std::result::Result<Box<dyn Scratch>, DbError>> {
         Box::pin(async {
-            let memory = Self::new(&DatabaseUrl::new(":memory:"), &self.root)
-                .map_err(|error| failure(DbErrorClass::Configuration, error.message().to_owned()))?;
-            Ok(Box::new(Memory(memory)) as Box<dyn Scratch>)
+            let memory = Memory::new(&self.root).await?;
+            Ok(Box::new(memory) as Box<dyn Scratch>)
         })
-    }
-}
-
-/// A scratch database: in memory, and gone with its session.
-struct Memory(SqliteServer);
-
-impl Scratch for Memory {
-    fn target(&self) -> &Target {
-        &self.0.target
-    }
-
-    fn connect<'a>(
-        &'a self,
-        options: &'a SessionOptions,
-    ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
-        Box::pin(self.0.connected(options))
-    }
-
-    fn discard(&self) -> BoxFuture<'_, std::result::Result<(), DbError>> {
-        Box::pin(async { Ok(()) })
     }
 }

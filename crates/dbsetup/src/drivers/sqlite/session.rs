@@ -13,8 +13,8 @@ use super::hooks::{Hooks, MARK};
 use super::lock::Locks;
 use super::quick::Alone;
 use crate::driver::{
-    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, Fingerprint, FoundTable, LedgerState,
-    LockKey,
+    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FilledTable, Fingerprint, FoundTable,
+    LedgerState, LockKey, RowsRequest,
 };
 use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Structure, Work};
 use crate::ledger::{Change, LedgerTable};
@@ -278,6 +278,20 @@ impl Driver for Session {
         request: &'a DumpRequest,
     ) -> BoxFuture<'a, Result<Fingerprint, DbError>> {
         Box::pin(self.fingerprint_of(request))
+    }
+
+    fn table_rows<'a>(
+        &'a mut self,
+        ledger: &'a LedgerTable,
+    ) -> BoxFuture<'a, Result<Vec<FilledTable>, DbError>> {
+        Box::pin(self.filled_tables(ledger))
+    }
+
+    fn read_rows<'a>(
+        &'a mut self,
+        request: &'a RowsRequest,
+    ) -> BoxFuture<'a, Result<crate::driver::Rows, DbError>> {
+        Box::pin(self.rows_of(request))
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

@@ -278,11 +278,15 @@ fn choose(snapshot: &mut Snapshot, request: &DumpRequest) -> Result<(), DbError>
     Ok(())
 }
 
+/// The last group of statements.
+const TRIGGERS: u8 = 3;
+
 /// Where a statement stands: the group, its table, the rank beside that, its name.
 type Rank<'a> = (u8, &'a str, u8, &'a str);
 
-/// Writes a structure: each statement ends in `;`, a blank line between.
-fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
+/// Writes a structure: each statement ends in `;`, a blank line between. Returns where triggers begin, too: rows stand
+/// before them, where none fires.
+fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> (String, Option<usize>) {
     let mut statements = Vec::new();
     for (pragma, value) in
         [("user_version", &snapshot.user_version), ("application_id", &snapshot.application_id)]
@@ -298,7 +302,7 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
             "table" => (0, &*object.name, 0, ""),
             "index" => (0, &*object.table, 1, &*object.name),
             "view" => (2, &*object.name, 0, ""),
-            _ => (3, &*object.table, 0, &*object.name),
+            _ => (TRIGGERS, &*object.table, 0, &*object.name),
         };
         parts.push((place, closed(&object.sql)));
     }
@@ -307,12 +311,16 @@ fn write(snapshot: &Snapshot, ledger: Option<&LedgerTable>) -> String {
             .push(((0, &*ledger.name, 0, ""), format!("{};", ledger::create_table(Dialect::Sqlite, ledger))));
     }
     parts.sort_by_key(|(rank, _)| *rank);
-    statements.extend(parts.into_iter().map(|(_, text)| text));
+    let (triggers, others): (Vec<_>, Vec<_>) =
+        parts.into_iter().partition(|((group, ..), _)| *group == TRIGGERS);
+    statements.extend(others.into_iter().map(|(_, text)| text));
+    let rows_at = (!triggers.is_empty()).then(|| statements.iter().map(|text| text.len() + 2).sum());
+    statements.extend(triggers.into_iter().map(|(_, text)| text));
     let mut text = statements.join("\n\n");
     if !text.is_empty() {
         text.push('\n');
     }
-    text
+    (text, rows_at)
 }
 
 /// Returns a statement with its `;`, which a comment at its end must not swallow.
@@ -348,9 +356,9 @@ impl Session {
     pub(super) async fn structure(&mut self, request: &DumpRequest) -> Result<Structure, DbError> {
         refuse(request)?;
         let snapshot = self.snapshot(request).await?;
-        let text = write(&snapshot, request.ledger.as_ref());
+        let (text, rows_at) = write(&snapshot, request.ledger.as_ref());
         self.prove(&snapshot, request, &text).await?;
-        Ok(text.into())
+        Ok(Structure { text, rows_at, notes: Vec::new() })
     }
 
     /// Returns what the pragmas say of everything that is dumped.

@@ -19,6 +19,8 @@ use crate::repo::DatabaseUrl;
 pub(super) enum Place {
     /// In the memory of one session.
     Memory,
+    /// In the memory of this process, found by name: there while anybody has it open. No URL says this.
+    Named(String),
     /// In a file; the path is absolute.
     File(PathBuf),
 }
@@ -197,7 +199,7 @@ mod tests {
     fn path(url: &str) -> String {
         match parse(url).expect(url).place {
             Place::File(path) => path.to_string_lossy().into_owned(),
-            Place::Memory => ":memory:".into(),
+            Place::Memory | Place::Named(_) => ":memory:".into(),
         }
     }
 

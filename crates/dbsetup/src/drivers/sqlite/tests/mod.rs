@@ -2,6 +2,7 @@
 
 mod file;
 mod quick;
+mod scratch;
 mod structure;
 mod work;
 

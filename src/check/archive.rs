@@ -1,0 +1,114 @@
+//! Whether the squashed migrations still run, and make what the structure says.
+
+use std::path::PathBuf;
+
+use dbsetup::Result;
+use dbsetup::error::Error;
+use dbsetup::migration::{FileSet, checksum};
+use dbsetup::repo::Repo;
+use dbsetup::session::Session;
+use dbsetup::structure::convergence::replayed;
+use dbsetup::structure::replay::Plan;
+use dbsetup::structure::{compare, recorded_versions};
+
+use super::code::Code;
+use super::finding::{Finding, Report};
+use super::scratch::{Side, Wishes, fails};
+use super::{objects, rows};
+
+/// What is checked.
+const CHECK: &str = "archive";
+/// How the replay is called.
+const FULL: &str = "the replay with the archive";
+
+/// Replays the archive and the lanes from nothing, and compares that with what was made of the structure.
+///
+/// # Errors
+/// What keeps it from being tried.
+pub async fn check(
+    session: &mut Session<'_>,
+    files: &FileSet,
+    made: Option<&Side>,
+    wishes: &Wishes<'_>,
+    report: &mut Report,
+) -> Result<()> {
+    let repo = session.repo();
+    if files.archived.is_empty() {
+        report.skip(CHECK, "there are no squashed migrations", None);
+        return Ok(());
+    }
+    let missing = missing(repo, files);
+    if !missing.is_empty() {
+        let why = format!("it lacks {}, which the structure records", missing.join(", "));
+        report.skip(CHECK, why, Some("put their files back into the archive".to_owned()));
+        return Ok(());
+    }
+    let Some(made) = made else {
+        report.skip(CHECK, "there is no structure to compare it with", None);
+        return Ok(());
+    };
+    let cached = place(repo, files, made, wishes);
+    if wishes.cache && cached.is_file() {
+        report.take(CHECK, []);
+        report.remarks.push(format!(
+            "{}: the archive was in order before, and nothing has changed since (`--no-cache` replays it again)",
+            repo.name
+        ));
+        return Ok(());
+    }
+    let plan = Plan::from_nothing(files.clone());
+    let before = report.findings.len();
+    let findings = match replayed(session, &plan, &made.request).await? {
+        Ok(full) => {
+            let differences = compare(&full.outcome.fingerprint, &made.made.outcome.fingerprint)?;
+            rows::check(session, &plan, &made.request, (&made.made.content, full.content), report).await?;
+            objects::findings(repo, Code::ArchiveDiffers, &differences, (FULL, made.name))
+        }
+        Err(failed) if is_rotten(files, &failed.error) => {
+            vec![Finding::of(Code::ArchiveRotten, failed.error)]
+        }
+        Err(failed) => vec![fails(failed)],
+    };
+    if findings.is_empty() && report.findings.len() == before {
+        // Without it the next run takes longer: no reason to fail.
+        let _ = cached.parent().map(std::fs::create_dir_all);
+        let _ = std::fs::write(&cached, "in order\n");
+    }
+    report.take(CHECK, findings);
+    Ok(())
+}
+
+/// Versions that the structure records and that are neither in a lane nor in the archive.
+fn missing(repo: &Repo, files: &FileSet) -> Vec<String> {
+    let mut recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref()).unwrap_or_default();
+    recorded.retain(|text| {
+        files
+            .parse_version(text)
+            .is_none_or(|version| files.find(&version).is_none() && !files.archived.contains_key(&version))
+    });
+    recorded
+}
+
+/// Whether a failure is that of a squashed file.
+fn is_rotten(files: &FileSet, error: &Error) -> bool {
+    files.archived.values().any(|migration| {
+        let shown = format!("`{}`", migration.up.path.display());
+        error.site().is_some_and(|site| site.path == migration.up.path)
+            || error.notes().iter().any(|note| note.contains(&shown))
+    })
+}
+
+/// Returns where the result is kept: its name says everything that it depends on.
+fn place(repo: &Repo, files: &FileSet, made: &Side, wishes: &Wishes<'_>) -> PathBuf {
+    let mut all = format!("{} {:?}\n", env!("CARGO_PKG_VERSION"), made.made.outcome.fingerprint.server);
+    all += &format!("{:?} {:?} {:?} {:?}\n", repo.schemas, repo.role, repo.ledger, repo.layout_ledger);
+    all += &format!("{:?} {:?}\n", made.request, repo.keep_data);
+    all += &std::fs::read_to_string(&repo.structure).unwrap_or_default();
+    for migration in files.archived.values().chain(&files.migrations) {
+        let (version, transactional) = (&migration.version, migration.up.transactional);
+        all += &format!("\n-- {version} {} {transactional}\n{}", migration.lane, migration.up.file);
+    }
+    let sum = checksum::ours(&all);
+    let digits: String = sum.trim_start_matches("sha256:").chars().take(16).collect();
+    wishes.target.join("dbsetup").join(format!("check-{}-{digits}", repo.name))
+}
