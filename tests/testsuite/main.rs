@@ -29,6 +29,7 @@ mod safety;
 mod secrets;
 mod setup;
 mod squash;
+mod story;
 mod streams;
 mod structures;
 mod usage;

@@ -1,5 +1,6 @@
 //! A SQL file of any length, sent in batches inside an open transaction; failures point into the file.
 
+pub(crate) mod line_ends;
 mod rows;
 
 use std::fs::File;
@@ -60,7 +61,22 @@ impl<T: Read + Seek + Send> Source for T {}
 impl<'p> Content<'p> {
     fn open(self) -> std::io::Result<Box<dyn Source + 'p>> {
         Ok(match self {
-            Self::File(path) => Box::new(File::open(path)?),
+            Self::File(path) => {
+                let mut file = File::open(path)?;
+                let mut start = Vec::new();
+                file.by_ref().take(128).read_to_end(&mut start)?;
+                file.rewind()?;
+                if line_ends::is_converted(&start) {
+                    let mut bytes = Vec::new();
+                    file.read_to_end(&mut bytes)?;
+                    // Text that is not UTF-8 is for the splitter to refuse.
+                    return Ok(match std::str::from_utf8(&bytes) {
+                        Ok(text) => Box::new(Cursor::new(line_ends::restored(text).into_owned())),
+                        Err(_) => Box::new(Cursor::new(bytes)),
+                    });
+                }
+                Box::new(file)
+            }
             Self::Text(text) => Box::new(Cursor::new(text)),
         })
     }
@@ -109,6 +125,7 @@ impl SqlFile<'_> {
             sent: 0,
             chunk,
             in_chunk: 0,
+            has_rows: false,
             settings: String::new(),
         };
         match statements {
@@ -144,6 +161,8 @@ struct Sender<'p> {
     /// How many statements make a transaction.
     chunk: u64,
     in_chunk: u64,
+    /// Whether rows of ours have begun: they may refer to each other, and take no places in a server's lock table.
+    has_rows: bool,
     /// What the file has set for its session so far: it holds for the transactions that follow, too.
     settings: String,
 }
@@ -161,6 +180,12 @@ impl Sender<'_> {
         while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
             match item {
                 Item::Statement(statement) => self.take(statement, driver, classify, progress).await?,
+                Item::Copy(statement) if classify(&statement)? == Use::Skip => {
+                    while splitter
+                        .copy_data(&mut data)
+                        .map_err(|error| unsplittable(content, shown, &error))?
+                    {}
+                }
                 Item::Copy(statement) => {
                     self.flush(driver).await?;
                     let at = statement.start;
@@ -202,7 +227,7 @@ impl Sender<'_> {
             progress(statement.start.offset);
         }
         self.push(statement);
-        if self.in_chunk + self.starts.len() as u64 >= self.chunk {
+        if self.in_chunk + self.starts.len() as u64 >= self.chunk && !self.has_rows {
             self.flush(driver).await?;
             driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
             driver.begin(true).await?;
@@ -220,6 +245,7 @@ impl Sender<'_> {
         let row = Some(self.file.dialect)
             .filter(|_| self.file.joins_rows)
             .and_then(|dialect| Row::of(dialect, &statement.text));
+        self.has_rows |= row.is_some();
         match row {
             Some(row) if self.rows.take(row) => {
                 self.batch.truncate(self.batch.len() - ENDING.len());

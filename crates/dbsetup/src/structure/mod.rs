@@ -1,5 +1,6 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
+mod assemble;
 mod check;
 pub mod convergence;
 mod difference;
@@ -15,6 +16,7 @@ mod kept;
 mod load;
 pub mod objects;
 mod outcome;
+mod own_tables;
 mod recorded;
 pub mod replay;
 pub mod rows;

@@ -1,8 +1,15 @@
 //! Rows that belong to a structure: which tables have any, and what they say.
 
-use super::catalog::{SHADOWS, literal, quoted};
+mod literal;
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+
+use super::catalog::{SHADOWS, literal as string, quoted};
 use super::error::{advised, failure};
-use super::session::{Session, texts};
+use super::session::Session;
 use crate::driver::{
     Cells, DbError, DbErrorClass, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest,
     SequencePosition, TableName, TableRows,
@@ -48,10 +55,23 @@ impl Shape {
         if key.len() == all { key } else { Vec::new() }
     }
 
+    /// The query of the real numbers in it; nothing where no column has a place for any.
+    fn reals(&self) -> Option<String> {
+        let looks: Vec<String> = self
+            .written()
+            .iter()
+            .map(|column| {
+                let name = quoted(&column.name);
+                format!("SELECT {name} FROM main.{} WHERE typeof({name}) = 'real'", quoted(&self.name))
+            })
+            .collect();
+        // As many parts as a statement takes, and columns that a table has at most are more.
+        let looks: Vec<String> = looks.chunks(COUNTED).map(|chunk| chunk.join(" UNION ALL ")).collect();
+        (!looks.is_empty()).then(|| looks.join(";"))
+    }
+
     /// The query of rows: a letter before each value says whether it is text, or stands in SQL as it is. Text by itself is
-    /// not quoted there, since it may hold what no statement can.
-    ///
-    /// `quote` writes a real number with as many digits as it takes to be the same number again.
+    /// not quoted there, since it may hold what no statement can, and real numbers are left as they are.
     /// <https://www.sqlite.org/lang_corefunc.html#quote>
     fn select(&self) -> String {
         let written = self.written();
@@ -59,7 +79,10 @@ impl Shape {
             .iter()
             .map(|column| {
                 let name = quoted(&column.name);
-                format!("CASE typeof({name}) WHEN 'text' THEN 't' || {name} ELSE 'q' || quote({name}) END")
+                format!(
+                    "CASE typeof({name}) WHEN 'text' THEN 't' || {name} WHEN 'real' THEN {name} \
+                     ELSE 'q' || quote({name}) END"
+                )
             })
             .collect();
         let key = self.key();
@@ -76,42 +99,10 @@ impl Shape {
     }
 }
 
-/// Appends text as it stands in SQL: one line, whatever it holds.
-fn write_text(text: &str, to: &mut String) {
-    let breaks: Vec<(char, &str)> =
-        [('\n', "char(10)"), ('\r', "char(13)")].into_iter().filter(|(c, _)| text.contains(*c)).collect();
-    if breaks.is_empty() {
-        to.push_str(&literal(text));
-        return;
-    }
-    // SQLite knows no escapes: what stands for a line's end is put back, and is nothing that the text holds itself.
-    let mut text = text.to_owned();
-    let mut tail = String::new();
-    for (c, written) in breaks {
-        let plain = if c == '\n' { "\\n" } else { "\\r" };
-        let mark = (0..)
-            .map(|n| if n == 0 { plain.to_owned() } else { format!("{plain}{n}") })
-            .find(|mark| !text.contains(mark.as_str()) && is_apart(&text, c, mark))
-            .expect("a text holds finitely many of them");
-        text = text.replace(c, &mark);
-        to.push_str("replace(");
-        tail.insert_str(0, &format!(",{},{written})", literal(&mark)));
-    }
-    // The last mark was put in last, and is taken out first.
-    to.push_str(&literal(&text));
-    to.push_str(&tail);
-}
-
-/// Whether a mark in the place of a letter can be found again: together with what stands around, it makes no other one.
-fn is_apart(text: &str, c: char, mark: &str) -> bool {
-    text.replace(c, mark).matches(mark).count() == text.matches(c).count()
-        && text.replace(c, mark).replace(mark, &c.to_string()) == text
-}
-
 /// The condition on `sqlite_schema AS s` that leaves tables of users'.
 fn users_tables(ledger: &LedgerTable) -> String {
     let ours: Vec<String> =
-        [META_TABLE, PROGRESS_TABLE, ledger.name.as_str()].map(|name| literal(&name.to_lowercase())).into();
+        [META_TABLE, PROGRESS_TABLE, ledger.name.as_str()].map(|name| string(&name.to_lowercase())).into();
     format!(
         "s.type = 'table' AND substr(s.name, 1, 7) <> 'sqlite_' AND lower(s.name) NOT IN ({}) \
          AND s.name NOT IN ({SHADOWS})",
@@ -176,7 +167,7 @@ impl Session {
         let names: Vec<String> = kept
             .iter()
             .enumerate()
-            .map(|(at, kept)| format!("({at}, {})", literal(&kept.table.name.to_lowercase())))
+            .map(|(at, kept)| format!("({at}, {})", string(&kept.table.name.to_lowercase())))
             .collect();
         let with = format!(
             "WITH kept(nr, folded) AS (VALUES {}), t(nr, name, sql) AS (SELECT k.nr, s.name, s.sql FROM kept AS k \
@@ -243,18 +234,27 @@ impl Session {
         let mut cells = Cells::new(names.len());
         let mut problem = None;
         let said = format!("`{}`", shape.name);
+        let reals = self.reals_of(&shape).await?;
         self.run(shape.select(), &mut |_, row| {
             if problem.is_some() {
                 return;
             }
-            let Ok(values) = texts(&row) else {
-                problem = Some(format!("{said} holds text that is not UTF-8"));
-                return;
-            };
             let mut length = 0;
             let pushed = cells.push(|column, to| {
                 let start = to.len();
-                let value = values[column].as_deref().unwrap_or_default();
+                let value =
+                    row.try_get_raw(column).map_err(|error| format!("{said} is not read ({error})"))?;
+                if value.type_info().name() == "REAL" {
+                    let value: f64 = row.try_get_unchecked(column).map_err(|error| error.to_string())?;
+                    to.push_str(reals.get(&value.to_bits()).ok_or_else(|| {
+                        format!("`{}.{}` holds the number {value:e}", shape.name, names[column])
+                    })?);
+                    return Ok(());
+                }
+                let value: Option<&str> = row.try_get_unchecked(column).map_err(|_| {
+                    format!("`{}.{}` holds text that is not UTF-8", shape.name, names[column])
+                })?;
+                let value = value.unwrap_or_default();
                 match value.strip_prefix('t') {
                     Some(text) if text.contains('\0') => {
                         return Err(format!(
@@ -262,11 +262,11 @@ impl Session {
                             shape.name, names[column]
                         ));
                     }
-                    Some(text) => write_text(text, to),
+                    Some(text) => literal::text(text, to),
                     None => to.push_str(value.strip_prefix('q').unwrap_or("NULL")),
                 }
                 length += to.len() - start;
-                Ok(())
+                Ok::<_, String>(())
             });
             if length > LONGEST {
                 problem = Some(format!("a row of {said} takes {} MB", length / 1_000_000));
@@ -301,6 +301,41 @@ impl Session {
         Ok(TableRows { table, columns, written: names, key, references, insert, before, after, cells })
     }
 
+    /// Returns how each real number of a table is written, by its bits: with the fewest digits that this engine reads as the
+    /// same number again. Its reading of numbers is not exact to the last bit.
+    async fn reals_of(&mut self, shape: &Shape) -> Result<HashMap<u64, String>, DbError> {
+        let mut known = HashMap::new();
+        let Some(query) = shape.reals() else { return Ok(known) };
+        let mut left: BTreeSet<u64> = self.numbers(query).await?.into_iter().map(f64::to_bits).collect();
+        for digits in [Some(None), Some(Some(16)), Some(Some(17)), Some(Some(19)), None] {
+            let write =
+                |value| digits.map_or_else(|| literal::product(value), |digits| literal::real(value, digits));
+            let written: Vec<(u64, String)> =
+                left.iter().map(|bits| (*bits, write(f64::from_bits(*bits)))).collect();
+            for chunk in written.chunks(1000) {
+                let values: Vec<String> = chunk.iter().map(|(_, text)| format!("({text})")).collect();
+                let query = format!("SELECT column1 FROM (VALUES {})", values.join(","));
+                for ((bits, text), read) in chunk.iter().zip(self.numbers(query).await?) {
+                    if read.to_bits() == *bits {
+                        left.remove(bits);
+                        known.insert(*bits, text.clone());
+                    }
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Returns the first column of queries' rows as real numbers.
+    async fn numbers(&mut self, query: String) -> Result<Vec<f64>, DbError> {
+        let mut numbers = Vec::new();
+        let mut hear = |_: usize, row: SqliteRow| {
+            numbers.push(row.try_get_unchecked::<f64, _>(0).unwrap_or(f64::NAN));
+        };
+        self.run(query, &mut hear).await.map_err(|(_, error)| error)?;
+        Ok(numbers)
+    }
+
     /// Reads the counters of tables with AUTOINCREMENT.
     /// <https://www.sqlite.org/autoinc.html>
     async fn counters(&mut self, request: &RowsRequest) -> Result<Vec<SequencePosition>, DbError> {
@@ -331,33 +366,14 @@ impl Session {
                 statement: format!(
                     "INSERT INTO sqlite_sequence (name, seq) SELECT {name}, {seq} \
                      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {name})",
-                    name = literal(&name)
+                    name = string(&name)
                 ),
             });
             positions.push(SequencePosition {
                 sequence: name.clone(),
-                statement: format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = {}", literal(&name)),
+                statement: format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = {}", string(&name)),
             });
         }
         Ok(positions)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(text: &str) -> String {
-        let mut to = String::new();
-        write_text(text, &mut to);
-        to
-    }
-
-    #[test]
-    fn text_stands_on_one_line() {
-        assert_eq!(written("it's"), "'it''s'");
-        assert_eq!(written("a\nb"), "replace('a\\nb','\\n',char(10))");
-        assert_eq!(written("a\r\nb"), "replace(replace('a\\r\\nb','\\r',char(13)),'\\n',char(10))");
-        assert_eq!(written("a\\n\nb"), "replace('a\\n\\n1b','\\n1',char(10))");
     }
 }

@@ -9,10 +9,11 @@ use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::migration::Version;
 use crate::session::Session;
+use crate::structure::assemble::assemble;
 use crate::structure::difference::differences;
 use crate::structure::replay::{self, replay};
 use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
-use crate::structure::{Outcome, compare, dump, format, in_scratch, loaded, outcome};
+use crate::structure::{Outcome, compare, format, in_scratch, loaded, outcome};
 
 /// How many differences are shown.
 const SHOWN: usize = 20;
@@ -215,7 +216,7 @@ fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<String>
         session.teller().warn(note.clone(), None);
     }
     let request = DumpRequest { without_rows: made.audit.without_rows.clone(), ..planned.request.clone() };
-    Ok(dump::assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n")))
+    Ok(assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n")))
 }
 
 /// Loads the new file into a scratch database, and refuses it unless it makes what the replay made.

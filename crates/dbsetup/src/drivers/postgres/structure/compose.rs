@@ -62,6 +62,8 @@ pub fn compose<'a>(
     if !excluded.missed.is_empty() {
         return Err(excluded.missed);
     }
+    graph.notes = object::hanging::notes(catalog, &excluded.objects);
+    graph.notes.extend(excluded.notes.iter().cloned());
     let ambiguous = ambiguous(&graph);
     if !ambiguous.is_empty() {
         return Err(ambiguous);
@@ -145,6 +147,7 @@ impl Composed<'_> {
             .map(|left| format!("{} is left out: {}", left.noun, left.why))
             .collect();
         left_out.sort();
+        left_out.extend(self.graph.notes.iter().chain(self.writer.notes()).cloned());
         left_out
     }
 
