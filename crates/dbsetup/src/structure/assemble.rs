@@ -6,7 +6,7 @@ use crate::sql::Dialect;
 
 /// Puts a structure file together: the head, the structure, kept rows ([`super::rows::Kept::text`]) where nothing fires
 /// for them, the ledger's rows.
-pub(crate) fn assemble(
+pub(super) fn assemble(
     dialect: Dialect,
     request: &DumpRequest,
     structure: &Structure,

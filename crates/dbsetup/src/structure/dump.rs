@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::assemble::assemble;
+pub(super) use super::assemble::assemble;
 use super::rows::Kept;
 use super::{format, header};
 use crate::driver::{DumpRequest, Via};

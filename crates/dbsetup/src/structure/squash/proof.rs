@@ -126,6 +126,7 @@ async fn refuse_volatile(
     if kept.text.is_empty() {
         return Ok(());
     }
+    rows::let_the_clock_go_on(Instant::now()).await;
     plan.to = Some(planned.plan.newest.clone());
     let again: Rows = in_scratch(session, async |scratch| {
         replay(scratch, plan).await?;

@@ -118,6 +118,11 @@ impl Writer {
         &self.asked
     }
 
+    /// How long the text is.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
+    }
+
     pub(super) fn take_text(&mut self) -> String {
         std::mem::take(&mut self.text)
     }

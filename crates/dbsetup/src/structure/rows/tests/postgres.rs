@@ -87,7 +87,7 @@ async fn fill(place: &Place) {
         .await;
 }
 
-async fn follows(from: &Place, to: &Place) {
+async fn follows(from: &Place, to: &Place) -> String {
     let written = goes_round(from, to, &["public.log"]).await;
     assert!(!written.text.contains("INTO \"public\".\"log\""), "{}", written.text);
     assert_eq!(value(to, "select count(*) from public.log").await, "0", "nothing fired");
@@ -122,13 +122,22 @@ async fn follows(from: &Place, to: &Place) {
     let order = ["\"The \"\"parents\"\"\" (", "INTO \"public\".\"children\" "];
     let places: Vec<usize> = order.iter().map(|text| written.text.find(text).unwrap()).collect();
     assert!(places[0] < places[1]);
+    written.text
 }
 
 #[tokio::test]
 async fn rows_come_back_without_firing_anything_and_numbers_go_on() {
     let Some((from, to)) = two().await else { return };
     fill(&from).await;
-    follows(&from, &to).await;
+    // Only a superuser can make what fires on statements.
+    from.run(
+        "create function on_ddl() returns event_trigger language plpgsql as
+             $$ begin insert into public.log (what) values (tg_tag); end $$;
+         create event trigger on_ddl on ddl_command_end execute function on_ddl()",
+    )
+    .await;
+    let written = follows(&from, &to).await;
+    assert!(written.find("ENABLE TRIGGER \"p_row\"") < written.find("CREATE EVENT TRIGGER"), "{written}");
     from.done().await;
     to.done().await;
 }
@@ -165,6 +174,23 @@ async fn rows_that_refer_to_each_other_in_a_circle_that_cannot_wait_are_refused(
     assert!(error.kind() == Kind::Unsupported && error.to_string().contains("`ring`"), "{error}");
     let error = place.written(&["public.a"], &[]).await.err().expect("rows are missing");
     assert!(error.kind() == Kind::Refused && error.to_string().contains("`public.b`"), "{error}");
+    place.done().await;
+}
+
+#[tokio::test]
+async fn rows_that_are_on_another_server_are_not_kept() {
+    let Some(place) = Place::postgres().await else { return };
+    place
+        .run(
+            "create foreign data wrapper w; create server s foreign data wrapper w;
+             create table p (i int) partition by range (i); create table p1 partition of p for values from (0) to (9);
+             create foreign table p2 partition of p for values from (9) to (20) server s; insert into p values (1)",
+        )
+        .await;
+    assert_eq!(place.filled().await.len(), 1);
+    let error = place.written(&[], &[]).await.err().expect("a partition is elsewhere");
+    assert!(error.to_string().contains("partitions of `public.p` are foreign tables"), "{error}");
+    assert!(place.written(&["public.p"], &[]).await.is_ok());
     place.done().await;
 }
 
