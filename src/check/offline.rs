@@ -14,7 +14,7 @@ use super::code::Code;
 use super::finding::{Finding, Report, Severity};
 use super::{applied, floor, lint, order};
 
-/// The file that tells of a squash that is under way.
+/// What the name of the file ends with that tells of a squash that is under way.
 const JOURNAL: &str = ".dbsetup-squash";
 
 /// What later checks go on with.
@@ -162,7 +162,8 @@ fn unreadable_floor(repo: &Repo, error: Error) -> Finding {
 }
 
 fn journal(repo: &Repo) -> Option<Finding> {
-    let path = repo.structure.with_file_name(JOURNAL);
+    let stem = repo.structure.file_stem().unwrap_or_default().to_string_lossy();
+    let path = repo.structure.with_file_name(format!(".{stem}{JOURNAL}"));
     path.exists().then(|| {
         Finding::new(Code::InterruptedSquash, format!("a squash of `{}` was interrupted", repo.name))
             .file(repo.shown(&path))
