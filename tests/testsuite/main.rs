@@ -28,6 +28,7 @@ mod plans;
 mod safety;
 mod secrets;
 mod setup;
+mod squash;
 mod story;
 mod streams;
 mod structures;
