@@ -11,11 +11,16 @@ use super::*;
 use crate::driver::Fingerprint;
 use crate::event::Silent;
 use crate::migration::{Lanes, MigrateRequest, migrate};
-use crate::repo::{CreateOptions, DatabaseUrl};
+use crate::repo::{CreateOptions, DatabaseUrl, KeepData};
 use crate::structure::outcome;
+use crate::structure::rows::{Kept, Wishes, audit_of};
 
 /// Lanes with down sides, a manual migration, and files that are nobody's migration.
-const PROJECT: [(&str, &str); 8] = [
+const PROJECT: [(&str, &str); 9] = [
+    (
+        "migrations/5_countries.sql",
+        "create table countries (code text primary key, name text);\ninsert into countries values ('ie', 'Éire');\n",
+    ),
     ("migrations/1_users.up.sql", "create table users (id integer primary key, name text not null);\n"),
     ("migrations/1_users.down.sql", "drop table users;\n"),
     ("manual_migrations/2_names.sql", "-- no-transaction\ncreate index users_name on users (name);\n"),
@@ -49,6 +54,7 @@ impl Project {
         }
         repo.url = DatabaseUrl::new("sqlite:core.db");
         (repo.root, repo.display_root) = (root.clone(), root);
+        repo.keep_data = vec![KeepData { table: "countries".into(), except: Vec::new() }];
         let project = Self { directory, repo };
         files.iter().for_each(|(path, text)| project.write(path, text));
         project
@@ -69,8 +75,8 @@ impl Project {
         Repo { url: DatabaseUrl::new(format!("sqlite:{name}.db")), ..self.repo.clone() }
     }
 
-    /// What `setup` makes of nothing.
-    async fn set_up(&self, name: &str) -> (Fingerprint, Vec<String>) {
+    /// What `setup` makes of nothing: what the catalogs say, the versions, the rows.
+    async fn set_up(&self, name: &str) -> (Fingerprint, Vec<String>, String) {
         let repo = self.with_database(name);
         let mut session = Session::new(&repo, &Silent, "test").unwrap();
         session.server().create(&CreateOptions::default()).await.unwrap();
@@ -79,11 +85,16 @@ impl Project {
             panic!("{name}: {error}\n{:#?}", self.tree());
         }
         let made = outcome(&mut session, &DumpRequest::default()).await.unwrap();
+        let request = DumpRequest::default();
+        let wishes = Wishes { keep: &self.repo.keep_data, drop: &[], request: &request };
+        let driver = session.driver().await.unwrap();
+        let audit = audit_of(driver, &made.inspection.choice.table, &wishes).await.unwrap();
+        let rows = Kept::read(driver, &audit).await.unwrap().text;
         session.close().await;
         let mut versions: Vec<String> =
             made.inspection.state.rows.into_iter().map(|row| row.version).collect();
         versions.sort();
-        (made.fingerprint, versions)
+        (made.fingerprint, versions, rows)
     }
 
     /// Every file below priv with its content.
@@ -134,7 +145,8 @@ fn killed_at(last: usize) -> impl FnMut(&str) -> io::Result<()> {
 async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_the_next_run_finishes() {
     let model = Project::new(&PROJECT);
     let replayed = model.set_up("core").await;
-    assert_eq!(replayed.1, ["1", "2", "3", "4"]);
+    assert_eq!(replayed.1, ["1", "2", "3", "4", "5"]);
+    assert!(replayed.2.contains("Éire"), "{}", replayed.2);
     let (planned, text) = model.planned(&model.repo, None).await.unwrap().unwrap();
     assert!(model.commit(&planned, &text, usize::MAX));
     let wanted = model.tree();
@@ -266,7 +278,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
 async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_replaced() {
     let project = Project::new(&PROJECT);
     project.set_up("core").await;
-    let (path, text) = PROJECT[1];
+    let (path, text) = PROJECT[2];
     project.write(&format!("dumped_migrations/{path}"), "drop table other;\n");
     let error = plan(&mut Session::new(&project.repo, &Silent, "test").unwrap(), &SquashRequest::default())
         .await
@@ -282,7 +294,7 @@ async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_re
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_squashed_stops_it_before_anything_is_written() {
-    for (path, text) in [PROJECT[0], ("structure.sql", "select 1;")] {
+    for (path, text) in [PROJECT[1], ("structure.sql", "select 1;")] {
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
         let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
