@@ -277,6 +277,8 @@ fn every_object_is_as_documented() {
         "run fix.sql",
         "seed --if-new",
         "check --live",
+        "squash --allow-no-vcs",
+        "squash --allow-no-vcs",
         "gen migration later",
         "config",
         "aliases",
@@ -297,6 +299,7 @@ fn every_object_is_as_documented() {
     let rare = [
         "applied_by_other",
         "behind_floor",
+        "check_skipped",
         "interrupted",
         "load_progress",
         "lock",
@@ -304,6 +307,7 @@ fn every_object_is_as_documented() {
         "notice",
         "other",
         "retry",
+        "squash_finished",
         "unreachable",
         "warning",
     ];
