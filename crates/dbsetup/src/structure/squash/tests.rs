@@ -115,10 +115,19 @@ impl Project {
         tree
     }
 
-    async fn planned(&self, repo: &Repo, to: Option<&str>) -> Result<Option<(Planned, String)>> {
-        let mut session = Session::new(repo, &Silent, "test").unwrap();
+    /// Plans a squash without its proof.
+    async fn plan(&self, to: Option<&str>) -> Result<Option<Planned>> {
+        let mut session = Session::new(&self.repo, &Silent, "test").unwrap();
         let request = SquashRequest { to: to.map(str::to_owned), ..SquashRequest::default() };
-        let Some(planned) = plan(&mut session, &request).await? else { return Ok(None) };
+        let planned = plan(&mut session, &request).await;
+        session.close().await;
+        planned
+    }
+
+    /// Plans a squash, and makes the new structure.
+    async fn planned(&self, to: Option<&str>) -> Result<Option<(Planned, String)>> {
+        let Some(planned) = self.plan(to).await? else { return Ok(None) };
+        let mut session = Session::new(&self.repo, &Silent, "test").unwrap();
         let text = proof::structure(&mut session, &planned).await?;
         Ok(Some((planned, text)))
     }
@@ -147,7 +156,7 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
     let replayed = model.set_up("core").await;
     assert_eq!(replayed.1, ["1", "2", "3", "4", "5"]);
     assert!(replayed.2.contains("Éire"), "{}", replayed.2);
-    let (planned, text) = model.planned(&model.repo, None).await.unwrap().unwrap();
+    let (planned, text) = model.planned(None).await.unwrap().unwrap();
     assert!(model.commit(&planned, &text, usize::MAX));
     let wanted = model.tree();
     for file in ["dumped_migrations/migrations/1_users.down.sql", "structure.floor", "migrations/README.md"] {
@@ -163,8 +172,7 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
         let project = Project::new(&PROJECT);
         // The plan names the files of another directory.
         assert_eq!(project.set_up("core").await, replayed);
-        let (planned, again) = project.planned(&project.repo, None).await.unwrap().unwrap();
-        assert_eq!(again, text);
+        let planned = project.plan(None).await.unwrap().unwrap();
         let done = project.commit(&planned, &text, last);
         assert_eq!(project.set_up("between").await, replayed, "after {last} operations");
         if done {
@@ -185,8 +193,8 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
             assert!(died.is_some(), "after {last} operations: {state:?} {:#?}", project.tree());
         } else {
             // Nothing is left to be squashed when the journal's own end was all that was missing.
-            let planned = project.planned(&project.repo, None).await.unwrap();
-            assert!(planned.is_none_or(|(planned, again)| project.commit(&planned, &again, usize::MAX)));
+            let planned = project.plan(None).await.unwrap();
+            assert!(planned.is_none_or(|planned| project.commit(&planned, &text, usize::MAX)));
         }
         assert_eq!(project.tree(), wanted, "after {last} operations");
         assert!(!is_interrupted(&project.repo));
@@ -198,17 +206,17 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
 async fn a_second_squash_stands_on_the_first_and_one_up_to_a_version_leaves_the_rest() {
     let project = Project::new(&PROJECT);
     let replayed = project.set_up("core").await;
-    let (planned, text) = project.planned(&project.repo, Some("2")).await.unwrap().unwrap();
+    let (planned, text) = project.planned(Some("2")).await.unwrap().unwrap();
     assert!(planned.plan.partial && !text.contains("orders") && !text.contains("'3'"), "{text}");
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("first").await, replayed);
-    let (planned, text) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, text) = project.planned(None).await.unwrap().unwrap();
     assert_eq!(planned.plan.floor.squashes.len(), 2);
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("second").await, replayed);
     let floor = project.read("structure.floor").unwrap();
     assert_eq!(floor.matches("squash\n").count(), 2, "{floor}");
-    assert!(project.planned(&project.repo, None).await.unwrap().is_none());
+    assert!(project.planned(None).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -223,7 +231,7 @@ async fn a_database_that_is_not_what_its_migrations_make_is_refused() {
     driver.commit(&[]).await.unwrap();
     session.close().await;
     let before = project.tree();
-    let error = project.planned(&project.repo, None).await.unwrap_err();
+    let error = project.planned(None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
     let text = error.to_string();
     assert!(text.contains("by_hand: is in the database, and not in the replay"), "{text}");
@@ -240,7 +248,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
     model.set_up("core").await;
     // Right behind the journal, and in the middle of the moves.
     let count = {
-        let (planned, text) = model.planned(&model.repo, None).await.unwrap().unwrap();
+        let (planned, text) = (model.plan(None).await.unwrap().unwrap(), String::from("new"));
         let mut last = 0;
         while !is_interrupted(&model.repo) {
             assert!(last < 100);
@@ -260,8 +268,8 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
     for (more, path, text) in changes {
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
-        let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
-        assert!(!project.commit(&planned, &structure, count + more));
+        let planned = project.plan(None).await.unwrap().unwrap();
+        assert!(!project.commit(&planned, "new", count + more));
         assert!(is_interrupted(&project.repo));
         match text {
             Some(text) => project.write(path, text),
@@ -286,7 +294,7 @@ async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_re
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.message().contains("is there already, and differs"), "{error}");
     project.write(&format!("dumped_migrations/{path}"), text);
-    let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, structure) = project.planned(None).await.unwrap().unwrap();
     assert!(project.commit(&planned, &structure, usize::MAX));
     assert_eq!(project.read(path), None);
     assert_eq!(project.read(&format!("dumped_migrations/{path}")).as_deref(), Some(text));
@@ -297,7 +305,7 @@ async fn a_file_that_changes_while_it_is_squashed_stops_it_before_anything_is_wr
     for (path, text) in [PROJECT[1], ("structure.sql", "select 1;")] {
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
-        let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+        let (planned, structure) = project.planned(None).await.unwrap().unwrap();
         let measured = planned.measured.clone();
         project.write(path, &format!("{text}-- more"));
         let before = project.tree();
@@ -316,7 +324,7 @@ async fn an_archive_that_cannot_be_written_is_found_before_anything_is() {
     use std::os::unix::fs::symlink;
     let project = Project::new(&PROJECT);
     project.set_up("core").await;
-    let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, structure) = project.planned(None).await.unwrap().unwrap();
     // No directory can be made where a file is.
     project.write("dumped_migrations", "");
     let before = project.tree();
