@@ -109,6 +109,7 @@ impl SqlFile<'_> {
             sent: 0,
             chunk,
             in_chunk: 0,
+            has_rows: false,
             settings: String::new(),
         };
         match statements {
@@ -144,6 +145,8 @@ struct Sender<'p> {
     /// How many statements make a transaction.
     chunk: u64,
     in_chunk: u64,
+    /// Whether rows of ours have begun: they may refer to each other, and take no places in a server's lock table.
+    has_rows: bool,
     /// What the file has set for its session so far: it holds for the transactions that follow, too.
     settings: String,
 }
@@ -202,7 +205,7 @@ impl Sender<'_> {
             progress(statement.start.offset);
         }
         self.push(statement);
-        if self.in_chunk + self.starts.len() as u64 >= self.chunk {
+        if self.in_chunk + self.starts.len() as u64 >= self.chunk && !self.has_rows {
             self.flush(driver).await?;
             driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
             driver.begin(true).await?;
@@ -220,6 +223,7 @@ impl Sender<'_> {
         let row = Some(self.file.dialect)
             .filter(|_| self.file.joins_rows)
             .and_then(|dialect| Row::of(dialect, &statement.text));
+        self.has_rows |= row.is_some();
         match row {
             Some(row) if self.rows.take(row) => {
                 self.batch.truncate(self.batch.len() - ENDING.len());

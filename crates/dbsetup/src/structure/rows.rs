@@ -19,6 +19,9 @@ use crate::driver::{Driver, Rows, RowsRequest, TableRows};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::LedgerTable;
 
+#[cfg(all(test, feature = "postgres", feature = "sqlite"))]
+mod tests;
+
 /// Rows that are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Kept {

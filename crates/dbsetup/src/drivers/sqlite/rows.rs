@@ -1,8 +1,13 @@
 //! Rows that belong to a structure: which tables have any, and what they say.
 
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+
 use super::catalog::{SHADOWS, literal, quoted};
 use super::error::{advised, failure};
-use super::session::{Session, texts};
+use super::session::Session;
 use crate::driver::{
     Cells, DbError, DbErrorClass, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest,
     SequencePosition, TableName, TableRows,
@@ -48,10 +53,23 @@ impl Shape {
         if key.len() == all { key } else { Vec::new() }
     }
 
+    /// The query of the real numbers in it; nothing where no column has a place for any.
+    fn reals(&self) -> Option<String> {
+        let looks: Vec<String> = self
+            .written()
+            .iter()
+            .map(|column| {
+                let name = quoted(&column.name);
+                format!("SELECT {name} FROM main.{} WHERE typeof({name}) = 'real'", quoted(&self.name))
+            })
+            .collect();
+        // As many parts as a statement takes, and columns that a table has at most are more.
+        let looks: Vec<String> = looks.chunks(COUNTED).map(|chunk| chunk.join(" UNION ALL ")).collect();
+        (!looks.is_empty()).then(|| looks.join(";"))
+    }
+
     /// The query of rows: a letter before each value says whether it is text, or stands in SQL as it is. Text by itself is
-    /// not quoted there, since it may hold what no statement can.
-    ///
-    /// `quote` writes a real number with as many digits as it takes to be the same number again.
+    /// not quoted there, since it may hold what no statement can, and real numbers are left as they are.
     /// <https://www.sqlite.org/lang_corefunc.html#quote>
     fn select(&self) -> String {
         let written = self.written();
@@ -59,7 +77,10 @@ impl Shape {
             .iter()
             .map(|column| {
                 let name = quoted(&column.name);
-                format!("CASE typeof({name}) WHEN 'text' THEN 't' || {name} ELSE 'q' || quote({name}) END")
+                format!(
+                    "CASE typeof({name}) WHEN 'text' THEN 't' || {name} WHEN 'real' THEN {name} \
+                     ELSE 'q' || quote({name}) END"
+                )
             })
             .collect();
         let key = self.key();
@@ -106,6 +127,40 @@ fn write_text(text: &str, to: &mut String) {
 fn is_apart(text: &str, c: char, mark: &str) -> bool {
     text.replace(c, mark).matches(mark).count() == text.matches(c).count()
         && text.replace(c, mark).replace(mark, &c.to_string()) == text
+}
+
+/// A real number as it stands in SQL, so that it is not taken for a whole one; with as few digits as tell it from others,
+/// or with so many behind the point.
+fn write_real(value: f64, digits: Option<usize>) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "9e999".to_owned() } else { "-9e999".to_owned() };
+    }
+    match digits {
+        None => format!("{value:?}"),
+        Some(digits) => format!("{value:.digits$e}"),
+    }
+}
+
+/// A real number as a product that loses nothing: a whole number and powers of two, which are read exactly.
+fn multiply(value: f64) -> String {
+    const STEP: i32 = 62;
+    let bits = value.to_bits();
+    let exponent = i32::try_from((bits >> 52) & 0x7ff).expect("it has 11 bits");
+    let fraction = bits & ((1 << 52) - 1);
+    let (mut whole, mut power) =
+        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
+    while whole != 0 && whole.is_multiple_of(2) {
+        (whole, power) = (whole / 2, power + 1);
+    }
+    let mut text = format!("{}{whole}.0", if value.is_sign_negative() { "-" } else { "" });
+    let sign = if power < 0 { '/' } else { '*' };
+    let mut left = power.abs();
+    while left > 0 {
+        let step = left.min(STEP);
+        text.push_str(&format!("{sign}{}", 1_u64 << step));
+        left -= step;
+    }
+    text
 }
 
 /// The condition on `sqlite_schema AS s` that leaves tables of users'.
@@ -243,18 +298,27 @@ impl Session {
         let mut cells = Cells::new(names.len());
         let mut problem = None;
         let said = format!("`{}`", shape.name);
+        let reals = self.reals_of(&shape).await?;
         self.run(shape.select(), &mut |_, row| {
             if problem.is_some() {
                 return;
             }
-            let Ok(values) = texts(&row) else {
-                problem = Some(format!("{said} holds text that is not UTF-8"));
-                return;
-            };
             let mut length = 0;
             let pushed = cells.push(|column, to| {
                 let start = to.len();
-                let value = values[column].as_deref().unwrap_or_default();
+                let value =
+                    row.try_get_raw(column).map_err(|error| format!("{said} is not read ({error})"))?;
+                if value.type_info().name() == "REAL" {
+                    let value: f64 = row.try_get_unchecked(column).map_err(|error| error.to_string())?;
+                    to.push_str(reals.get(&value.to_bits()).ok_or_else(|| {
+                        format!("`{}.{}` holds the number {value:e}", shape.name, names[column])
+                    })?);
+                    return Ok(());
+                }
+                let value: Option<&str> = row.try_get_unchecked(column).map_err(|_| {
+                    format!("`{}.{}` holds text that is not UTF-8", shape.name, names[column])
+                })?;
+                let value = value.unwrap_or_default();
                 match value.strip_prefix('t') {
                     Some(text) if text.contains('\0') => {
                         return Err(format!(
@@ -266,7 +330,7 @@ impl Session {
                     None => to.push_str(value.strip_prefix('q').unwrap_or("NULL")),
                 }
                 length += to.len() - start;
-                Ok(())
+                Ok::<_, String>(())
             });
             if length > LONGEST {
                 problem = Some(format!("a row of {said} takes {} MB", length / 1_000_000));
@@ -299,6 +363,40 @@ impl Session {
         // The structure says that triggers come after the rows.
         let (before, after) = (Vec::new(), Vec::new());
         Ok(TableRows { table, columns, written: names, key, references, insert, before, after, cells })
+    }
+
+    /// Returns how each real number of a table is written, by its bits: with the fewest digits that this engine reads as the
+    /// same number again. Its reading of numbers is not exact to the last bit.
+    async fn reals_of(&mut self, shape: &Shape) -> Result<HashMap<u64, String>, DbError> {
+        let mut known = HashMap::new();
+        let Some(query) = shape.reals() else { return Ok(known) };
+        let mut left: BTreeSet<u64> = self.numbers(query).await?.into_iter().map(f64::to_bits).collect();
+        for digits in [Some(None), Some(Some(16)), Some(Some(17)), Some(Some(19)), None] {
+            let write = |value| digits.map_or_else(|| multiply(value), |digits| write_real(value, digits));
+            let written: Vec<(u64, String)> =
+                left.iter().map(|bits| (*bits, write(f64::from_bits(*bits)))).collect();
+            for chunk in written.chunks(1000) {
+                let values: Vec<String> = chunk.iter().map(|(_, text)| format!("({text})")).collect();
+                let query = format!("SELECT column1 FROM (VALUES {})", values.join(","));
+                for ((bits, text), read) in chunk.iter().zip(self.numbers(query).await?) {
+                    if read.to_bits() == *bits {
+                        left.remove(bits);
+                        known.insert(*bits, text.clone());
+                    }
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Returns the first column of queries' rows as real numbers.
+    async fn numbers(&mut self, query: String) -> Result<Vec<f64>, DbError> {
+        let mut numbers = Vec::new();
+        let mut hear = |_: usize, row: SqliteRow| {
+            numbers.push(row.try_get_unchecked::<f64, _>(0).unwrap_or(f64::NAN));
+        };
+        self.run(query, &mut hear).await.map_err(|(_, error)| error)?;
+        Ok(numbers)
     }
 
     /// Reads the counters of tables with AUTOINCREMENT.

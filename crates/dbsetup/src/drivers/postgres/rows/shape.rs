@@ -191,21 +191,21 @@ pub fn queries(kept: &[KeepTable]) -> [String; 4] {
          FROM tree JOIN pg_catalog.pg_constraint f ON f.conrelid = tree.oid AND f.contype = 'f' \
          AND f.conparentid = '0'::pg_catalog.oid \
          JOIN pg_catalog.pg_class r ON r.oid = {} JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace \
-         CROSS JOIN LATERAL pg_catalog.unnest(f.conkey, f.confkey) WITH ORDINALITY AS k (own, other, place) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.own \
-         JOIN pg_catalog.pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = k.other \
+         CROSS JOIN LATERAL pg_catalog.generate_subscripts(f.conkey, 1) AS k (place) \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[k.place] \
+         JOIN pg_catalog.pg_attribute b ON b.attrelid = f.confrelid AND b.attnum = f.confkey[k.place] \
          ORDER BY tree.nr, f.conname COLLATE \"C\", f.oid, k.place",
         root("f.confrelid")
     );
     // Rows come in without what fires on them. Before release 15 the triggers of partitions are internal ones, and belong
     // to no constraint, as those of foreign keys do.
     let triggers = format!(
-        "{with} SELECT tree.nr, n.nspname, c.relname, 'TRIGGER', t.tgname, t.tgenabled FROM tree \
+        "{with} SELECT tree.nr, n.nspname, c.relname, 'TRIGGER', t.tgname::pg_catalog.text, t.tgenabled::pg_catalog.text FROM tree \
          JOIN pg_catalog.pg_class c ON c.oid = tree.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_trigger t ON t.tgrelid = tree.oid \
          WHERE t.tgtype::pg_catalog.int4 & 4 <> 0 AND t.tgenabled IN ('O', 'A') \
          AND (NOT t.tgisinternal OR t.tgconstraint = '0'::pg_catalog.oid) \
-         UNION ALL SELECT tree.nr, n.nspname, c.relname, 'RULE', r.rulename, r.ev_enabled FROM tree \
+         UNION ALL SELECT tree.nr, n.nspname, c.relname, 'RULE', r.rulename::pg_catalog.text, r.ev_enabled::pg_catalog.text FROM tree \
          JOIN pg_catalog.pg_class c ON c.oid = tree.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_rewrite r ON r.ev_class = tree.oid WHERE r.ev_type = '3' AND r.ev_enabled IN ('O', 'A') \
          UNION ALL SELECT tree.nr, n.nspname, c.relname, 'FORCE', NULL, \
