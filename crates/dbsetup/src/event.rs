@@ -70,6 +70,19 @@ pub enum What {
     /// The structure was loaded into a scratch database, which said the same `facts` as the original. `unread` is what of
     /// the catalogs the role may not read, and was not compared.
     Verified { facts: usize, unread: Vec<String>, took: Duration },
+    /// Migrations were squashed: how many, how many `stay` in their lanes, and what now stands where.
+    Squashed {
+        migrations: usize,
+        stay: usize,
+        structure: PathBuf,
+        floor: PathBuf,
+        archive: PathBuf,
+        took: Duration,
+    },
+    /// A squash that was interrupted is finished; `newest` is the newest version that it took.
+    SquashFinished { newest: String },
+    /// No migration is there to be squashed; so many are applied.
+    NothingToSquash { applied: usize },
     /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.
     BehindFloor { count: usize, path: PathBuf },
     /// Migrations are about to run: how many.

@@ -53,7 +53,7 @@ impl DumpOptions {
     /// file keeps them until others are named. Whoever dumps it the next time may not know them.
     ///
     /// Which rows are left out is no filter: it stays decided whatever filters are named.
-    fn request(&self, mut present: DumpRequest) -> (DumpRequest, Vec<String>) {
+    pub(super) fn request(&self, mut present: DumpRequest) -> (DumpRequest, Vec<String>) {
         let mut without_rows = std::mem::take(&mut present.without_rows);
         without_rows.extend(self.drop_data.iter().cloned());
         without_rows.sort();
@@ -232,7 +232,7 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
 }
 
 /// Returns the text of a file, if it is there.
-fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
     if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
         return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
@@ -260,7 +260,7 @@ pub(crate) fn assemble(
 }
 
 /// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
-fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
+pub(super) fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
     let mut text = format!("{header}\n");
     for filter in filters {
         text.push_str("-- ");

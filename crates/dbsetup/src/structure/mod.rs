@@ -21,6 +21,7 @@ pub mod rows;
 mod scan;
 mod scratch;
 mod shadows;
+pub mod squash;
 pub mod verify;
 mod wording;
 

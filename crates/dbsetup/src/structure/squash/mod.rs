@@ -1,0 +1,222 @@
+//! The squash: years of migrations become a structure file, and their files go to the archive.
+//!
+//! Everything that can refuse refuses before anything is written. [`plan`] decides from files and ledger rows;
+//! [`squash`] makes the new structure of a replay in a scratch database, proves that the replay, the database and a
+//! load of the new file are the same, and writes ([`apply`]).
+
+mod apply;
+mod disk;
+mod evidence;
+mod journal;
+mod layout;
+mod plan;
+mod proof;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::dump::{self, DumpOptions};
+use super::floor::Floor;
+use super::{format, header};
+use crate::driver::{DumpRequest, LedgerState};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::ledger::{LedgerTable, meta_key};
+use crate::migration::FileSet;
+use crate::record;
+use crate::repo::Repo;
+use crate::session::Session;
+use disk::Disk;
+
+pub use apply::is_own_file;
+pub use evidence::{Evidence, Seen};
+pub use journal::{is_interrupted, journal_path};
+pub use layout::Move;
+pub use plan::{Plan, Reference};
+
+/// What a squash is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SquashRequest {
+    /// The newest version to squash; `None` is all of them.
+    pub to: Option<String>,
+    /// What the floor names to find the files where they ran.
+    pub reference: Reference,
+    /// What the structure leaves out or has besides, where it is not to be as in the present file.
+    pub dump: DumpOptions,
+    /// Whether the present structure file may reach beyond the database when it is loaded for the replay.
+    pub trusted: bool,
+}
+
+/// A squash that may begin: the database is what its files say.
+#[derive(Debug)]
+pub struct Planned {
+    /// What it does to the files.
+    pub plan: Plan,
+    request: DumpRequest,
+    drop_data: Vec<String>,
+    trusted: bool,
+    files: FileSet,
+    ledger: LedgerTable,
+    state: LedgerState,
+    /// The versions that the structure file records; `None` without one.
+    recorded: Option<Vec<String>>,
+    measured: apply::Measured,
+}
+
+/// What a squash did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Squashed {
+    /// How many migrations went to the archive.
+    pub migrations: usize,
+    /// How many stay in the lanes.
+    pub stay: usize,
+    /// The structure file, to show.
+    pub structure: PathBuf,
+    /// The floor, to show.
+    pub floor: PathBuf,
+    /// The archive, to show.
+    pub archive: PathBuf,
+}
+
+/// Finishes a squash that was interrupted, and returns its newest version; `None` where none was.
+///
+/// # Errors
+/// [`Kind::Undecided`] when somebody has changed its files since; [`Kind::Locked`] when another run is at it;
+/// [`Kind::Grammar`] and [`Kind::Io`] of the journal.
+pub fn resume(repo: &Repo) -> Result<Option<String>> {
+    let Some(journal) = journal::Journal::read(repo)? else { return Ok(None) };
+    let _lock = apply::lock(repo)?;
+    // Whoever held the lock may have finished it.
+    let Some(journal) = journal::Journal::read(repo)?.or(is_interrupted(repo).then_some(journal)) else {
+        return Ok(None);
+    };
+    apply::finish(repo, &journal, &mut Disk::new(&mut |_| Ok(())))?;
+    Ok(Some(journal.newest))
+}
+
+/// Plans a squash; `None` where no migration is there to be squashed. Writes nothing.
+///
+/// # Errors
+/// [`Kind::Refused`] naming every version that stands in the way, and a file where one is to go; those of reading the
+/// files, the structure's filters, the floor and the database.
+pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<Option<Planned>> {
+    let repo = session.repo();
+    let shown = repo.shown(&repo.structure);
+    let present = dump::present(&repo.structure, &shown)?;
+    format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
+    let named = present.as_deref().filter(|_| !request.dump.no_filters).unwrap_or_default();
+    let mut in_file = header::read(named, &shown)?;
+    if request.dump.no_filters {
+        in_file.without_rows = header::without_rows(present.as_deref().unwrap_or_default());
+    }
+    let (dump, kept) = request.dump.request(in_file);
+    header::check(&dump)?;
+    let files = FileSet::read(repo, &[])?;
+    let recorded = match &present {
+        Some(_) => Some(format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?),
+        None => None,
+    };
+    let inspection = session.inspect().await?;
+    let (choice, state) = (inspection.choice, inspection.state);
+    record::refuse_newer_format(repo, &state)?;
+    if state.meta(meta_key::LOADING).is_some() {
+        record::check_before_writing(session, &state)?;
+    }
+    let facts = plan::Facts {
+        repo,
+        files: &files,
+        ledger: &choice.table,
+        state: &state,
+        recorded: recorded.as_deref().unwrap_or_default(),
+    };
+    let Some(plan) = plan::plan(facts, request.to.as_deref(), &request.reference)? else {
+        session.teller().tell(What::NothingToSquash { applied: state.rows.len() });
+        return Ok(None);
+    };
+    if !kept.is_empty() {
+        session.teller().tell(What::FiltersKept { path: shown, filters: kept });
+    }
+    let measured = apply::measure(repo, &plan.moves)?;
+    Ok(Some(Planned {
+        plan,
+        request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
+        drop_data: request.dump.drop_data.clone(),
+        trusted: request.trusted,
+        ledger: choice.table,
+        files,
+        state,
+        recorded,
+        measured,
+    }))
+}
+
+impl Planned {
+    /// Refuses what a deployed database has not run.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] listing what each of them lacks.
+    pub fn refuse_unseen(&self, repo: &Repo, evidence: &[Evidence]) -> Result<()> {
+        evidence::refuse_unseen(repo, &self.files, &self.ledger, &self.plan.taken, evidence)
+    }
+}
+
+/// Squashes: replays, proves, writes.
+///
+/// # Errors
+/// [`Kind::Refused`] naming what differs between the database and a replay of its migrations; those of the replay, with
+/// the place in a file; [`Kind::Unsupported`] when the new structure does not make the same database;
+/// [`Kind::Locked`] when migrations run meanwhile. Nothing is written then.
+pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squashed> {
+    let start = Instant::now();
+    let result = proof::structure(session, &planned).await;
+    let text = match result {
+        Ok(text) => text,
+        Err(error) => {
+            session.close().await;
+            return Err(error);
+        }
+    };
+    let repo = session.repo();
+    let _lock = apply::lock(repo)?;
+    if is_interrupted(repo) {
+        return Err(Error::new(Kind::Locked, format!("another run has begun to squash `{}`", repo.name))
+            .help("wait until it has ended; or finish it, if it was interrupted: run this command again"));
+    }
+    let Planned { plan, measured, files, .. } = planned;
+    let mut disk_gate = |_: &str| Ok(());
+    let written = apply::commit(
+        repo,
+        plan.newest.as_str(),
+        &text,
+        &plan.floor.text(),
+        &measured,
+        &mut Disk::new(&mut disk_gate),
+    );
+    if let Err(error) = written {
+        if is_interrupted(repo) {
+            return Err(error.note("the squash has begun: run the command again to finish it"));
+        }
+        for path in apply::leftovers(repo) {
+            let _ = std::fs::remove_file(path);
+        }
+        return Err(error);
+    }
+    let squashed = Squashed {
+        migrations: plan.taken.len(),
+        stay: files.migrations.len() - plan.taken.len(),
+        structure: repo.shown(&repo.structure),
+        floor: repo.shown(&Floor::path(&repo.structure)),
+        archive: repo.archive.first().map(|archive| repo.shown(archive)).unwrap_or_default(),
+    };
+    session.teller().tell(What::Squashed {
+        migrations: squashed.migrations,
+        stay: squashed.stay,
+        structure: squashed.structure.clone(),
+        floor: squashed.floor.clone(),
+        archive: squashed.archive.clone(),
+        took: start.elapsed(),
+    });
+    Ok(squashed)
+}

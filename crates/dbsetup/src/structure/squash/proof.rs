@@ -1,0 +1,248 @@
+//! The new structure, made of a replay and not of a developer's database; and the proof that it makes the same.
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::Planned;
+use crate::driver::{DumpRequest, Fingerprint, LedgerState, Rows};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::migration::Version;
+use crate::session::Session;
+use crate::structure::difference::differences;
+use crate::structure::replay::{self, replay};
+use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
+use crate::structure::{Outcome, compare, dump, format, in_scratch, loaded, outcome};
+
+/// How many differences are shown.
+const SHOWN: usize = 20;
+/// What a person has run.
+const COMMAND: &str = "dump --move-migrations";
+
+/// What a replay made.
+struct Made {
+    /// The database when the newest squashed version had run.
+    squashed: Outcome,
+    /// What becomes of the rows that were in it then.
+    audit: Audit,
+    /// Those that are kept.
+    kept: Kept,
+    /// The same when everything had run that the live database has.
+    whole: Fingerprint,
+}
+
+/// Returns the text of the new structure file, proved.
+///
+/// # Errors
+/// Those of [`super::squash`].
+pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> Result<String> {
+    let start = Instant::now();
+    let repo = session.repo();
+    let mut plan = replay::Plan::new(
+        repo,
+        planned.recorded.as_deref(),
+        planned.files.floor.as_ref(),
+        planned.files.clone(),
+    )?;
+    plan.trusted = planned.trusted;
+    for beyond in plan.beyond(session.server().dialect()) {
+        let place = format!("{}:{}", beyond.site.path.display(), beyond.site.at.line);
+        session.teller().warn(
+            format!("`{place}`: {} reaches beyond the scratch database that it is replayed in", beyond.what),
+            None,
+        );
+    }
+    session.close().await;
+    let made = made(session, planned, &mut plan).await?;
+    if let Some(error) = rows::undecided(repo, &made.audit, COMMAND) {
+        return Err(error);
+    }
+    for warning in &made.audit.warnings {
+        session.teller().warn(warning.clone(), None);
+    }
+    refuse_volatile(session, planned, &mut plan, &made.kept).await?;
+    let database = outcome(session, &planned.request).await?;
+    refuse_other_rows(session, planned, &database.inspection.state)?;
+    refuse_drift(session, planned, &made.whole, &database.fingerprint).await?;
+    let text = text(session, planned, &made)?;
+    prove(session, planned, &text, &made).await?;
+    session.teller().tell(What::Verified {
+        facts: made.squashed.fingerprint.facts.len(),
+        unread: made.squashed.fingerprint.unread.clone(),
+        took: start.elapsed(),
+    });
+    let now = session.inspect().await?;
+    refuse_other_rows(session, planned, &now.state)?;
+    session.close().await;
+    Ok(text)
+}
+
+/// Replays, and reads the database at the newest squashed version and at the end.
+async fn made(session: &mut Session<'_>, planned: &Planned, plan: &mut replay::Plan) -> Result<Made> {
+    let live = live_version(planned);
+    in_scratch(session, async |scratch| {
+        plan.to = Some(planned.plan.newest.clone());
+        replay(scratch, plan).await?;
+        let squashed = outcome(scratch, &planned.request).await?;
+        let (audit, kept) = read_rows(scratch, planned).await?;
+        let whole = if live > planned.plan.newest {
+            plan.to = Some(live);
+            replay(scratch, plan).await?;
+            outcome(scratch, &planned.request).await?.fingerprint
+        } else {
+            squashed.fingerprint.clone()
+        };
+        Ok(Made { squashed, audit, kept, whole })
+    })
+    .await
+    .map_err(not_squashed)
+}
+
+fn not_squashed(error: Error) -> Error {
+    error.note("nothing has been squashed")
+}
+
+/// Audits the rows of a scratch database and reads those that are kept; none while some are undecided.
+async fn read_rows(scratch: &mut Session<'_>, planned: &Planned) -> Result<(Audit, Kept)> {
+    let repo = scratch.repo();
+    let wishes = Wishes { keep: &repo.keep_data, drop: &planned.drop_data, request: &planned.request };
+    let driver = scratch.driver().await?;
+    let audit = audit_of(driver, &planned.ledger, &wishes).await?;
+    if !audit.undecided.is_empty() {
+        return Ok((audit, Kept::default()));
+    }
+    let kept = Kept::read(driver, &audit).await?;
+    Ok((audit, kept))
+}
+
+/// Replays once more where rows are kept, and refuses values that are others every time.
+async fn refuse_volatile(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    plan: &mut replay::Plan,
+    kept: &Kept,
+) -> Result<()> {
+    if kept.text.is_empty() {
+        return Ok(());
+    }
+    plan.to = Some(planned.plan.newest.clone());
+    let again: Rows = in_scratch(session, async |scratch| {
+        replay(scratch, plan).await?;
+        Ok(read_rows(scratch, planned).await?.1.rows)
+    })
+    .await
+    .map_err(not_squashed)?;
+    let schema = session.driver().await?.about().schema.clone();
+    rows::refuse_volatile(session.repo(), &rows::volatile(&kept.rows, &again), schema.as_deref())
+}
+
+/// The newest version that the live database has applied.
+fn live_version(planned: &Planned) -> Version {
+    let applied = planned.state.rows.iter().filter_map(|row| planned.files.parse_version(&row.version));
+    applied.chain([planned.plan.newest.clone()]).max().expect("the plan has one")
+}
+
+/// Refuses a database whose migrations have run since the squash was planned.
+fn refuse_other_rows(session: &Session<'_>, planned: &Planned, state: &LedgerState) -> Result<()> {
+    if state.rows == planned.state.rows && state.progress == planned.state.progress {
+        return Ok(());
+    }
+    let name = &session.repo().name;
+    let error = Error::new(Kind::Locked, format!("migrations of `{name}` ran while it was squashed"));
+    Err(not_squashed(error).help("wait for them to end, then squash again"))
+}
+
+/// Refuses a database that is not what its migrations make.
+async fn refuse_drift(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    replayed: &Fingerprint,
+    live: &Fingerprint,
+) -> Result<()> {
+    let found = compare(replayed, live)?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let repo = session.repo();
+    let now = outcome(session, &planned.request).await?.fingerprint;
+    if now != *live {
+        let message = format!("the database of `{}` was changed while it was squashed", repo.name);
+        return Err(not_squashed(Error::new(Kind::Locked, message))
+            .help("wait for whoever changes it, then squash again"));
+    }
+    let message = format!(
+        "`{}` cannot be squashed: its database is not what its migrations make: {}",
+        repo.name,
+        counted(found.len())
+    );
+    let told: Vec<String> = found.iter().map(|found| found.told("the replay", "the database")).collect();
+    Err(noted(Error::new(Kind::Refused, message), &told).help(format!(
+        "put what the database has besides into a migration; or make the database anew: {}",
+        repo.command("reset")
+    )))
+}
+
+fn counted(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "difference" } else { "differences" })
+}
+
+fn noted(error: Error, told: &[String]) -> Error {
+    let error = told.iter().take(SHOWN).fold(error, |error, line| error.note(line.clone()));
+    match told.len().saturating_sub(SHOWN) {
+        0 => error,
+        more => error.note(format!("and {more} more")),
+    }
+}
+
+/// Puts the new file together: what the replay made, and the ledger rows of what is squashed as the database has them.
+fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<String> {
+    let dialect = session.server().dialect();
+    let parse = |text: &str| planned.files.parse_version(text);
+    let squashed: HashSet<Version> =
+        planned.plan.floor.entries().filter_map(|entry| parse(&entry.version)).collect();
+    let recorded: HashSet<Version> =
+        planned.recorded.iter().flatten().filter_map(|version| parse(version)).collect();
+    let mut state = planned.state.clone();
+    // A plain dump has recorded what stays in the lanes, too; what was squashed before there was a floor stays recorded.
+    state.rows.retain(|row| {
+        parse(&row.version).is_some_and(|version| {
+            squashed.contains(&version)
+                || (recorded.contains(&version) && planned.files.find(&version).is_none())
+        })
+    });
+    let rows = format::ledger_rows(dialect, &planned.ledger, &state)?;
+    for note in &made.squashed.structure.notes {
+        session.teller().warn(note.clone(), None);
+    }
+    let request = DumpRequest { without_rows: made.audit.without_rows.clone(), ..planned.request.clone() };
+    Ok(dump::assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n")))
+}
+
+/// Loads the new file into a scratch database, and refuses it unless it makes what the replay made.
+async fn prove(session: &mut Session<'_>, planned: &Planned, text: &str, made: &Made) -> Result<()> {
+    session.close().await;
+    let repo = session.repo();
+    let shown = repo.shown(&repo.structure);
+    let (copy, kept) = in_scratch(session, async |scratch| {
+        // It came out of a replay just now: it does nothing that was not done there.
+        loaded(scratch, text, &shown, true).await?;
+        let copy = outcome(scratch, &planned.request).await?;
+        Ok((copy.fingerprint, read_rows(scratch, planned).await?.1))
+    })
+    .await
+    .map_err(|error| not_squashed(error).note("the new structure does not make what the migrations make"))?;
+    let found = differences(&made.squashed.fingerprint, &copy);
+    let mut told: Vec<String> =
+        found.iter().map(|found| found.told("the replay", "the new structure")).collect();
+    told.extend(rows::differences(&made.kept.rows, &kept.rows).iter().map(ToString::to_string));
+    if told.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{}` is not squashed: a database made of its new structure is not what its migrations make: {}",
+        repo.name,
+        counted(told.len())
+    );
+    Err(noted(Error::new(Kind::Unsupported, message), &told)
+        .help("leave out what cannot be written, with filters (`--exclude-table`, …)"))
+}
