@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
 
-use super::commands::Command;
+use super::commands::{Command, squash};
 
 const STYLES: Styles = clap_cargo::style::CLAP_STYLING;
 
@@ -209,8 +209,17 @@ impl Line {
     pub fn command(&self) -> Result<Command, clap::Error> {
         let words = std::iter::once("cargo dbsetup")
             .chain(self.name.as_deref())
+            .chain(self.implied())
             .chain(self.rest.iter().map(String::as_str));
         Cli::try_parse_from(words).map(|parsed| parsed.command)
+    }
+}
+
+impl Line {
+    /// Returns the flag that the word `squash` stands for.
+    fn implied(&self) -> Option<&'static str> {
+        let is_squash = self.name.as_deref() == Some(squash::WORD);
+        (is_squash && !self.rest.iter().any(|word| word == squash::FLAG)).then_some(squash::FLAG)
     }
 }
 
@@ -258,6 +267,20 @@ mod tests {
         assert_eq!(line.rest, ["--log-sql", "--to", "5"]);
         let global = line.global().expect("they parse");
         assert_eq!((global.repo, global.jobs, global.quiet), (vec!["core".into()], Some(2), true));
+    }
+
+    #[test]
+    fn squash_is_a_word_for_a_dump_that_moves_migrations() {
+        for line in ["squash --to 5", "dump --move-migrations --to 5", "squash --move-migrations --to=5"] {
+            let command = Line::split(&words(line)).command().expect("it parses");
+            assert_eq!(command.squash().and_then(|squash| squash.to.as_deref()), Some("5"), "{line}");
+        }
+        assert!(Line::split(&words("dump")).command().expect("it parses").squash().is_none());
+        for line in
+            ["dump --to 5", "dump --allow-dirty", "squash --check", "squash -d -", "dump --applied-on x"]
+        {
+            assert!(Line::split(&words(line)).command().is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
-use super::confirm::{self, Verdict, Victim};
+use super::confirm::{self, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
@@ -72,6 +72,22 @@ struct Ended {
     repo: usize,
     result: Result<Output, u8>,
     took: Duration,
+}
+
+/// Asks where there is something to ask.
+async fn consent(verdict: Verdict) -> Result<(), Stop> {
+    let question = match verdict {
+        Verdict::Go => return Ok(()),
+        Verdict::Refuse(error) => return Err(error.into()),
+        Verdict::Ask(question) => question,
+    };
+    match prompt::confirm(&question).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
+        // Ctrl-C at the question is read as a key before it arrives as a signal.
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
+        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -141,7 +157,7 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Asks once for everything that the plan destroys.
+    /// Asks once for everything that the plan destroys, and once for all that it squashes.
     async fn ask(&mut self) -> Result<(), Stop> {
         let prepared = self.prepared;
         let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
@@ -164,28 +180,27 @@ impl<'a> Runner<'a> {
         if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
-        match confirm::judge(&victims, prompt::can_ask()) {
-            Verdict::Go => Ok(()),
-            Verdict::Refuse(error) => Err(error.into()),
-            Verdict::Ask(question) => {
-                let yes = match prompt::confirm(&question).await {
-                    Ok(yes) => yes,
-                    // Ctrl-C at the question is read as a key before it arrives as a signal.
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-                        return Err(Stop::Signal(Signal::Interrupt));
-                    }
-                    Err(error) => {
-                        let message = format!("nobody could be asked: {error}");
-                        return Err(Error::new(Kind::Refused, message).into());
-                    }
-                };
-                if yes {
-                    Ok(())
-                } else {
-                    Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into())
+        consent(confirm::judge(&victims, prompt::can_ask())).await?;
+        consent(confirm::judge_unproven(&self.unproven(), prompt::can_ask())).await
+    }
+
+    /// Returns the squashes of the plan that nothing shows to be safe.
+    fn unproven(&self) -> Vec<Unproven> {
+        let mut unproven = Vec::new();
+        for PreparedStep { step, repos, .. } in &self.prepared.steps {
+            let Action::Command(command) = &step.action else { continue };
+            let Some(squash) = command.squash().filter(|_| !step.options.dry_run) else { continue };
+            for resolved in repos.iter().map(|&at| &self.prepared.repos[at]) {
+                if squash.is_unproven(resolved.files()) {
+                    unproven.push(Unproven {
+                        repo: resolved.name().to_string(),
+                        environments: resolved.protected.clone(),
+                        yes: step.options.yes,
+                    });
                 }
             }
         }
+        unproven
     }
 
     /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what

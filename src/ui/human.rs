@@ -135,6 +135,37 @@ pub fn sentence(event: &Event) -> Sentence {
                 format!("{repo} is behind the squash floor: {number} {runs} from {} first", line(&path)),
             )
         }
+        What::Squashed { migrations, stay, structure, floor, archive, took } => {
+            let (structure, floor) = (structure.display().to_string(), floor.display().to_string());
+            let archive = archive.display().to_string();
+            let stay = match stay {
+                0 => String::new(),
+                1 => ", 1 stays".to_owned(),
+                stay => format!(", {stay} stay"),
+            };
+            named(
+                Success,
+                format!(
+                    "The structure for {repo} has been squashed: {} moved to {}{stay}, in {}\n   now commit {}, {} and \
+                     the moved files together",
+                    count(*migrations, "migration"),
+                    line(&archive),
+                    shown(*took),
+                    line(&structure),
+                    line(&floor)
+                ),
+            )
+        }
+        What::SquashFinished { newest } => named(
+            Reason,
+            format!(
+                "The interrupted squash of {repo} up to {} has been finished: commit its files",
+                line(newest)
+            ),
+        ),
+        What::NothingToSquash { applied } => {
+            named(Success, format!("There is nothing to squash for {repo} ({applied} applied)"))
+        }
         What::MigrationsPlanned { direction, count: number } => {
             let verb = if *direction == Direction::Up { "run" } else { "undo" };
             named(Detail, format!("{} to {verb} for {repo}", count(*number, "migration")))

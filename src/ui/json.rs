@@ -57,8 +57,12 @@ impl Object {
 
     /// Adds a path with `/` between its parts.
     pub fn path(self, path: &Path) -> Self {
+        self.path_as("path", path)
+    }
+
+    fn path_as(self, key: &str, path: &Path) -> Self {
         let shown = path.display().to_string();
-        self.text("path", &if cfg!(windows) { shown.replace('\\', "/") } else { shown })
+        self.text(key, &if cfg!(windows) { shown.replace('\\', "/") } else { shown })
     }
 
     fn took(self, took: Duration) -> Self {
@@ -110,6 +114,15 @@ pub fn event(event: &Event) -> Object {
             object("verified").number("facts", size(facts)).text("unread", &unread.join(", ")).took(*took)
         }
         What::BehindFloor { count, path } => object("behind_floor").number("count", size(count)).path(path),
+        What::Squashed { migrations, stay, structure, floor, archive, took } => object("squashed")
+            .number("migrations", size(migrations))
+            .number("stay", size(stay))
+            .path(structure)
+            .path_as("floor", floor)
+            .path_as("archive", archive)
+            .took(*took),
+        What::SquashFinished { newest } => object("squash_finished").text("newest", newest),
+        What::NothingToSquash { applied } => object("nothing_to_squash").number("applied", size(applied)),
         What::MigrationsPlanned { direction, count } => {
             object("migrations_planned").text("direction", word(*direction)).number("count", size(count))
         }

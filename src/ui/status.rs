@@ -124,6 +124,7 @@ pub fn json(repo: &str, status: &Status) -> String {
         let object =
             object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
         let object = object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref());
+        let object = object.maybe("checksum", row.checksum.as_deref());
         out += &match &row.path {
             Some(path) => object.path(path),
             None => object.maybe("path", None),
@@ -172,6 +173,7 @@ mod tests {
             lane: Some(Lane::Automatic),
             state: state.clone(),
             applied_at: None,
+            checksum: None,
             path: None,
         };
         let rows = states.iter().enumerate().map(row).collect();

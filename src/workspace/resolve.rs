@@ -8,7 +8,7 @@ use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
 use super::layout::{self, Candidate, Home};
-use super::manifest::RepoTable;
+use super::manifest::{RepoTable, Values};
 use super::origin::Setting;
 use super::reader::Reader;
 use super::selection::{Selectable, listed};
@@ -26,6 +26,8 @@ pub struct ResolvedRepo {
     pub settings: Vec<Setting>,
     /// The variables that may hold its URL, in the order in which they are asked.
     pub url_variables: Vec<String>,
+    /// Environments other than the run's with databases of their own that may not be dropped.
+    pub protected: Vec<String>,
     repo: Repo,
     problem: Option<Failure>,
     usual_variable: String,
@@ -304,6 +306,7 @@ impl Workspace {
             settings: read.into_settings(),
             url_variables: names.names,
             usual_variable: names.usual,
+            protected: self.protected(owned.tables, environment),
             repo,
             problem,
         })
@@ -311,6 +314,20 @@ impl Workspace {
 }
 
 impl Workspace {
+    /// Returns the protected environments, but for `environment`, that tables give a database of their own.
+    fn protected(&self, tables: &[RepoTable], environment: &str) -> Vec<String> {
+        let is_own = |values: &Values| values.keys().any(|key| matches!(*key, "url" | "url-env"));
+        let named = tables.iter().flat_map(|table| &table.environments);
+        let mut names: Vec<String> = named
+            .filter(|(name, values)| *name != environment && is_own(values))
+            .map(|(name, _)| name.clone())
+            .filter(|name| !self.config.disposable_environments.contains(name))
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Returns the manifest and the table where the URL of a repo belongs.
     fn url_place(&self, owned: &Owned<'_>) -> (String, String) {
         if let Some(table) = owned.tables.first() {

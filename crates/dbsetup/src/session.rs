@@ -101,6 +101,13 @@ impl<'a> Session<'a> {
         session
     }
 
+    /// The same for somebody who only looks: the server is told that nothing may be written.
+    #[must_use]
+    pub fn only_looking(mut self) -> Self {
+        self.options.read_only = true;
+        self
+    }
+
     /// The repo.
     pub fn repo(&self) -> &'a Repo {
         self.repo

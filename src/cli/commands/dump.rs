@@ -12,6 +12,7 @@ use dbsetup::structure::{DumpOptions, Verdict};
 use dbsetup::{Error, Kind, Result, structure};
 
 use super::shared::Several;
+use super::squash::Squash;
 use crate::cli::context::{Output, Task};
 use crate::ui::diff;
 
@@ -76,6 +77,9 @@ pub struct Dump {
     check: bool,
 
     #[command(flatten)]
+    squash: Squash,
+
+    #[command(flatten)]
     several: Several,
 }
 
@@ -91,8 +95,13 @@ enum ViaFlag {
 
 impl Dump {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
-        self.several
-            .unless_all(self.dump_path.as_ref().filter(|path| !is_stdout(path)).map(|_| "--dump-path"))
+        let path = self.dump_path.as_ref().filter(|path| !is_stdout(path)).map(|_| "--dump-path");
+        self.several.unless_all(path.or(self.squash.speaks_of_one()))
+    }
+
+    /// What of it is a squash.
+    pub fn squash(&self) -> Option<&Squash> {
+        Some(&self.squash).filter(|squash| squash.move_migrations)
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
@@ -108,10 +117,14 @@ impl Dump {
             owners: self.owners,
             privileges: self.privileges,
             no_filters: self.no_filters,
+            drop_data: Vec::new(),
             allow_missing: self.allow_missing,
             // A rehearsal makes no databases.
             verify: self.verify && !task.options.dry_run,
         };
+        if let Some(squash) = self.squash() {
+            return squash.run(options, task).await;
+        }
         let file = self.dump_path.as_ref().filter(|path| !is_stdout(path));
         let file = file.map(std::path::absolute).transpose();
         let file =

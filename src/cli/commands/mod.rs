@@ -19,6 +19,7 @@ mod rollback;
 mod run;
 mod seed;
 mod shared;
+pub mod squash;
 mod status;
 mod wait;
 
@@ -36,6 +37,7 @@ pub enum Command {
     Create(create::Create),
     Drop(drop::Drop),
     Load(load::Load),
+    #[command(visible_alias = "squash")]
     Dump(dump::Dump),
     Migrate(migrate::Migrate),
     Rollback(rollback::Rollback),
@@ -124,6 +126,14 @@ impl Command {
             Self::Load(command) => command.danger(),
             Self::Rollback(command) => command.danger(),
             Self::Resolve(command) => command.danger(),
+            _ => None,
+        }
+    }
+
+    /// What of the command is a squash.
+    pub fn squash(&self) -> Option<&squash::Squash> {
+        match self {
+            Self::Dump(command) => command.squash(),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! `status`: every version of a repo, as files and ledger see it. Never writes.
 
-use super::assess::{State, assess};
+use super::assess::{State, assess, recorded_checksum};
 use super::floor::{Standing, Verdict};
 use super::set::FileSet;
 use crate::driver::LockKey;
@@ -42,6 +42,8 @@ pub struct StatusRow {
     pub state: State,
     /// When it was applied, as the server prints it.
     pub applied_at: Option<String>,
+    /// The checksum that was recorded with it, in the ledger's own form.
+    pub checksum: Option<String>,
     /// The file.
     pub path: Option<std::path::PathBuf>,
 }
@@ -112,6 +114,10 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
                 state => state.clone(),
             },
             applied_at: entry.row.and_then(|row| row.applied_at.clone()),
+            checksum: entry
+                .row
+                .and_then(|row| recorded_checksum(row, &choice.table, &state))
+                .map(str::to_owned),
             path: files.known(&entry.version).map(|migration| migration.up.path.clone()),
         })
         .collect();

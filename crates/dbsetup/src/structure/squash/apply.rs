@@ -214,8 +214,10 @@ enum Standing {
 /// [`Kind::Undecided`] when a file is not what the journal knows of it: somebody has changed it since; [`Kind::Io`].
 pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Result<()> {
     let (structure, floor) = (target(&repo.structure), Floor::path(&repo.structure));
-    let files = [(&structure, &journal.structure), (&floor, &journal.floor)];
-    let files = files.map(|(path, file)| replacement(repo, path, file).map(|standing| (path, standing)));
+    let files = [
+        (&structure, replacement(repo, &structure, &journal.structure)?),
+        (&floor, replacement(repo, &floor, &journal.floor)?),
+    ];
     let mut moves = Vec::with_capacity(journal.moves.len());
     for (moved, digest) in &journal.moves {
         moves.push((moved, standing(repo, moved, digest)?));
@@ -224,8 +226,7 @@ pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Res
         let shown = repo.shown(path);
         move |error| Error::io("move", &shown, error)
     };
-    for file in files {
-        let (path, standing) = file?;
+    for (path, standing) in files {
         if standing == Standing::ToDo {
             disk.rename(&prepared(path), path).map_err(io(path))?;
         }

@@ -1,0 +1,194 @@
+//! Evidence from deployed databases: asked themselves, or written down by `status --format json`.
+
+use std::path::Path;
+
+use dbsetup::event::Silent;
+use dbsetup::ledger::{LedgerKind, meta_key};
+use dbsetup::repo::{DatabaseUrl, Repo, RepoName};
+use dbsetup::session::Session;
+use dbsetup::structure::squash::{Evidence, Seen};
+use dbsetup::{Error, Kind, Result};
+use serde_json::Value as Json;
+
+use crate::cli::context::Task;
+
+const VARIABLE: &str = "env:";
+
+/// Whether a source is the URL of one database.
+pub fn is_variable(source: &str) -> bool {
+    source.starts_with(VARIABLE)
+}
+
+/// Reads every source as far as it speaks of the task's repo.
+///
+/// # Errors
+/// Those of a source that cannot be read, and [`Kind::Configuration`] when all of them speak of other repos.
+pub async fn read(sources: &[String], task: &Task<'_, '_>) -> Result<Vec<Evidence>> {
+    let repo = task.repo;
+    let mut found = Vec::new();
+    for source in sources {
+        match source.strip_prefix(VARIABLE) {
+            Some(variable) => {
+                let value = std::env::var(variable).ok();
+                let live = task.session.server().target().shown.clone();
+                found.push(of_database(repo, variable, value.as_deref(), &live).await?);
+            }
+            None => found.extend(of_file(repo, source)?),
+        }
+    }
+    if found.is_empty() && !sources.is_empty() {
+        let message = format!("`--applied-on {}` says nothing of `{}`", sources.join(", "), repo.name);
+        return Err(Error::new(Kind::Configuration, message).help(format!(
+            "write a file where the database is: `cargo dbsetup status --repo {} --format json > FILE`",
+            repo.name
+        )));
+    }
+    Ok(found)
+}
+
+/// Asks a database. Nothing is written there.
+async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &str) -> Result<Evidence> {
+    let flag = format!("--applied-on {VARIABLE}{variable}");
+    let Some(url) = value.map(str::trim).filter(|url| !url.is_empty()) else {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("`{flag}`: the variable `{variable}` is not set"),
+        )
+        .help(format!("set it to the URL of a deployed database: {variable}=postgres://…")));
+    };
+    let there = Repo { url: DatabaseUrl::new(url), direct_url: None, maintenance_url: None, ..repo.clone() };
+    let told = |error: Error| error.note(format!("asked for `{flag}`"));
+    let mut session = Session::new(&there, &Silent, "squash").map_err(told)?.only_looking();
+    if session.server().target().shown == live {
+        let message = format!("`{flag}` names the very database that is squashed: that proves nothing");
+        return Err(Error::new(Kind::Configuration, message)
+            .help("name a deployed one, or say that there is none: `--yes` instead of the flag"));
+    }
+    let inspection = session.inspect().await.map_err(told);
+    session.close().await;
+    let inspection = inspection?;
+    let (ledger, state) = (inspection.choice.table, inspection.state);
+    let checksum = |version: &str, own: &Option<String>| match ledger.kind.keeps_checksums() {
+        true => own.clone(),
+        false => state.meta(&format!("{}{version}", meta_key::CHECKSUM_PREFIX)).map(str::to_owned),
+    };
+    let applied = state.rows.iter().filter(|row| row.success);
+    let applied = applied
+        .map(|row| Seen { version: row.version.clone(), checksum: checksum(&row.version, &row.checksum) })
+        .collect();
+    let name = named(&format!("{VARIABLE}{variable}"), state.meta(meta_key::ENVIRONMENT));
+    Ok(Evidence { name, ledger: Some(ledger.kind), applied })
+}
+
+fn named(source: &str, environment: Option<&str>) -> String {
+    match environment {
+        Some(environment) => format!("{source} ({environment})"),
+        None => source.to_owned(),
+    }
+}
+
+/// Reads a file that `status --format json` has written; `None` where it speaks of other repos alone.
+fn of_file(repo: &Repo, source: &str) -> Result<Option<Evidence>> {
+    let path = Path::new(source);
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let is_variable = std::env::var_os(source).is_some();
+        let error = Error::io("read", path, error);
+        if is_variable {
+            error.help(format!("for a variable with a URL: `--applied-on {VARIABLE}{source}`"))
+        } else {
+            error
+        }
+    })?;
+    of_text(&repo.name, source, &text)
+}
+
+fn of_text(repo: &RepoName, source: &str, text: &str) -> Result<Option<Evidence>> {
+    let mut found: Option<Evidence> = None;
+    let mut is_status = false;
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let object: Json = serde_json::from_str(line).map_err(|_| foreign(source))?;
+        if object.get("v").and_then(Json::as_u64) != Some(1) {
+            return Err(foreign(source));
+        }
+        let word = |key: &str| object.get(key).and_then(Json::as_str);
+        let event = word("event").unwrap_or_default();
+        is_status |= event == "database";
+        if word("repo").is_none_or(|name| RepoName::new(name) != *repo) {
+            continue;
+        }
+        match event {
+            "database" => {
+                if object.get("exists").and_then(Json::as_bool) != Some(true) {
+                    let message =
+                        format!("`{source}` says that the database of `{repo}` does not exist there");
+                    return Err(Error::new(Kind::Refused, message)
+                        .help("write it where the database is deployed, with its URL"));
+                }
+                found = Some(Evidence {
+                    name: named(source, word("environment")),
+                    ledger: word("ledger_kind").and_then(LedgerKind::from_name),
+                    applied: Vec::new(),
+                });
+            }
+            "status" => {
+                // `changed` and `file_missing` are about the files of the checkout that it was written in.
+                let is_applied =
+                    matches!(word("state"), Some("applied" | "squashed" | "changed" | "file_missing"));
+                if let (Some(found), Some(version), true) = (&mut found, word("version"), is_applied) {
+                    let checksum = word("checksum").map(str::to_owned);
+                    found.applied.push(Seen { version: version.to_owned(), checksum });
+                }
+            }
+            _ => {}
+        }
+    }
+    if is_status { Ok(found) } else { Err(foreign(source)) }
+}
+
+fn foreign(source: &str) -> Error {
+    Error::new(Kind::Configuration, format!("`{source}` is not what `status --format json` writes"))
+        .help("write it where the database is: `cargo dbsetup status --format json > FILE`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATUS: &str = r#"{"v":1,"event":"database","repo":"core-data","exists":true,"environment":"prod","ledger":"schema_migrations","ledger_kind":"schema_migrations","half_loaded":false}
+{"v":1,"event":"status","repo":"core-data","lane":"automatic","version":"1","name":"a","state":"applied","checksum":"sha256:1"}
+{"v":1,"event":"status","repo":"core-data","lane":null,"version":"2","name":"b","state":"file_missing","checksum":null}
+{"v":1,"event":"status","repo":"core-data","lane":"manual","version":"3","name":"c","state":"pending"}
+
+{"v":1,"event":"database","repo":"other","exists":true,"environment":null,"ledger":null,"ledger_kind":null,"half_loaded":false}
+{"v":1,"event":"status","repo":"other","lane":"manual","version":"9","name":"c","state":"applied"}
+"#;
+
+    fn read(repo: &str, text: &str) -> Result<Option<Evidence>> {
+        of_text(&RepoName::new(repo), "prod.json", text)
+    }
+
+    #[test]
+    fn what_status_has_written_says_what_is_applied() {
+        let found = read("core_data", STATUS).unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.ledger), ("prod.json (prod)", Some(LedgerKind::Dbsetup)));
+        let seen: Vec<_> =
+            found.applied.iter().map(|seen| (&*seen.version, seen.checksum.as_deref())).collect();
+        assert_eq!(seen, [("1", Some("sha256:1")), ("2", None)]);
+        assert_eq!(read("unknown", STATUS).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_no_evidence() {
+        for text in [
+            "",
+            "{}",
+            "not json",
+            "{\"v\":2,\"event\":\"database\"}",
+            "{\"v\":1,\"event\":\"summary\",\"repo\":\"core\"}",
+        ] {
+            assert_eq!(read("core", text).unwrap_err().kind(), Kind::Configuration, "{text}");
+        }
+        let missing = STATUS.replace("\"exists\":true", "\"exists\":false");
+        assert_eq!(read("core_data", &missing).unwrap_err().kind(), Kind::Refused);
+    }
+}

@@ -1,0 +1,132 @@
+//! `dump --move-migrations`, which `squash` is another word for: what of it needs a person, a repository and other
+//! databases. The squash itself is the library's.
+
+mod evidence;
+mod repository;
+
+use clap::{ArgAction, Args};
+use dbsetup::Result;
+use dbsetup::event::What;
+use dbsetup::repo::Repo;
+use dbsetup::structure::DumpOptions;
+use dbsetup::structure::squash::{self, Planned, SquashRequest};
+
+use crate::cli::context::{Output, Task};
+
+/// The word for `dump --move-migrations`.
+pub const WORD: &str = "squash";
+/// The flag that it stands for.
+pub const FLAG: &str = "--move-migrations";
+
+/// What turns a dump into a squash.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Squash")]
+pub struct Squash {
+    /// Squash: write a structure that stands for all migrations, and move them to `dumped_migrations/`.
+    ///
+    /// The structure is made of a replay in a scratch database; unless the replay, the database, and a load of the new
+    /// file are the same, object by object, nothing is written. Every version of both lanes has to be applied here, and
+    /// in every deployed database (`--applied-on`). What was interrupted is finished by the next run.
+    #[arg(long, conflicts_with_all = ["dump_path", "check", "allow_missing"])]
+    pub move_migrations: bool,
+
+    /// Squash up to this version and include it; what is newer stays in its lane.
+    #[arg(long, value_name = "VERSION", requires = "move_migrations")]
+    pub to: Option<String>,
+
+    /// A deployed database that has to have applied what is squashed; may be given several times.
+    ///
+    /// `env:NAME` is a variable with its URL, which is read and never written to; anything else is a file that
+    /// `cargo dbsetup status --format json` has written there.
+    #[arg(long, value_name = "env:NAME|FILE", action = ArgAction::Append, requires = "move_migrations")]
+    pub applied_on: Vec<String>,
+
+    /// Leave out the rows that migrations have inserted into this table; may be given several times. The structure
+    /// remembers it.
+    #[arg(long, value_name = "TABLE", action = ArgAction::Append, requires = "move_migrations")]
+    pub drop_data: Vec<String>,
+
+    /// Squash although files of the repo are not committed.
+    #[arg(long, requires = "move_migrations")]
+    pub allow_dirty: bool,
+
+    /// Squash although no version control keeps the files.
+    #[arg(long, requires = "move_migrations")]
+    pub allow_no_vcs: bool,
+
+    /// Load the present structure for the replay although it reaches beyond the database: functions in C, untrusted
+    /// languages, programs, files of the server.
+    #[arg(long, requires = "move_migrations")]
+    pub trust_file: bool,
+}
+
+impl Squash {
+    /// The flag that means one repo.
+    pub fn speaks_of_one(&self) -> Option<&'static str> {
+        if self.to.is_some() {
+            return Some("--to");
+        }
+        self.applied_on.iter().any(|source| evidence::is_variable(source)).then_some("--applied-on env:NAME")
+    }
+
+    /// Whether somebody has to say that deployed databases have run what this squashes in `repo`.
+    pub fn is_unproven(&self, repo: &Repo) -> bool {
+        // To finish is to do no more than what was decided.
+        self.move_migrations && self.applied_on.is_empty() && !squash::is_interrupted(repo)
+    }
+
+    pub async fn run(&self, dump: DumpOptions, task: &mut Task<'_, '_>) -> Result<Output> {
+        let repo = task.repo;
+        let dry_run = task.options.dry_run;
+        if squash::is_interrupted(repo) {
+            if dry_run {
+                return Ok(Output::Plan(vec!["finish the squash that was interrupted".to_owned()]));
+            }
+            if let Some(newest) = squash::resume(repo)? {
+                task.session.teller().tell(What::SquashFinished { newest });
+                return Ok(Output::Done);
+            }
+        }
+        let request = SquashRequest {
+            to: self.to.clone(),
+            reference: repository::reference(repo),
+            dump: DumpOptions { drop_data: self.drop_data.clone(), ..dump },
+            trusted: self.trust_file,
+        };
+        let Some(planned) = squash::plan(task.session, &request).await? else {
+            return Ok(Output::of(dry_run, None::<String>));
+        };
+        if let Some((text, help)) = repository::check(repo, self.allow_dirty, self.allow_no_vcs)? {
+            task.session.teller().warn(text, help);
+        }
+        let evidence = evidence::read(&self.applied_on, task).await?;
+        planned.refuse_unseen(repo, &evidence)?;
+        if dry_run {
+            return Ok(Output::Plan(plan(repo, &planned)));
+        }
+        squash::squash(task.session, planned).await?;
+        Ok(Output::Done)
+    }
+}
+
+/// Returns what a dry run says.
+fn plan(repo: &Repo, planned: &Planned) -> Vec<String> {
+    let plan = &planned.plan;
+    let number = plan.taken.len();
+    let shown = |path: &std::path::Path| repo.shown(path).display().to_string();
+    let mut lines = vec![
+        "replay every migration in a scratch database, and compare it with the database and with a load of the new \
+         structure"
+            .to_owned(),
+        format!("write {}", shown(&repo.structure)),
+        format!(
+            "write {}: {number} more {} that a database must have applied",
+            shown(&dbsetup::structure::floor::Floor::path(&repo.structure)),
+            if number == 1 { "migration" } else { "migrations" },
+        ),
+    ];
+    lines.extend(
+        plan.moves.iter().map(|moved| format!("move {} to {}", shown(&moved.from), shown(&moved.to))),
+    );
+    lines
+}
