@@ -85,6 +85,8 @@ pub enum What {
     NothingToSquash { applied: usize },
     /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.
     BehindFloor { count: usize, path: PathBuf },
+    /// So many rows of squashed migrations have become the one of the baseline.
+    LedgerRewritten { rows: usize, version: String },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.

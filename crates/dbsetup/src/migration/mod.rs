@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod assess;
+pub mod baseline;
 pub mod checksum;
 mod directive;
 mod directory;

@@ -4,15 +4,17 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
+use super::baseline::{self, Rewrite};
+use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
 use super::version::Version;
-use crate::driver::{LockKey, Present, Work};
+use crate::driver::{LedgerState, LockKey, Present, Work};
 use crate::error::{Error, Result};
 use crate::event::{Direction, What};
-use crate::ledger::{Change, LedgerTable, meta_key};
+use crate::ledger::{AppliedRow, Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::record;
 use crate::repo::{Lane, Repo, VersionOrder};
@@ -85,6 +87,8 @@ pub struct MigrateReport {
     pub planned: Vec<Planned>,
     /// Versions that wait for others.
     pub blocked: Vec<(String, String)>,
+    /// Rows of squashed migrations that become the one of the baseline: how many, and its version.
+    pub rewrite: Option<(usize, String)>,
     /// How many this run applied or undid.
     pub done: usize,
 }
@@ -146,8 +150,7 @@ async fn migrate_and_unlock(
     if !request.no_load && structure::may_load(session, &inspection).await? {
         report.load = Some(repo.shown(&repo.structure));
         if request.dry_run {
-            let recorded = structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
-            inspection.state.rows.extend(structure::as_rows(&recorded));
+            inspection.state.rows.extend(structure::as_rows(&structure::recorded_by(repo)?));
         } else {
             structure::load_into_empty(session, &inspection.choice.table).await?;
             inspection = session.inspect().await?;
@@ -160,17 +163,67 @@ async fn migrate_and_unlock(
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
     tell_plan(session, &files, &plan);
+    let rewrite = pending_rewrite(&files, &inspection.choice.table, &inspection.state, &plan.versions)
+        // In a database that is thrown away the rows tell what was run.
+        .filter(|_| !session.is_scratch() && !(request.dry_run && report.load.is_some()))
+        .filter(|_| request.paths.is_empty() && request.lanes.include(Lane::Automatic));
+    report.rewrite = rewrite
+        .as_ref()
+        .filter(|rewrite| rewrite.rows > 0)
+        .map(|rewrite| (rewrite.rows, rewrite.version.clone()));
     if request.dry_run {
         return Ok(report);
     }
     if jobs.is_empty() {
+        if rewrite.is_some() {
+            rewrite_ledger(session, &files, &inspection.choice.table).await?;
+        }
         teller.tell(What::NothingToMigrate { direction: Direction::Up, applied: plan.applied });
         session.settle().await?;
         return Ok(report);
     }
     let files = &mut files;
     report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
+    if rewrite.is_some() {
+        rewrite_ledger(session, files, &inspection.choice.table).await?;
+        session.settle().await?;
+    }
     Ok(report)
+}
+
+/// Returns what becomes of the ledger once `planned` is applied. Not before the file of the baseline is there: sqlx wants
+/// a file for its row.
+pub(super) fn pending_rewrite(
+    files: &FileSet,
+    ledger: &LedgerTable,
+    state: &LedgerState,
+    planned: &[Version],
+) -> Option<Rewrite> {
+    let floor = files.floor.as_ref().filter(|_| files.baseline.is_some())?;
+    let mut state = state.clone();
+    state.rows.extend(planned.iter().map(|version| AppliedRow {
+        version: version.to_string(),
+        success: true,
+        ..AppliedRow::default()
+    }));
+    baseline::rewrite(floor, ledger.kind, &state)
+}
+
+/// Replaces the rows of squashed migrations by that of the baseline, under the main lock: what is there then counts.
+async fn rewrite_ledger(session: &mut Session<'_>, files: &FileSet, ledger: &LedgerTable) -> Result<()> {
+    let key = lock::main_key(ledger);
+    lock::acquire(session, &key).await?;
+    let now = session.inspect().await?;
+    record::refuse_half_loaded(session.repo(), &now.state)?;
+    let rewrite = pending_rewrite(files, &now.choice.table, &now.state, &[]);
+    if let Some(Rewrite { version, rows, changes }) = rewrite.filter(|_| now.choice.table == *ledger) {
+        prepare(session, &now).await?;
+        record::write(session, ledger, &changes).await?;
+        if rows > 0 {
+            session.teller().tell(What::LedgerRewritten { rows, version });
+        }
+    }
+    lock::release(session, &key).await
 }
 
 fn scope(session: &Session<'_>, files: &FileSet, request: &MigrateRequest) -> Scope {
@@ -195,8 +248,7 @@ fn plan_for_nothing(
     let mut report = MigrateReport::default();
     if !request.no_load && repo.structure.is_file() {
         report.load = Some(repo.shown(&repo.structure));
-        inspection.state.rows =
-            structure::as_rows(&structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?);
+        inspection.state.rows = structure::as_rows(&structure::recorded_by(repo)?);
     }
     files.complete(repo, &inspection.choice.table, &inspection.state)?;
     let plan = planned(session, files, &inspection, scope)?;
@@ -209,6 +261,7 @@ fn plan_for_nothing(
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
+    floor::refuse_other_baseline(repo, files, &found, inspection.choice.table.kind)?;
     plan::up(repo, files, &found, scope)
 }
 

@@ -3,10 +3,13 @@
 
 #![cfg(feature = "sqlite")]
 
+mod baseline;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::proof::Proved;
 use super::*;
 use crate::driver::Fingerprint;
 use crate::event::Silent;
@@ -104,20 +107,21 @@ impl Project {
         tree
     }
 
-    async fn planned(&self, repo: &Repo, to: Option<&str>) -> Result<Option<(Planned, String)>> {
+    async fn planned(&self, repo: &Repo, to: Option<&str>) -> Result<Option<(Planned, Proved)>> {
         let mut session = Session::new(repo, &Silent, "test").unwrap();
         let request = SquashRequest { to: to.map(str::to_owned), ..SquashRequest::default() };
         let Some(planned) = plan(&mut session, &request).await? else { return Ok(None) };
-        let text = proof::structure(&mut session, &planned).await?;
-        Ok(Some((planned, text)))
+        let proved = proof::structure(&mut session, &planned).await?;
+        Ok(Some((planned, proved)))
     }
 
     /// Writes a squash until the operation `last`, and returns whether it came to its end.
-    fn commit(&self, planned: &Planned, text: &str, last: usize) -> bool {
-        let measured = apply::measure(&self.repo, &planned.plan.moves).unwrap();
+    fn commit(&self, planned: &Planned, proved: &Proved, last: usize) -> bool {
+        let measured = apply::measure(&self.repo, &planned.plan.moves, planned.baseline()).unwrap();
         let mut killed = killed_at(last);
-        let (newest, floor) = (planned.plan.newest.as_str(), planned.plan.floor.text());
-        apply::commit(&self.repo, newest, text, &floor, &measured, &mut Disk::new(&mut killed)).is_ok()
+        let (newest, floor) = (planned.plan.newest.as_str(), proved.floor(&planned.plan.floor).text());
+        apply::commit(&self.repo, newest, proved.texts(&floor), &measured, &mut Disk::new(&mut killed))
+            .is_ok()
     }
 }
 
@@ -187,7 +191,10 @@ async fn a_second_squash_stands_on_the_first_and_one_up_to_a_version_leaves_the_
     let project = Project::new(&PROJECT);
     let replayed = project.set_up("core").await;
     let (planned, text) = project.planned(&project.repo, Some("2")).await.unwrap().unwrap();
-    assert!(planned.plan.partial && !text.contains("orders") && !text.contains("'3'"), "{text}");
+    assert!(
+        planned.plan.partial && !text.structure.contains("orders") && !text.structure.contains("'3'"),
+        "{text:?}"
+    );
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("first").await, replayed);
     let (planned, text) = project.planned(&project.repo, None).await.unwrap().unwrap();
@@ -290,8 +297,9 @@ async fn a_file_that_changes_while_it_is_squashed_stops_it_before_anything_is_wr
         project.write(path, &format!("{text}-- more"));
         let before = project.tree();
         let mut all = |_: &str| Ok(());
-        let error = apply::commit(&project.repo, "4", &structure, "f", &measured, &mut Disk::new(&mut all))
-            .unwrap_err();
+        let error =
+            apply::commit(&project.repo, "4", structure.texts("f"), &measured, &mut Disk::new(&mut all))
+                .unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.message().contains("was changed while"), "{error}");
         assert_eq!(project.tree(), before);
@@ -310,13 +318,15 @@ async fn an_archive_that_cannot_be_written_is_found_before_anything_is() {
     let before = project.tree();
     let mut all = |_: &str| Ok(());
     let measured = planned.measured.clone();
-    let error =
-        apply::commit(&project.repo, "4", &structure, "f", &measured, &mut Disk::new(&mut all)).unwrap_err();
+    let error = apply::commit(&project.repo, "4", structure.texts("f"), &measured, &mut Disk::new(&mut all))
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
     assert_eq!(project.tree(), before);
     std::fs::remove_file(project.repo.priv_dir.join("dumped_migrations")).unwrap();
     let link = project.repo.priv_dir.join("migrations/4_view.sql");
     std::fs::rename(&link, project.directory.path().join("4.sql")).unwrap();
     symlink(project.directory.path().join("4.sql"), &link).unwrap();
-    assert!(apply::measure(&project.repo, &planned.plan.moves).unwrap_err().message().contains("is a link"));
+    assert!(
+        apply::measure(&project.repo, &planned.plan.moves, None).unwrap_err().message().contains("is a link")
+    );
 }
