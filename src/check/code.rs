@@ -51,6 +51,8 @@ pub enum Code {
     RowsChanged,
     /// A table holds rows after a replay, and nobody said what becomes of them.
     RowsUndecided,
+    /// Rows that are to be kept cannot be written.
+    RowsUnwritable,
     /// A column of kept rows is another one in every replay.
     RowsVolatile,
     // --- Archive ---
@@ -82,7 +84,7 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the document.
     #[cfg(test)]
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -105,6 +107,7 @@ impl Code {
         Self::Divergence,
         Self::RowsChanged,
         Self::RowsUndecided,
+        Self::RowsUnwritable,
         Self::RowsVolatile,
         Self::ArchiveRotten,
         Self::ArchiveDiffers,
@@ -144,6 +147,7 @@ impl Code {
             Self::Divergence => "divergence",
             Self::RowsChanged => "rows-changed",
             Self::RowsUndecided => "rows-undecided",
+            Self::RowsUnwritable => "rows-unwritable",
             Self::RowsVolatile => "rows-volatile",
             Self::ArchiveRotten => "archive-rotten",
             Self::ArchiveDiffers => "archive-differs",

@@ -11,7 +11,7 @@ use dbsetup::structure::recorded_by;
 use super::code::Code;
 use super::finding::{Finding, Report, Severity};
 use super::objects;
-use super::scratch::{Made, Wishes};
+use super::scratch::{Side, Wishes};
 
 /// How the database is called.
 const LIVE: &str = "the database";
@@ -25,7 +25,7 @@ const DRIFT: &str = "schema of the database";
 pub async fn check(
     session: &mut Session<'_>,
     files: &FileSet,
-    made: Option<&Made>,
+    made: Option<&Side>,
     wishes: &Wishes<'_>,
     report: &mut Report,
 ) -> Result<()> {
@@ -131,7 +131,7 @@ fn below(repo: &Repo, named: &str) -> Finding {
 async fn compared(
     session: &mut Session<'_>,
     files: &FileSet,
-    made: Option<&Made>,
+    made: Option<&Side>,
     report: &mut Report,
 ) -> Result<()> {
     let repo = session.repo();
@@ -149,15 +149,15 @@ async fn compared(
     let is_complete = applied.migrations.len() == files.migrations.len();
     let other;
     let (outcome, name) = if is_complete {
-        (&made.outcome, made.name)
+        (&made.made.outcome, made.name)
     } else if !repo.structure.is_file() {
         report.skip(DRIFT, "migrations are pending, and there is no structure to begin with", None);
         return Ok(());
     } else {
         match built(session, &applied).await? {
-            Ok(built) => match built.outcome {
-                Ok(outcome) => {
-                    other = outcome;
+            Ok(built) => match built.made {
+                Ok(made) => {
+                    other = made.outcome;
                     (&other, "the structure file with the migrations that it has applied")
                 }
                 Err(failed) => {

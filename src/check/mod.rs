@@ -12,6 +12,7 @@ mod live;
 mod objects;
 pub mod offline;
 mod order;
+mod rows;
 pub mod scratch;
 
 pub use code::Code;

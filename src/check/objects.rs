@@ -2,7 +2,6 @@
 
 use dbsetup::repo::Repo;
 use dbsetup::structure::Difference;
-use dbsetup::structure::convergence::worded;
 
 use super::code::Code;
 use super::finding::Finding;
@@ -54,7 +53,7 @@ fn finding(repo: &Repo, code: Code, name: &str, of: &[&Difference], (one, other)
         Finding::new(code, format!("`{name}` is in {has}, and not in {lacks}"))
     } else {
         let finding = Finding::new(code, format!("`{name}` differs between {one} and {other}"));
-        let shown = of.iter().take(SHOWN).map(|difference| worded(difference, one, other));
+        let shown = of.iter().take(SHOWN).map(|difference| difference.told(one, other));
         let finding = shown.fold(finding, Finding::note);
         match of.len().checked_sub(SHOWN) {
             None | Some(0) => finding,

@@ -7,16 +7,16 @@ use dbsetup::error::Site;
 use dbsetup::migration::{FileSet, Lanes};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
-use dbsetup::structure::convergence::{Built, Failed, Faith, Stage, built, is_faithful, replayed};
+use dbsetup::structure::convergence::{Built, Failed, Faith, Made, Stage, built, is_faithful, replayed};
 use dbsetup::structure::replay::Plan;
-use dbsetup::structure::{Base, Dump, Outcome, compare, recorded_by};
+use dbsetup::structure::{Base, Dump, compare, recorded_by};
 use dbsetup::{Error, Result};
 
 use super::code::Code;
 use super::finding::{Finding, Report, Severity};
 use super::objects;
 use super::offline::Known;
-use super::{archive, live};
+use super::{archive, live, rows};
 use crate::ui::{diff, text};
 
 /// How the two sides are called.
@@ -45,11 +45,11 @@ pub struct Wishes<'a> {
 
 /// What was made of the files.
 #[derive(Debug)]
-pub struct Made {
+pub struct Side {
     /// What the outcomes were read by.
     pub request: DumpRequest,
     /// What structure and pending migrations make, or, without a structure, the replay.
-    pub outcome: Outcome,
+    pub made: Made,
     /// How that is called in messages.
     pub name: &'static str,
 }
@@ -88,7 +88,7 @@ async fn made(
     known: &Known,
     files: &FileSet,
     report: &mut Report,
-) -> Result<Option<Made>> {
+) -> Result<Option<Side>> {
     let repo = session.repo();
     if known.structure.is_none() && repo.structure.is_file() {
         report.skip(
@@ -98,8 +98,9 @@ async fn made(
         );
         return Ok(None);
     }
-    let mut side = None;
+    let name = if is_current(repo, files) { STRUCTURE_ALONE } else { STRUCTURE };
     let mut request = DumpRequest::default();
+    let mut side = None;
     if known.structure.is_some() {
         match built(session, files).await? {
             Err(failed) => report.take("structure loads", [unloadable(repo, failed)]),
@@ -109,57 +110,49 @@ async fn made(
                     faithful(session, &built, report).await?;
                 }
                 request = built.dump.request;
-                match built.outcome {
-                    Ok(outcome) => side = Some(outcome),
+                match built.made {
+                    Ok(made) => side = Some(Side { request: request.clone(), made, name }),
                     Err(failed) => report.take("pending migrations run", [fails(failed)]),
                 }
             }
         }
     }
-    let name = if is_current(repo, files) { STRUCTURE_ALONE } else { STRUCTURE };
-    let replay = match replay(session, &request, report).await? {
-        Replay::Done(replay) => *replay,
-        Replay::Begins | Replay::Failed => return Ok(side.map(|outcome| Made { request, outcome, name })),
-    };
-    let Some(outcome) = side else {
-        let made = Made { request, outcome: replay, name: REPLAY };
-        return Ok(known.structure.is_none().then_some(made));
-    };
-    let differences = compare(&replay.fingerprint, &outcome.fingerprint)?;
-    report.take(
-        "structure and replay",
-        objects::findings(repo, Code::Divergence, &differences, (REPLAY, name)),
-    );
-    Ok(Some(Made { request, outcome, name }))
-}
-
-/// What came of a replay.
-enum Replay {
-    /// A database.
-    Done(Box<Outcome>),
-    /// Nothing of its own: the structure took the place of what was squashed, and so the replay begins with it.
-    Begins,
-    /// Nothing; it is told why.
-    Failed,
-}
-
-/// Runs every migration from nothing.
-async fn replay(session: &mut Session<'_>, request: &DumpRequest, report: &mut Report) -> Result<Replay> {
-    let plan = match Plan::read(session.repo()) {
+    let plan = match Plan::read(repo) {
         Ok(plan) => plan,
         Err(error) => {
             let help = error.help_text().map(str::to_owned);
             report.skip("replay of all migrations", error.message().to_owned(), help);
-            return Ok(Replay::Failed);
+            return Ok(side);
         }
     };
+    // The structure took the place of what was squashed: the replay begins with it, and has been made above.
     if plan.base == Base::Structure {
-        return Ok(Replay::Begins);
+        return Ok(side);
     }
-    match replayed(session, &plan, request).await? {
+    let Some(replay) = replay(session, &plan, &request, report).await? else { return Ok(side) };
+    let Some(side) = side else {
+        return Ok(known.structure.is_none().then_some(Side { request, made: replay, name: REPLAY }));
+    };
+    let differences = compare(&replay.outcome.fingerprint, &side.made.outcome.fingerprint)?;
+    report.take(
+        "structure and replay",
+        objects::findings(repo, Code::Divergence, &differences, (REPLAY, name)),
+    );
+    rows::check(session, &plan, &request, (&side.made.content, replay.content), report).await?;
+    Ok(Some(side))
+}
+
+/// Runs every migration from nothing. Returns nothing where that fails, and tells why.
+async fn replay(
+    session: &mut Session<'_>,
+    plan: &Plan,
+    request: &DumpRequest,
+    report: &mut Report,
+) -> Result<Option<Made>> {
+    match replayed(session, plan, request).await? {
         Ok(replay) => {
             report.take("migrations run from nothing", []);
-            Ok(Replay::Done(Box::new(replay)))
+            Ok(Some(replay))
         }
         Err(failed) => {
             let finding = fails(failed);
@@ -167,7 +160,7 @@ async fn replay(session: &mut Session<'_>, request: &DumpRequest, report: &mut R
             if !report.findings.iter().any(|other| is_same(&other.error, &finding.error)) {
                 report.take("migrations run from nothing", [finding]);
             }
-            Ok(Replay::Failed)
+            Ok(None)
         }
     }
 }

@@ -56,6 +56,7 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
     };
     let key = match resolved.files() {
         _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
+        _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
         repo if repo.direct_url.is_some() => "direct-url",
         _ => "url",
     };

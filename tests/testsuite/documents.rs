@@ -289,6 +289,9 @@ fn every_object_is_as_documented() {
     ] {
         seen.extend(checked(&project.run(&format!("{line} --format json")), &documented));
     }
+    for run in crate::git::runs_in_json() {
+        seen.extend(checked(&run, &documented));
+    }
     // Those that need another run, another server or bad luck.
     let rare = [
         "applied_by_other",

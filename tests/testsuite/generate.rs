@@ -108,3 +108,14 @@ fn a_sequence_does_not_begin_beside_times() {
     let fresh = Project::new().repo("core", Sqlite);
     assert_eq!(generated(&fresh, core, "gen migration one --sequential --simple"), ["0001_one.sql"]);
 }
+
+#[test]
+fn what_was_squashed_is_in_use_with_and_without_its_files() {
+    let core = "crates/core/priv/core/migrations";
+    let floor = "dbsetup floor format 1\n\nsquash\nautomatic 0001 - users\nautomatic 0007 - orders\n";
+    let project = Project::new().repo("core", Sqlite).priv_file("core", "structure.floor", floor);
+    project.run("gen migration orders").code(2).stderr_contains("is there already");
+    assert!(generated(&project, core, "gen migration new --simple")[0].starts_with("0008_new"));
+    let archived = Project::new().repo("core", Sqlite).dumped("core", "manual_migrations/0012_slow", USERS);
+    assert_eq!(generated(&archived, core, "gen migration new --simple"), ["0013_new.sql"]);
+}

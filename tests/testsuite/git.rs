@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Output;
 
 use crate::support::command::clean_environment;
-use crate::support::{Backend, Project, Sqlite};
+use crate::support::{Backend, Project, Run, Sqlite};
 
 const FILE: &str = "crates/core/priv/core/structure.sql";
 
@@ -159,6 +159,7 @@ fn the_driver_needs_no_workspace_and_says_what_it_cannot_take_apart() {
     assert_eq!(project.read("a"), file("CREATE TABLE a (i, j, k);"));
 
     project.write("a", &file("CREATE TABLE a (i text);"));
+    project.write("b", &file("CREATE TABLE a (i real, k);"));
     project
         .run("merge-driver o a b priv/structure.sql")
         .code(1)
@@ -293,4 +294,24 @@ core (crates/core/priv/core/structure.sql): 1 object added, 1 removed, 1 changed
 fn a_diff_needs_a_repository() {
     let project = Project::new().repo("core", Sqlite);
     project.run("diff").code(2).stderr_contains("in no git repository");
+}
+
+/// Runs that tell every event of these commands.
+pub fn runs_in_json() -> Vec<Run> {
+    let project = repository(Sqlite);
+    let file = |body: &str| {
+        format!("-- dbsetup structure format 1 (sqlite)\n\n{body}\n\n-- dbsetup structure end\n")
+    };
+    for (name, text) in [("o", "CREATE TABLE a (i);"), ("a", "CREATE TABLE a (i int);"), ("b", "SELECT 1;")] {
+        project.write(name, &file(text));
+    }
+    let mut runs = vec![
+        project.run("git install --print --format json"),
+        project.run("merge-driver o a b --format json"),
+    ];
+    project.write(FILE, &project.read(FILE).replace("name text", "name integer"));
+    runs.push(project.run("diff --format json"));
+    project.write(FILE, "select 1;\n");
+    runs.push(project.run("diff --format json"));
+    runs
 }

@@ -28,6 +28,8 @@ mod plans;
 mod safety;
 mod secrets;
 mod setup;
+mod squash;
+mod story;
 mod streams;
 mod structures;
 mod usage;

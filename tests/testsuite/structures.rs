@@ -318,3 +318,73 @@ fn a_dump_neither_empties_a_file_nor_loses_its_filters_by_a_slip() {
     project.run("dump").stderr_contains("has no migration applied").stderr_contains("records 2");
     assert_eq!(project.read(FILE), whole);
 }
+
+#[test]
+fn line_ends_that_git_changed_are_no_difference_and_get_nowhere() {
+    let body = "create function f() returns text language plpgsql as $$ begin\n return 'a\nb';\nend $$;";
+    for backend in Backend::available() {
+        let more = if backend == Postgres { body } else { "create view v as select 'a\nb' as a;" };
+        let project = migrated(backend, more);
+        project.run("dump").success();
+        let written = project.read(FILE);
+        project.write(FILE, &written.replace('\n', "\r\n"));
+        project
+            .run("dump --check")
+            .success()
+            .stderr_contains("has other line ends than were written")
+            .stderr_contains("`structure.sql -text` in .gitattributes");
+        project.run("load --force --yes").success();
+        project.run("dump -d - --quiet").success().stdout_is(&written);
+        project.run("dump").success().stderr_contains("is up to date");
+        // What is wrong is still where it was.
+        project.write(FILE, &written.replace("VALUES", "VALUSE").replace('\n', "\r\n"));
+        let line =
+            written.lines().position(|line| line.contains("VALUES")).expect("versions are recorded") + 1;
+        project.run("load --force --yes").code(1).stderr_contains(&format!("structure.sql:{line}:"));
+    }
+}
+
+#[test]
+fn a_dump_of_a_whole_database_by_another_program_brings_our_own_tables_along() {
+    let Some(server) = postgres::server() else { return };
+    let text = "CREATE TABLE public.dbsetup_meta (\n    key text NOT NULL,\n    value text NOT NULL\n);
+CREATE TABLE public.dbsetup_progress (version text);
+CREATE TABLE public.notes (a integer);
+COPY public.dbsetup_meta (key, value) FROM stdin;\nenvironment\tprod\nx\ty\n\\.\n
+COPY public.notes (a) FROM stdin;\n7\n\\.\n
+INSERT INTO public.dbsetup_meta VALUES ('z', 'y');
+ALTER TABLE ONLY public.dbsetup_meta ADD CONSTRAINT dbsetup_meta_pkey PRIMARY KEY (key);
+COPY public.notes (a) FROM stdin;\n8\n\\.\n";
+    let project = Project::new().on(&server).repo("core", Postgres).structure("core", text);
+    project.run("create").success();
+    project.run("load").success();
+    let database = project.database("core");
+    assert_eq!(database.query("select string_agg(a::text, ' ' order by a) from notes"), [["7 8"]]);
+    assert_eq!(database.query("select count(*)::text from dbsetup_meta where key in ('x', 'z')"), [["0"]]);
+}
+
+#[test]
+fn a_database_without_public_is_made_and_made_again() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::new()
+        .on(&server)
+        .repo("core", Postgres)
+        .repo_config("core", "ledger = { table = \"app.schema_migrations\" }")
+        .migration("core", "1_users", "create schema if not exists app; create table app.users (id int);")
+        .migration("core", "2_gone", "drop schema public;");
+    project.run("create").success();
+    project.run("migrate").success();
+    project.run("migrate").success();
+    project.run("dump --verify").success();
+    assert!(project.read(FILE).contains("\nDROP SCHEMA IF EXISTS public;\n"));
+    for load in
+        ["load --force --yes", "setup --env test", "load --force --yes --env test", "setup --env test"]
+    {
+        project.run(load).success();
+    }
+    for env in ["dev", "test"] {
+        project.run(&format!("dump --check --env {env}")).success();
+        let database = project.database_in("core", env);
+        assert!(database.query("select nspname from pg_namespace where nspname = 'public'").is_empty());
+    }
+}

@@ -126,3 +126,26 @@ fn an_interrupted_verification_removes_its_scratch_database() {
     assert!(!project.priv_dir("core").join("structure.sql").exists());
     project.run("drop --yes").success();
 }
+
+#[test]
+fn a_scratch_database_is_heard_of_only_where_it_cannot_be_had() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::new().on(&server).repo("core", Postgres).migration(
+        "core",
+        "1_news",
+        // The server warns of publications that nobody can follow there.
+        "create publication news;",
+    );
+    project.run("create").success();
+    let warned = project.run("migrate --quiet");
+    assert!(warned.success().stderr.contains("wal_level") || server.query("show wal_level") == [["logical"]]);
+    project.run("dump --verify --quiet").success().stderr_is("");
+    let nowhere = "postgres://nobody@127.0.0.1:1/nowhere";
+    project
+        .command("dump --verify")
+        .env("CORE_SCRATCH_URL", nowhere)
+        .run()
+        .stderr_contains("the scratch database is to be made where `scratch-url` says")
+        .stderr_contains("`scratch-url` of `core` comes from")
+        .stderr_lacks("`url` of `core`");
+}

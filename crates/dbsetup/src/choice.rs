@@ -4,6 +4,7 @@ use crate::driver::{FoundTable, Present};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{LedgerKind, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::repo::Repo;
+use crate::sql::Dialect;
 
 /// The ledger, and which of the tables around it exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,12 @@ pub fn names(repo: &Repo) -> Vec<String> {
     }
     names.extend([META_TABLE.to_owned(), PROGRESS_TABLE.to_owned()]);
     names
+}
+
+/// Returns the schema that the configuration names for the ledger; nothing for an engine without schemas.
+pub fn configured_schema(repo: &Repo, dialect: Dialect) -> Option<String> {
+    let table = repo.ledger.table.as_deref().filter(|_| dialect == Dialect::Postgres)?;
+    split_qualified(table).0
 }
 
 /// Chooses: the configured ledger, else the one that the database has, else the one that the project's layout speaks

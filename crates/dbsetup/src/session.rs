@@ -289,7 +289,9 @@ impl<'a> Session<'a> {
         let names = choice::names(repo);
         let driver = self.driver().await?;
         let found = driver.find_tables(&names).await?;
-        let schema = driver.about().schema.clone();
+        let about = driver.about();
+        // Where no schema of the search path is there, the ledger may still have one.
+        let schema = about.schema.clone().or_else(|| choice::configured_schema(repo, about.dialect));
         let choice = match &self.pinned {
             Some(table) => choice::pinned(repo, table, &found)?,
             None => choice::choose(repo, &found, schema.as_deref())?,

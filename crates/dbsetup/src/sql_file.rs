@@ -1,5 +1,6 @@
 //! A SQL file of any length, sent in batches inside an open transaction; failures point into the file.
 
+pub(crate) mod line_ends;
 mod rows;
 
 use std::fs::File;
@@ -60,7 +61,22 @@ impl<T: Read + Seek + Send> Source for T {}
 impl<'p> Content<'p> {
     fn open(self) -> std::io::Result<Box<dyn Source + 'p>> {
         Ok(match self {
-            Self::File(path) => Box::new(File::open(path)?),
+            Self::File(path) => {
+                let mut file = File::open(path)?;
+                let mut start = Vec::new();
+                file.by_ref().take(128).read_to_end(&mut start)?;
+                file.rewind()?;
+                if line_ends::is_converted(&start) {
+                    let mut bytes = Vec::new();
+                    file.read_to_end(&mut bytes)?;
+                    // Text that is not UTF-8 is for the splitter to refuse.
+                    return Ok(match std::str::from_utf8(&bytes) {
+                        Ok(text) => Box::new(Cursor::new(line_ends::restored(text).into_owned())),
+                        Err(_) => Box::new(Cursor::new(bytes)),
+                    });
+                }
+                Box::new(file)
+            }
             Self::Text(text) => Box::new(Cursor::new(text)),
         })
     }
@@ -164,6 +180,12 @@ impl Sender<'_> {
         while let Some(item) = splitter.next().map_err(|error| unsplittable(content, shown, &error))? {
             match item {
                 Item::Statement(statement) => self.take(statement, driver, classify, progress).await?,
+                Item::Copy(statement) if classify(&statement)? == Use::Skip => {
+                    while splitter
+                        .copy_data(&mut data)
+                        .map_err(|error| unsplittable(content, shown, &error))?
+                    {}
+                }
                 Item::Copy(statement) => {
                     self.flush(driver).await?;
                     let at = statement.start;

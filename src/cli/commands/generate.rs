@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dbsetup::migration;
 use dbsetup::repo::Repo;
+use dbsetup::structure::floor::{Floor, FloorEntry};
 use dbsetup::{Error, Kind, Result};
 
 use super::shared::Several;
@@ -96,25 +98,33 @@ impl Migration {
         let name = migration_file::normalize(&self.name)?;
         let directory = self.directory(repo)?;
         let mut everything = Vec::new();
-        for known in
-            repo.migrations.iter().chain(&repo.manual_migrations).chain(&repo.archive).chain([&directory])
-        {
+        let archived = migration::archive_folders(repo);
+        let lanes = repo.migrations.iter().chain(&repo.manual_migrations);
+        for known in lanes.chain(&archived).chain([&directory]) {
             everything.extend(entries(known)?);
         }
+        // A version that was squashed is recorded everywhere: a new migration with it would never run.
+        let squashed = squashed(repo)?;
         let taken =
             |entry: &&Entry| entry.migration_name().is_some_and(|taken| taken.eq_ignore_ascii_case(&name));
-        if let Some(twin) = everything.iter().find(taken) {
+        if let Some(twin) = everything.iter().chain(&squashed).find(taken) {
             let message =
                 format!("a migration called `{name}` is there already: `{}`", text::line(&twin.file_name));
             return Err(Error::new(Kind::Configuration, message).help("choose another name"));
         }
-        let mut style = Style::of(&entries(&directory)?)
-            .or_else(|| Style::of(&everything))
-            .unwrap_or_else(|| Style::of_ledger(repo.layout_ledger.or(repo.ledger.kind)));
+        let mut style =
+            Style::of(&entries(&directory)?).or_else(|| Style::of(&everything)).unwrap_or_else(|| {
+                let style = Style::of_ledger(repo.layout_ledger.or(repo.ledger.kind));
+                match (style.numbering, Style::of(&squashed).map(|squashed| squashed.numbering)) {
+                    // The version of a time with dashes is the one without.
+                    (Numbering::DashedTimestamp, Some(Numbering::Timestamp)) | (_, None) => style,
+                    (_, Some(numbering)) => Style { numbering, ..style },
+                }
+            });
         if self.pair || self.simple {
             style.shape = style.shape.with_down_side(self.pair)?;
         }
-        let versions: Vec<String> = everything.iter().filter_map(Entry::version).collect();
+        let versions: Vec<String> = everything.iter().chain(&squashed).filter_map(Entry::version).collect();
         if self.sequential {
             style.numbering = style.numbering.or_sequence(&versions).ok_or_else(times_alone)?;
         } else if self.timestamp {
@@ -152,6 +162,17 @@ fn times_alone() -> Error {
     )
     .note("a number would sort before all of them")
     .help("leave `--sequential` away")
+}
+
+/// Returns what the squash floor names, as if its files were there.
+fn squashed(repo: &Repo) -> Result<Vec<Entry>> {
+    let floor = Floor::read(repo)?.unwrap_or_default();
+    let entry = |squashed: &FloorEntry| Entry {
+        file_name: format!("{}_{}.sql", squashed.version, squashed.name),
+        is_directory: false,
+        sections: false,
+    };
+    Ok(floor.entries().map(entry).collect())
 }
 
 /// Returns what a directory holds; nothing when it is not there.

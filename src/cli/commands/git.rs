@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use dbsetup::{Error, Kind, Result};
 
+use crate::cli::args::Format;
 use crate::cli::context::{Output, Selected};
 use crate::git::{Git, attributes};
+use crate::ui::json::Object;
 
 /// What the driver is called in the attributes and in git's configuration.
 const DRIVER: &str = "dbsetup";
@@ -84,7 +86,10 @@ impl Install {
             }
         }
         if self.print {
-            return Ok(Output::Data { event: "git_setup", text: printed });
+            if selected.options.format == Some(Format::Json) {
+                printed = Object::new("git_setup").text("text", &printed).line();
+            }
+            return Ok(Output::Data { event: "", text: printed });
         }
         Ok(Output::of(selected.options.dry_run, plan))
     }

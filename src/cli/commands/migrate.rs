@@ -11,7 +11,8 @@ use crate::cli::rehearsal::LOADING;
 
 /// Run pending migrations.
 ///
-/// On an empty database with a structure file the structure is loaded first, and that is said.
+/// On an empty database with a structure file the structure is loaded first, and that is said. A database that lacks
+/// squashed migrations runs them first, from `dumped_migrations/`; where they are gone it is refused with exit code 5.
 #[derive(Debug, Clone, Args)]
 pub struct Migrate {
     /// Which migrations: those that run on every deploy, those that run on demand, or both.

@@ -10,7 +10,7 @@ use crate::cli::context::{Danger, Output, Task};
 /// Undo migrations, the newest application first; one unless told.
 ///
 /// `--to VERSION` undoes that version and what was applied after it. A version without a down side is refused before
-/// anything runs.
+/// anything runs. What was squashed is undone from `dumped_migrations/`, and the next `migrate` runs it again.
 #[derive(Debug, Clone, Args)]
 pub struct Rollback {
     /// Which migrations.

@@ -92,3 +92,32 @@ fn the_branch_of_a_pull_request_is_the_base() {
     let run = project.command("check --offline").env("GITHUB_BASE_REF", "gone").run();
     run.success().stderr_contains("the branch `gone` is not in this clone");
 }
+
+#[test]
+fn the_lint_looks_at_what_is_new() {
+    let project = Project::new()
+        .repo("core", Sqlite)
+        .migration("core", "20260101000000_users", "create table users (id int primary key);\n")
+        .migration("core", "20260102000000_gone", "drop table if exists users_old;\n");
+    super::dumped(&project);
+    // Without a repository, all of them.
+    let run = finds(&project, "check --offline", &["lint"]);
+    let finding = &super::findings(&run)[0];
+    assert_eq!(finding["object"], "drop-table", "{finding}");
+    assert_eq!(finding["line"], 1);
+    project
+        .run("check --offline")
+        .code(3)
+        .stderr_contains("error[lint/drop-table]")
+        .stderr_contains("it is not known which are new");
+    // What everybody has is not up for review.
+    committed(&project);
+    git(&project, "checkout -q -b feature");
+    finds(&project, "check --offline", &[]);
+    let path = format!("{MIGRATIONS}/20260103000000_more.sql");
+    project.write(&path, "drop table users;\n");
+    let run = finds(&project, "check --offline", &["lint"]);
+    assert_eq!(super::findings(&run)[1]["path"], path, "{run}");
+    project.write(&path, "-- dbsetup:allow drop-table nobody reads it any more\ndrop table users;\n");
+    finds(&project, "check --offline", &[]);
+}

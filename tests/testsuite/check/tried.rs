@@ -1,6 +1,6 @@
 //! What scratch databases and the live database tell.
 
-use super::{codes, findings, finds, sound, structure};
+use super::{codes, dumped, findings, finds, sound, structure};
 use crate::support::{Backend, Project};
 
 const PRIV: &str = "crates/core/priv/core";
@@ -137,5 +137,55 @@ on_each_database! {
         project.run("dump --exclude-table scratchpad").success();
         project.run("drop --yes").success();
         finds(&project, "check", &[]);
+    }
+
+    fn rows_that_the_structure_lacks_are_told_until_somebody_decides(backend) {
+        let project = Project::new()
+            .repo("core", backend)
+            .migration("core", "1_a", "create table lands (code varchar(2) primary key, name text);\ninsert into lands values ('de', 'Germany'), ('fr', 'France');\n");
+        dumped(&project);
+        let run = finds(&project, "check", &["rows-undecided"]);
+        let told = findings(&run)[0].to_string();
+        assert!(told.contains("keep-data") && told.contains("--drop-data"), "{told}");
+        // Kept, they are in the file.
+        let kept = project.repo_config("core", "keep-data = [\"lands\"]");
+        dumped(&kept);
+        finds(&kept, "check", &[]);
+        // Changed by hand, they are not those of the migrations.
+        replace(&kept, structure(), "'France'", "'Frankreich'");
+        let run = finds(&kept, "check", &["rows-changed"]);
+        assert!(findings(&run)[0].to_string().contains("Frankreich"), "{run}");
+        // What a pending migration inserts is not lost.
+        replace(&kept, structure(), "'Frankreich'", "'France'");
+        kept.write(format!("{PRIV}/migrations/2_b.sql"), "insert into lands values ('it', 'Italy');\n");
+        finds(&kept, "check", &[]);
+        // Rows of the database are nobody's business.
+        kept.run("setup").success();
+        kept.database("core").execute("insert into lands values ('es', 'Spain')");
+        finds(&kept, "check --live", &[]);
+    }
+
+    fn values_that_are_others_each_time_are_named(backend) {
+        let random = if backend == Backend::Postgres { "gen_random_uuid()::text" } else { "hex(randomblob(8))" };
+        let project = Project::new().repo("core", backend).migration(
+            "core",
+            "1_a",
+            &format!("create table lands (code varchar(2) primary key, tag text);\ninsert into lands values ('de', {random});\n"),
+        );
+        dumped(&project);
+        let kept = project.repo_config("core", "keep-data = [\"lands\"]");
+        let run = finds(&kept, "check", &["rows-volatile"]);
+        let finding = &findings(&run)[0];
+        assert!(finding["help"].to_string().contains("except"), "{finding}");
+        assert!(finding["object"].to_string().contains("lands.tag"), "{finding}");
+    }
+
+    fn a_table_to_be_kept_that_is_not_there_is_told(backend) {
+        let project = Project::new()
+            .repo("core", backend)
+            .migration("core", "1_a", "create table lands (code varchar(2) primary key);\n");
+        dumped(&project);
+        let kept = project.repo_config("core", "keep-data = [\"land\"]");
+        finds(&kept, "check", &["rows-unwritable"]);
     }
 }

@@ -14,7 +14,7 @@ use crate::driver::LedgerState;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerTable;
 use crate::repo::{Lane, Repo};
-use crate::structure::floor::FloorEntry;
+use crate::structure::floor::{Floor, FloorEntry};
 
 /// A folder of the archive and where its files were before.
 struct Folder {
@@ -52,7 +52,7 @@ impl FileSet {
 
     /// Returns every version of the floor; of a version that was squashed twice, the last.
     pub fn squashed(&self) -> BTreeMap<Version, &FloorEntry> {
-        let entries = self.floor.iter().flat_map(|floor| floor.entries());
+        let entries = self.floor.iter().flat_map(Floor::entries);
         entries.map(|entry| (self.version_of(&entry.version), entry)).collect()
     }
 
@@ -132,6 +132,12 @@ impl FileSet {
             )),
         }
     }
+}
+
+/// Returns the directories that squashed migrations are in, as far as they are there: those of the lanes below each
+/// archive, and the archives.
+pub fn archive_folders(repo: &Repo) -> Vec<PathBuf> {
+    folders(repo).into_iter().map(|folder| folder.path).collect()
 }
 
 /// The folders of every archive that are there: those of the lanes, then the archive itself.

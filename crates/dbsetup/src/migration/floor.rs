@@ -169,7 +169,7 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
     };
     let mut error = Error::new(
         Kind::BelowFloor,
-        format!("the database of `{name}` is below the squash floor: it lacks {what} not in this checkout"),
+        format!("the database of `{name}` is below the squash floor: it lacks {what} not here"),
     )
     .note(format!("it lacks {}", named(files, gone)))
     .note("nothing was run");

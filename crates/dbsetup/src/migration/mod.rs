@@ -26,6 +26,7 @@ mod units;
 mod up;
 mod version;
 
+pub use archive::archive_folders;
 pub use assess::{Assessment, Entry, State};
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};

@@ -122,7 +122,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
                 .row
                 .and_then(|row| recorded_checksum(row, &choice.table, &state))
                 .map(str::to_owned),
-            path: files.known(&entry.version).map(|migration| migration.up.path.clone()),
+            path: entry.migration.map(|migration| migration.up.path.clone()),
         })
         .collect();
     let rewrite = pending_rewrite(&files, &choice.table, &state, &[]);

@@ -5,17 +5,21 @@
 
 use std::collections::HashSet;
 
+use super::assemble::assemble;
 use super::difference::Difference;
-use super::dump::{Dump, DumpOptions, dump};
+use super::dump::{Dump, present};
 use super::load::{LoadRequest, load};
 use super::outcome::{Outcome, compare, outcome};
 use super::replay::{Base, Plan, replay};
+use super::rows::{Audit, Kept, Wishes, audit, audit_of};
 use super::scratch::{in_scratch, loaded};
 use super::wording;
+use super::{format, header};
 use crate::driver::DumpRequest;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::AppliedRow;
+use crate::ledger::{AppliedRow, LedgerTable};
 use crate::migration::FileSet;
+use crate::repo::KeepData;
 use crate::session::Session;
 
 /// What the work was at when the files failed it.
@@ -29,6 +33,8 @@ pub enum Stage {
     Migrate,
     /// Reading what came of it.
     Read,
+    /// Reading the rows that are kept.
+    Rows,
 }
 
 /// Files that do not do what they should.
@@ -48,7 +54,25 @@ pub struct Built {
     /// Whether the server words definitions itself, and another release of it may find other words.
     pub words_definitions: bool,
     /// The database once the pending migrations have run; or why they do not.
-    pub outcome: std::result::Result<Outcome, Failed>,
+    pub made: std::result::Result<Made, Failed>,
+}
+
+/// What loads and migrations have made.
+#[derive(Debug)]
+pub struct Made {
+    /// The database.
+    pub outcome: Outcome,
+    /// Its rows, as `keep-data` and the structure's head decide; or why they cannot be kept.
+    pub content: std::result::Result<Content, Failed>,
+}
+
+/// The rows that migrations have inserted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// What becomes of each table that holds any.
+    pub audit: Audit,
+    /// Those that are kept.
+    pub kept: Kept,
 }
 
 /// Loads the structure file into a scratch database, dumps it again, and runs those of `files` that the file does not
@@ -61,14 +85,13 @@ pub async fn built(session: &mut Session<'_>, files: &FileSet) -> Result<std::re
         if let Err(error) = load(scratch, &LoadRequest::default()).await {
             return of_files(Stage::Load, error).map(Err);
         }
-        let options = DumpOptions { allow_missing: true, ..DumpOptions::default() };
-        let dump = match dump(scratch, &options, None).await {
+        let dump = match written(scratch).await {
             Ok(dump) => dump,
             Err(error) => return of_files(Stage::Dump, error).map(Err),
         };
         let words_definitions = scratch.driver().await?.about().capabilities.words_definitions;
-        let outcome = ran(scratch, &Plan::after_structure(files.clone()), &dump.request).await?;
-        Ok(Ok(Built { dump, words_definitions, outcome }))
+        let made = ran(scratch, &Plan::after_structure(files.clone()), &dump.request).await?;
+        Ok(Ok(Built { dump, words_definitions, made }))
     })
     .await
 }
@@ -81,7 +104,7 @@ pub async fn replayed(
     session: &mut Session<'_>,
     plan: &Plan,
     request: &DumpRequest,
-) -> Result<std::result::Result<Outcome, Failed>> {
+) -> Result<std::result::Result<Made, Failed>> {
     in_scratch(session, async |scratch| ran(scratch, plan, request).await).await
 }
 
@@ -89,14 +112,61 @@ async fn ran(
     scratch: &mut Session<'_>,
     plan: &Plan,
     request: &DumpRequest,
-) -> Result<std::result::Result<Outcome, Failed>> {
+) -> Result<std::result::Result<Made, Failed>> {
     if let Err(error) = replay(scratch, plan).await {
         return of_files(Stage::Migrate, error).map(Err);
     }
-    match outcome(scratch, request).await {
-        Ok(outcome) => Ok(Ok(outcome)),
-        Err(error) => of_files(Stage::Read, error).map(Err),
-    }
+    let outcome = match outcome(scratch, request).await {
+        Ok(outcome) => outcome,
+        Err(error) => return of_files(Stage::Read, error).map(Err),
+    };
+    let ledger = outcome.inspection.choice.table.clone();
+    let keep = scratch.repo().keep_data.clone();
+    let content = match content(scratch, &keep, &ledger, request).await {
+        Ok(content) => Ok(content),
+        Err(error) => Err(of_files(Stage::Rows, error)?),
+    };
+    Ok(Ok(Made { outcome, content }))
+}
+
+/// Reads the rows of a scratch database, as far as they are kept.
+async fn content(
+    scratch: &mut Session<'_>,
+    keep: &[KeepData],
+    ledger: &LedgerTable,
+    request: &DumpRequest,
+) -> Result<Content> {
+    let driver = scratch.driver().await?;
+    let audit = audit_of(driver, ledger, &Wishes { keep, drop: &[], request }).await?;
+    let kept = Kept::read(driver, &audit).await?;
+    Ok(Content { audit, kept })
+}
+
+/// Returns what a dump writes of a scratch database that the structure file was loaded into: with its own filters, and
+/// with the rows that are there.
+async fn written(scratch: &mut Session<'_>) -> Result<Dump> {
+    let repo = scratch.repo();
+    let path = repo.structure.clone();
+    let shown = repo.shown(&path);
+    let present = present(&path, &shown)?;
+    let inspection = scratch.inspect().await?;
+    let ledger = inspection.choice.table.clone();
+    let mut request = header::read(present.as_deref().unwrap_or_default(), &shown)?;
+    request.ledger = inspection.choice.present.ledger.then(|| ledger.clone());
+    let driver = scratch.driver().await?;
+    let structure = driver.dump(&request).await?;
+    // A table to be kept may be one that a pending migration makes.
+    let (tables, schema) = (driver.table_rows(&ledger).await?, driver.about().schema.clone());
+    let mut keep = repo.keep_data.clone();
+    keep.retain(|kept| {
+        let wishes = Wishes { keep: std::slice::from_ref(kept), drop: &[], request: &request };
+        audit(&tables, schema.as_deref(), &wishes).is_ok()
+    });
+    let kept = content(scratch, &keep, &ledger, &request).await?.kept;
+    let dialect = scratch.server().dialect();
+    let rows = format::ledger_rows(dialect, &ledger, &inspection.state)?;
+    let text = assemble(dialect, &request, &structure, &kept.text, &rows.join("\n"));
+    Ok(Dump { text, recorded: inspection.state.rows.len(), present, path, shown, request })
 }
 
 /// Tells a failure of the files from one of the surroundings.
@@ -173,18 +243,6 @@ pub async fn drift(
     compare(&made.fingerprint, &live.fingerprint)
 }
 
-/// Returns what a difference says, each side by its name.
-pub fn worded(difference: &Difference, one: &str, other: &str) -> String {
-    let Difference { catalog, object, property, original, copy } = difference;
-    let subject = format!("{catalog} {object}");
-    let Some(property) = property else {
-        let (has, lacks) = if copy.is_none() { (one, other) } else { (other, one) };
-        return format!("{subject}: is in {has}, and not in {lacks}");
-    };
-    let (original, copy) = super::difference::pair(original.as_deref(), copy.as_deref());
-    format!("{subject}: {property} is {original} in {one}, and {copy} in {other}")
-}
-
 impl Plan {
     /// Plans to load the structure file and to run whatever of the lanes it does not record.
     pub fn after_structure(files: FileSet) -> Self {
@@ -218,22 +276,6 @@ mod tests {
             applied.migrations.iter().map(|migration| migration.version.as_str()).collect();
         assert_eq!(versions, ["1", "2"]);
         assert!(applied_in(&set, &["3".into()], &rows).is_none());
-    }
-
-    #[test]
-    fn both_sides_of_a_difference_are_named() {
-        let whole = Difference {
-            catalog: "pg_class".into(),
-            object: "public.a".into(),
-            property: None,
-            original: Some("x".into()),
-            copy: None,
-        };
-        assert_eq!(worded(&whole, "A", "B"), "pg_class public.a: is in A, and not in B");
-        let turned = Difference { original: None, copy: Some("x".into()), ..whole.clone() };
-        assert_eq!(worded(&turned, "A", "B"), "pg_class public.a: is in B, and not in A");
-        let part = Difference { property: Some("relkind".into()), copy: Some("y".into()), ..whole };
-        assert_eq!(worded(&part, "A", "B"), "pg_class public.a: relkind is `x` in A, and `y` in B");
     }
 
     #[test]

@@ -48,11 +48,6 @@ impl Difference {
     }
 }
 
-/// Returns two values of a property as messages show them, cut to where they begin to differ.
-pub(super) fn pair(original: Option<&str>, copy: Option<&str>) -> (String, String) {
-    windows(&value(original), &value(copy))
-}
-
 fn value(value: Option<&str>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", value.escape_debug()))
 }

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub(super) use super::assemble::assemble;
 use super::floor::Floor;
 use super::recorded::recorded_by;
 use super::rows::Kept;
 use super::{format, header};
-use crate::driver::{DumpRequest, Structure, Via};
+use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{LedgerTable, meta_key};
@@ -19,7 +20,7 @@ use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
-use crate::sql::Dialect;
+use crate::sql_file::line_ends;
 
 /// How often a dump is begun again when migrations run meanwhile.
 const TRIES: u32 = 3;
@@ -132,7 +133,7 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
-    let present = present(&path, &shown)?;
+    let present = present(&path, &shown)?.map(|text| with_own_line_ends(session, &shown, text));
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
     let mut in_file = header::read(named, &shown)?;
@@ -235,6 +236,17 @@ fn refuse_to_lose(ledger: &LedgerTable, request: &DumpRequest) -> Result<()> {
     Err(Error::new(Kind::Configuration, what).help(help))
 }
 
+/// Line ends that git changed are no difference, and nothing that a load takes over.
+fn with_own_line_ends(session: &Session<'_>, shown: &Path, text: String) -> String {
+    if !line_ends::is_converted(text.as_bytes()) {
+        return text;
+    }
+    let warning = format!("`{}` has other line ends than were written, which do not count", shown.display());
+    let advice = "keep git from changing them: `structure.sql -text` in .gitattributes";
+    session.teller().warn(warning, Some(advice.to_owned()));
+    line_ends::restored(&text).into_owned()
+}
+
 /// Returns the text of a file, if it is there.
 pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
@@ -247,39 +259,6 @@ pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", shown, error)),
     }
-}
-
-/// Puts a structure file together: the head, the structure, kept rows ([`super::rows::Kept::text`]) where nothing fires
-/// for them, the ledger's rows.
-pub(crate) fn assemble(
-    dialect: Dialect,
-    request: &DumpRequest,
-    structure: &Structure,
-    rows: &str,
-    ledger_rows: &str,
-) -> String {
-    let (before, behind) = structure.text.split_at(structure.rows_at.unwrap_or(structure.text.len()));
-    let parts = [header::settings(dialect), before, rows, behind, ledger_rows];
-    compose(&format::header(dialect), &header::filters(request), &parts)
-}
-
-/// Puts a file together: its first line, its filters, its parts with a blank line before each, its last line.
-pub(super) fn compose(header: &str, filters: &[String], parts: &[&str]) -> String {
-    let mut text = format!("{header}\n");
-    for filter in filters {
-        text.push_str("-- ");
-        text.push_str(filter);
-        text.push('\n');
-    }
-    for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
-        text.push('\n');
-        text.push_str(part);
-        text.push('\n');
-    }
-    text.push('\n');
-    text.push_str(format::TRAILER);
-    text.push('\n');
-    text
 }
 
 /// Versions whose files nobody has would be recorded as applied wherever the file is loaded, and never run.
@@ -415,19 +394,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_a_header_a_body_rows_and_a_trailer() {
-        let filters = ["only: schema app".to_owned(), "with: owners".to_owned()];
-        let text =
-            compose("-- h", &filters, &["set a;\n", "create table a (i int);\n", "insert 1;\ninsert 2;"]);
-        assert_eq!(
-            text,
-            "-- h\n-- only: schema app\n-- with: owners\n\nset a;\n\ncreate table a (i int);\n\n\
-             insert 1;\ninsert 2;\n\n-- dbsetup structure end\n"
-        );
-        assert_eq!(compose("-- h", &[], &["", "", ""]), "-- h\n\n-- dbsetup structure end\n");
-    }
-
-    #[test]
     fn a_file_keeps_its_filters_until_others_are_named() {
         let present = || DumpRequest {
             via: Some(Via::PgDump),
@@ -476,19 +442,6 @@ mod tests {
             (&request.exclude_tables[..], &kept[..]),
             (&["a".to_owned()][..], &["excluded: table a".to_owned()][..])
         );
-    }
-
-    #[test]
-    fn rows_stand_where_nothing_fires_for_them() {
-        let structure = Structure {
-            text: "create table a (i);\n\ncreate trigger b;\n".into(),
-            rows_at: Some(21),
-            notes: Vec::new(),
-        };
-        let text = assemble(Dialect::Sqlite, &DumpRequest::default(), &structure, "insert 1;\n", "insert 2;");
-        assert!(text.contains("(i);\n\ninsert 1;\n\ncreate trigger b;\n\ninsert 2;\n\n--"), "{text}");
-        let without = assemble(Dialect::Sqlite, &DumpRequest::default(), &structure, "", "");
-        assert!(without.contains(structure.text.trim()), "{without}");
     }
 
     #[cfg(unix)]

@@ -13,7 +13,7 @@ use crate::sql::{self, Dialect};
 pub(super) const TRAILER: &str = "-- dbsetup structure end";
 /// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
 const OWN_TABLE: &str = "dbsetup_migrations";
-pub(super) const HEADER: &str = "-- dbsetup structure format ";
+pub(super) use crate::sql_file::line_ends::HEADER;
 
 /// Returns the first line of a file of ours.
 pub(super) fn header(dialect: Dialect) -> String {

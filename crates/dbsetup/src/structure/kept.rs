@@ -1,9 +1,10 @@
 //! Kept rows of a plain dump: they come from a replay of what the database has applied, whatever is in it itself.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::replay::{Plan, replay};
-use super::rows::{Audit, Kept, Wishes, audit_of, refuse_volatile, volatile};
+use super::rows::{Audit, Kept, Wishes, audit_of, let_the_clock_go_on, refuse_volatile, volatile};
 use super::scratch::in_scratch;
 use crate::driver::DumpRequest;
 use crate::error::Result;
@@ -33,11 +34,13 @@ pub(super) async fn kept_rows(
     plan.files.migrations.retain(|migration| applied.contains(&migration.version));
     let wishes = Wishes { keep: &repo.keep_data, drop: &[], request };
     let (audit, kept) = replayed(session, &plan, &wishes).await?;
+    let done = Instant::now();
     for warning in &audit.warnings {
         session.teller().warn(warning.clone(), None);
     }
     let is_known = present.is_some_and(|present| present.contains(kept.text.trim()));
     if !kept.text.is_empty() && !is_known {
+        let_the_clock_go_on(done).await;
         let (_, again) = replayed(session, &plan, &wishes).await?;
         let schema = session.driver().await?.about().schema.clone();
         refuse_volatile(repo, &volatile(&kept.rows, &again.rows), schema.as_deref())?;

@@ -1,5 +1,6 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
+mod assemble;
 pub(crate) mod baseline;
 mod check;
 pub mod convergence;
@@ -16,6 +17,7 @@ mod kept;
 mod load;
 pub mod objects;
 mod outcome;
+mod own_tables;
 mod recorded;
 pub mod replay;
 pub mod rows;

@@ -13,7 +13,7 @@ mod volatile;
 
 pub use audit::{Audit, Wishes, audit, undecided};
 pub use difference::{RowDifference, differences};
-pub use volatile::{Volatile, refuse_volatile, volatile};
+pub use volatile::{Volatile, let_the_clock_go_on, refuse_volatile, volatile};
 
 use crate::driver::{Driver, Rows, RowsRequest, TableRows};
 use crate::error::{Error, Kind, Result};

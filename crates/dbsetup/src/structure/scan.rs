@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::format::Author;
 use super::grantor::{Grantor, Trust};
+use super::own_tables;
 use super::shadows::Shadows;
 use crate::error::{Error, Kind, Result, Site};
 use crate::sql::{self, Dialect, Item, Statement};
@@ -140,10 +141,15 @@ pub(super) fn scan(
                     all.push(statement);
                 }
             }
-            Item::Copy(_) => {
+            Item::Copy(statement) => {
                 grantor.end().map_err(not_for_a_grant)?;
-                found.statements += 1;
                 found.all = None;
+                if author == Author::Foreign && own_tables::is_about_them(dialect, &statement.text) {
+                    found.skipped.push(number);
+                } else {
+                    found.statements += 1;
+                }
+                number += 1;
             }
             Item::Meta(_) => {}
         }
@@ -197,6 +203,9 @@ fn classify(
                 TRUST_IT
             },
         );
+    }
+    if author == Author::Foreign && own_tables::is_about_them(dialect, &statement.text) {
+        return Ok(Use::Skip);
     }
     let words = sql::statement_words(dialect, &statement.text, 3);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();

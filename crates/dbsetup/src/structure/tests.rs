@@ -75,6 +75,30 @@ async fn a_load_in_parts_that_dies_anywhere_is_marked_or_changed_nothing() {
 }
 
 #[tokio::test]
+async fn rows_of_a_load_in_parts_come_all_at_once() {
+    for n in 1..200 {
+        let (_directory, repo, database) = fixture(0);
+        let tables: String = (0..700).map(|n| format!("create table t{n} (i int);\n")).collect();
+        let rows: String = (0..700).map(|n| format!("INSERT INTO t0 (i) VALUES ({n});\n")).collect();
+        let text =
+            format!("-- dbsetup structure format 1 (postgresql)\n{tables}{rows}\n-- dbsetup structure end\n");
+        std::fs::write(&repo.structure, text).unwrap();
+        database.with(|state| state.capacity = Some(10));
+        database.fail_at(n, Fault::KilledAfter);
+        let result = load(&mut session(&repo, &Silent, &database), &LoadRequest::default()).await;
+        database.revive();
+        let effects = database.effects().join("\n");
+        let found = (0..700).filter(|n| effects.contains(&format!("({n})"))).count();
+        assert!(found == 0 || found == 700, "call {n}: {found} rows");
+        if result.is_ok() {
+            assert_eq!(found, 700);
+            return;
+        }
+    }
+    panic!("no load passed untouched");
+}
+
+#[tokio::test]
 async fn a_dry_run_refuses_what_a_load_refuses() {
     let (_directory, repo, database) = fixture(1);
     database.with(|state| state.effects.push("table public.users".into()));

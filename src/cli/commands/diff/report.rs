@@ -97,7 +97,7 @@ pub fn human(reports: &[Report]) -> String {
         match &report.found {
             Found::Nothing => {}
             Found::Lines { old, new, .. } => {
-                text += &block(&diff::unified((&report.path, old), (&report.path, new)))
+                text += &block(&diff::unified((&report.path, old), (&report.path, new)));
             }
             Found::Objects(changes) => {
                 for change in &changes.objects {

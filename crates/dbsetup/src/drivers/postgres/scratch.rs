@@ -49,7 +49,7 @@ pub(super) async fn make(
         .transpose()
         .map_err(|error| own(DbErrorClass::Configuration, error.message().to_owned()))?;
     let (home, mut keeper) = match (&elsewhere, configured) {
-        (Some(there), _) => (there, keeper(there, None).await?),
+        (Some(there), _) => (there, keeper(there, None).await.map_err(there_is_another_url)?),
         (None, Some(configured)) => (place, keeper(configured, None).await?),
         // Any database will do to make another one from, and this one lets us in.
         (None, None) => (place, keeper(place, configured).await?),
@@ -80,6 +80,12 @@ pub(super) async fn make(
         plain_text_over_network: !place.is_local() && !place.demands_tls(),
     };
     Ok(Box::new(ScratchDatabase { place, target, keeper: Mutex::new(Some(keeper)) }))
+}
+
+/// Whoever reads of it is not to look for the mistake in the database's own URL.
+fn there_is_another_url(mut error: DbError) -> DbError {
+    error.notes.push("the scratch database is to be made where `scratch-url` says".to_owned());
+    error
 }
 
 fn explained(mut error: DbError) -> DbError {
@@ -174,7 +180,10 @@ impl Scratch for ScratchDatabase {
 
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>> {
         Box::pin(async move {
-            let session = Session::connect(&self.place, options).await?;
+            let mut place = self.place.clone();
+            // Its text was warned of where it came from.
+            place.settings.push(("client_min_messages".to_owned(), "error".to_owned()));
+            let session = Session::connect(&place, options).await?;
             Ok(Box::new(session) as Box<dyn Driver>)
         })
     }

@@ -5,7 +5,7 @@
 
 use futures_util::TryStreamExt;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Either, Row as _};
+use sqlx::{AssertSqlSafe, Either, Row as _, ValueRef as _};
 
 use super::error::{in_session, own, position};
 use crate::driver::{DbError, DbErrorClass, ScriptError};
@@ -107,7 +107,11 @@ async fn run(
 
 pub(super) fn texts(row: &PgRow) -> Row {
     (0..row.len())
-        .map(|index| row.try_get_raw(index).ok().and_then(|value| value.as_str().ok().map(str::to_owned)))
+        .map(|index| {
+            let value = row.try_get_raw(index).ok().filter(|value| !value.is_null())?;
+            // Text that is not UTF-8 is text: never a NULL.
+            value.as_bytes().ok().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        })
         .collect()
 }
 

@@ -1,11 +1,13 @@
 //! Rows that belong to a structure: which tables have any, and what they say.
 
+mod literal;
+
 use std::collections::{BTreeSet, HashMap};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
 
-use super::catalog::{SHADOWS, literal, quoted};
+use super::catalog::{SHADOWS, literal as string, quoted};
 use super::error::{advised, failure};
 use super::session::Session;
 use crate::driver::{
@@ -97,76 +99,10 @@ impl Shape {
     }
 }
 
-/// Appends text as it stands in SQL: one line, whatever it holds.
-fn write_text(text: &str, to: &mut String) {
-    let breaks: Vec<(char, &str)> =
-        [('\n', "char(10)"), ('\r', "char(13)")].into_iter().filter(|(c, _)| text.contains(*c)).collect();
-    if breaks.is_empty() {
-        to.push_str(&literal(text));
-        return;
-    }
-    // SQLite knows no escapes: what stands for a line's end is put back, and is nothing that the text holds itself.
-    let mut text = text.to_owned();
-    let mut tail = String::new();
-    for (c, written) in breaks {
-        let plain = if c == '\n' { "\\n" } else { "\\r" };
-        let mark = (0..)
-            .map(|n| if n == 0 { plain.to_owned() } else { format!("{plain}{n}") })
-            .find(|mark| !text.contains(mark.as_str()) && is_apart(&text, c, mark))
-            .expect("a text holds finitely many of them");
-        text = text.replace(c, &mark);
-        to.push_str("replace(");
-        tail.insert_str(0, &format!(",{},{written})", literal(&mark)));
-    }
-    // The last mark was put in last, and is taken out first.
-    to.push_str(&literal(&text));
-    to.push_str(&tail);
-}
-
-/// Whether a mark in the place of a letter can be found again: together with what stands around, it makes no other one.
-fn is_apart(text: &str, c: char, mark: &str) -> bool {
-    text.replace(c, mark).matches(mark).count() == text.matches(c).count()
-        && text.replace(c, mark).replace(mark, &c.to_string()) == text
-}
-
-/// A real number as it stands in SQL, so that it is not taken for a whole one; with as few digits as tell it from others,
-/// or with so many behind the point.
-fn write_real(value: f64, digits: Option<usize>) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 { "9e999".to_owned() } else { "-9e999".to_owned() };
-    }
-    match digits {
-        None => format!("{value:?}"),
-        Some(digits) => format!("{value:.digits$e}"),
-    }
-}
-
-/// A real number as a product that loses nothing: a whole number and powers of two, which are read exactly.
-fn multiply(value: f64) -> String {
-    const STEP: i32 = 62;
-    let bits = value.to_bits();
-    let exponent = i32::try_from((bits >> 52) & 0x7ff).expect("it has 11 bits");
-    let fraction = bits & ((1 << 52) - 1);
-    let (mut whole, mut power) =
-        if exponent == 0 { (fraction, -1074) } else { (fraction | 1 << 52, exponent - 1075) };
-    while whole != 0 && whole.is_multiple_of(2) {
-        (whole, power) = (whole / 2, power + 1);
-    }
-    let mut text = format!("{}{whole}.0", if value.is_sign_negative() { "-" } else { "" });
-    let sign = if power < 0 { '/' } else { '*' };
-    let mut left = power.abs();
-    while left > 0 {
-        let step = left.min(STEP);
-        text.push_str(&format!("{sign}{}", 1_u64 << step));
-        left -= step;
-    }
-    text
-}
-
 /// The condition on `sqlite_schema AS s` that leaves tables of users'.
 fn users_tables(ledger: &LedgerTable) -> String {
     let ours: Vec<String> =
-        [META_TABLE, PROGRESS_TABLE, ledger.name.as_str()].map(|name| literal(&name.to_lowercase())).into();
+        [META_TABLE, PROGRESS_TABLE, ledger.name.as_str()].map(|name| string(&name.to_lowercase())).into();
     format!(
         "s.type = 'table' AND substr(s.name, 1, 7) <> 'sqlite_' AND lower(s.name) NOT IN ({}) \
          AND s.name NOT IN ({SHADOWS})",
@@ -231,7 +167,7 @@ impl Session {
         let names: Vec<String> = kept
             .iter()
             .enumerate()
-            .map(|(at, kept)| format!("({at}, {})", literal(&kept.table.name.to_lowercase())))
+            .map(|(at, kept)| format!("({at}, {})", string(&kept.table.name.to_lowercase())))
             .collect();
         let with = format!(
             "WITH kept(nr, folded) AS (VALUES {}), t(nr, name, sql) AS (SELECT k.nr, s.name, s.sql FROM kept AS k \
@@ -326,7 +262,7 @@ impl Session {
                             shape.name, names[column]
                         ));
                     }
-                    Some(text) => write_text(text, to),
+                    Some(text) => literal::text(text, to),
                     None => to.push_str(value.strip_prefix('q').unwrap_or("NULL")),
                 }
                 length += to.len() - start;
@@ -372,7 +308,8 @@ impl Session {
         let Some(query) = shape.reals() else { return Ok(known) };
         let mut left: BTreeSet<u64> = self.numbers(query).await?.into_iter().map(f64::to_bits).collect();
         for digits in [Some(None), Some(Some(16)), Some(Some(17)), Some(Some(19)), None] {
-            let write = |value| digits.map_or_else(|| multiply(value), |digits| write_real(value, digits));
+            let write =
+                |value| digits.map_or_else(|| literal::product(value), |digits| literal::real(value, digits));
             let written: Vec<(u64, String)> =
                 left.iter().map(|bits| (*bits, write(f64::from_bits(*bits)))).collect();
             for chunk in written.chunks(1000) {
@@ -429,33 +366,14 @@ impl Session {
                 statement: format!(
                     "INSERT INTO sqlite_sequence (name, seq) SELECT {name}, {seq} \
                      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = {name})",
-                    name = literal(&name)
+                    name = string(&name)
                 ),
             });
             positions.push(SequencePosition {
                 sequence: name.clone(),
-                statement: format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = {}", literal(&name)),
+                statement: format!("UPDATE sqlite_sequence SET seq = {seq} WHERE name = {}", string(&name)),
             });
         }
         Ok(positions)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(text: &str) -> String {
-        let mut to = String::new();
-        write_text(text, &mut to);
-        to
-    }
-
-    #[test]
-    fn text_stands_on_one_line() {
-        assert_eq!(written("it's"), "'it''s'");
-        assert_eq!(written("a\nb"), "replace('a\\nb','\\n',char(10))");
-        assert_eq!(written("a\r\nb"), "replace(replace('a\\r\\nb','\\r',char(13)),'\\n',char(10))");
-        assert_eq!(written("a\\n\nb"), "replace('a\\n\\n1b','\\n1',char(10))");
     }
 }

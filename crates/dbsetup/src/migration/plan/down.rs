@@ -118,7 +118,7 @@ fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
         let has = |squash: &&Squashed| {
             squash.migrations.iter().any(|squashed| files.version_of(&squashed.version) == *version)
         };
-        let release = squashes.filter(has).last().map(Squashed::shown).unwrap_or_default();
+        let release = squashes.rev().find(has).map(Squashed::shown).unwrap_or_default();
         let mut error = undoable("it was squashed into the structure, and its file is not in the archive");
         for problem in &files.archive_problems {
             error = error.note(format!("of the archive: {problem}"));

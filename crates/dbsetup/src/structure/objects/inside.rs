@@ -31,10 +31,7 @@ impl<T: PartialEq> Sides<T> {
 }
 
 /// Decides about one thing that may be there or not, in the order base, ours, theirs: who has changed it wins.
-pub(super) fn decide<T: PartialEq>([base, ours, theirs]: [Option<T>; 3]) -> Sides<Option<T>>
-where
-    T: Copy,
-{
+pub(super) fn decide<T: PartialEq + Copy>([base, ours, theirs]: [Option<T>; 3]) -> Sides<Option<T>> {
     if base == ours {
         Sides { ours: theirs, theirs }
     } else if base == theirs {

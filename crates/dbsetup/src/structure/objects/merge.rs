@@ -165,7 +165,7 @@ impl Merge<'_> {
         let lines = keyed
             .each_ref()
             .map(|rows| rows.iter().map(|(key, row)| (key.clone(), row.text.as_str())).collect::<Vec<_>>());
-        let merged = self.lines(&lines, |_, _| true);
+        let merged = self.lines(&lines, rows::in_order);
         let apart = self.versions.iter().any(|structure| structure.rows.iter().skip(1).any(|row| row.apart));
         let mut before = None;
         let spaced = merged.into_iter().map(|(line, key)| {

@@ -72,7 +72,7 @@ pub(super) fn read(dialect: Dialect, data: &[(&str, &str, bool)]) -> Result<(Vec
             _ if !versions.is_empty() => return Err(misplaced(statement, "the rows of the ledger")),
             Some(Insert { table, first, .. }) => rows.push(Row { table, first, text, apart }),
             None => {
-                rows.push(Row { table: String::new(), first: state_of(dialect, statement)?, text, apart })
+                rows.push(Row { table: String::new(), first: state_of(dialect, statement)?, text, apart });
             }
         }
     }
@@ -120,4 +120,18 @@ pub(super) fn keyed(versions: [&[Row]; 3]) -> [Vec<(Key, &Row)>; 3] {
             })
             .collect()
     })
+}
+
+/// Whether new rows of two sides stand in this order: by their first values in one table, else ours come first.
+pub(super) fn in_order(ours: &Key, theirs: &Key) -> bool {
+    let (Some((one, table)), Some((other, other_table))) =
+        (ours.name.split_once(" of "), theirs.name.split_once(" of "))
+    else {
+        return true;
+    };
+    match (one.parse::<i64>(), other.parse::<i64>()) {
+        _ if table != other_table => true,
+        (Ok(one), Ok(other)) => one < other,
+        _ => one < other,
+    }
 }

@@ -124,7 +124,7 @@ fn rows(ours: &TableRows, theirs: &TableRows, found: &mut Vec<RowDifference>) {
             changes.push((*row, RowDifference::Added { table: table.clone(), row: shown(theirs, *row) }));
         }
     }
-    changes.sort_by(|a, b| (a.0, a.1.to_string()).cmp(&(b.0, b.1.to_string())));
+    changes.sort_by_cached_key(|(row, change)| (*row, change.to_string()));
     found.extend(changes.into_iter().map(|(_, change)| change));
 }
 

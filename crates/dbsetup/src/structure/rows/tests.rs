@@ -14,7 +14,7 @@ use crate::event::Silent;
 use crate::migration::testing::repo;
 use crate::repo::{CreateOptions, DatabaseUrl, KeepData, Repo};
 use crate::session::Session;
-use crate::structure::dump::assemble;
+use crate::structure::assemble::assemble;
 use crate::structure::loaded;
 
 /// A database of its own; [`Place::done`] removes it.

@@ -1,6 +1,9 @@
 //! Values that are others every time: two replays of the same migrations tell them. Pure.
 //!
-//! What changes slowly, or with whoever runs it (`current_date`, `current_user`), is the same in both and is not found.
+//! What changes slower than by the second, or with whoever runs it (`current_date`, `current_user`), is the same in both and
+//! is not found.
+
+use std::time::{Duration, Instant};
 
 use super::audit::setting;
 use crate::driver::{Rows, TableName, TableRows};
@@ -18,6 +21,13 @@ pub struct Volatile {
     pub first: String,
     /// What the second one has in its place.
     pub second: String,
+}
+
+/// Waits until a clock that counts whole seconds has gone on since `then`, the end of the first replay: a second one at
+/// once would insert the same `CURRENT_TIMESTAMP` (SQLite) again.
+pub async fn let_the_clock_go_on(then: Instant) {
+    const TICK: Duration = Duration::from_millis(1010);
+    tokio::time::sleep(TICK.saturating_sub(then.elapsed())).await;
 }
 
 /// Compares the kept rows of two replays.

@@ -12,11 +12,12 @@ use crate::migration::Version;
 use crate::migration::baseline::collapse;
 use crate::repo::Repo;
 use crate::session::Session;
+use crate::structure::assemble::assemble;
 use crate::structure::difference::differences;
 use crate::structure::floor::{Baseline, Floor};
 use crate::structure::replay::{self, replay};
 use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
-use crate::structure::{Outcome, compare, dump, format, in_scratch, loaded, outcome};
+use crate::structure::{Outcome, compare, format, in_scratch, loaded, outcome};
 
 /// How many differences are shown.
 const SHOWN: usize = 20;
@@ -164,6 +165,7 @@ async fn refuse_volatile(
     if kept.text.is_empty() {
         return Ok(());
     }
+    rows::let_the_clock_go_on(Instant::now()).await;
     plan.to = Some(planned.plan.newest.clone());
     let again: Rows = in_scratch(session, async |scratch| {
         replay(scratch, plan).await?;
@@ -263,7 +265,7 @@ fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<Proved>
     }
     let request = DumpRequest { without_rows: made.audit.without_rows.clone(), ..planned.request.clone() };
     proved.structure =
-        dump::assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n"));
+        assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n"));
     Ok(proved)
 }
 

@@ -102,6 +102,11 @@ impl Session {
         let mut tables = Vec::new();
         for (kept, shape) in request.kept.iter().zip(shapes) {
             let shape = shape.ok_or_else(|| no_table(&kept.table))?;
+            if shape.is_elsewhere {
+                let what = format!("partitions of `{}` are foreign tables", kept.table.shown());
+                let error = own(DbErrorClass::Unsupported, format!("{what}: its rows cannot be kept"));
+                return Err(advised(error, "leave its rows out by name"));
+            }
             tables.push(self.rows_of_table(&kept.table, shape).await?);
         }
         let sequences = self.positions(request, sequences).await?;

@@ -39,6 +39,8 @@ pub struct Column {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Shape {
     pub is_partitioned: bool,
+    /// Whether a partition of it is on another server.
+    pub is_elsewhere: bool,
     pub columns: Vec<Column>,
     /// What lets this session see all rows, to be undone at once.
     pub uncovering: Vec<String>,
@@ -166,7 +168,8 @@ pub fn queries(kept: &[KeepTable]) -> [String; 4] {
         names.join(", ")
     );
     let tables = format!(
-        "{with} SELECT kept.nr, c.relkind = 'p' FROM kept \
+        "{with} SELECT kept.nr, c.relkind = 'p', EXISTS (SELECT FROM tree JOIN pg_catalog.pg_class p ON p.oid = tree.oid \
+         WHERE tree.nr = kept.nr AND p.relkind = 'f') FROM kept \
          JOIN pg_catalog.pg_class c ON c.oid = kept.oid"
     );
     // A domain is looked through once: what is behind two of them is ordered by its text.
@@ -228,7 +231,11 @@ pub fn read(kept: &[KeepTable], answers: Vec<Vec<Row>>) -> Vec<Option<Shape>> {
     let number = |row: &Row| cell(row, 0).parse::<usize>().unwrap_or(usize::MAX);
     for row in next() {
         if let Some(shape) = shapes.get_mut(number(&row)) {
-            *shape = Some(Shape { is_partitioned: cell(&row, 1) == "t", ..Shape::default() });
+            *shape = Some(Shape {
+                is_partitioned: cell(&row, 1) == "t",
+                is_elsewhere: cell(&row, 2) == "t",
+                ..Shape::default()
+            });
         }
     }
     for row in next() {

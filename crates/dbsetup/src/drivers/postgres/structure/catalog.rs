@@ -8,9 +8,9 @@ use super::name;
 use super::object::{
     access_method, aggregate, cast, collation, column, comment, constraint, conversion, data_type, default,
     default_privileges, domain, enumeration, event_trigger, extension, foreign, foreign_table, function,
-    index, inherit, label, language, operator, operator_class, operator_family, owner, policy, privilege,
-    publication, range, relation, rule, schema, sequence, statistics, subscription, text_search, transform,
-    trigger, view,
+    hanging, index, inherit, label, language, operator, operator_class, operator_family, owner, policy,
+    privilege, publication, range, relation, rule, schema, sequence, statistics, subscription, text_search,
+    transform, trigger, view,
 };
 use super::query::{Facts, Query};
 
@@ -38,6 +38,8 @@ pub struct Catalog {
     pub rows: HashMap<Oid, Oid>,
     pub schemas: HashMap<Oid, schema::Schema>,
     pub extensions: HashMap<Oid, extension::Extension>,
+    /// What hangs on tables of extensions.
+    pub hanging: hanging::Hanging,
     pub relations: relation::Relations,
     pub columns: column::Columns,
     /// The storage parameters of TOAST tables, by their own identifiers.
@@ -47,6 +49,7 @@ pub struct Catalog {
     pub defaults: default::Defaults,
     pub constraints: constraint::Constraints,
     pub indexes: index::Indexes,
+    pub indexes_in_use: index::IndexesInUse,
     pub sequences: sequence::Sequences,
     pub types: data_type::DataTypes,
     pub labels: enumeration::Labels,
@@ -93,8 +96,7 @@ impl Catalog {
     }
 
     /// Makes the parts of members members: an extension that makes a table makes its row type, its keys and its
-    /// triggers, and `pg_depend` says so of the table alone. What users hang on such a table cannot be told from
-    /// that, and is left to the extension as well.
+    /// triggers, and `pg_depend` says so of the table alone. What users hang on such a table is none of these.
     pub fn adopt_parts(&mut self) {
         let mut parts: HashMap<Address, Vec<Address>> = HashMap::new();
         for depend in self.depends.iter().filter(|depend| self.makes_part(depend)) {
@@ -111,6 +113,9 @@ impl Catalog {
     }
 
     fn makes_part(&self, depend: &Depend) -> bool {
+        if self.hanging.has(depend.from) {
+            return false;
+        }
         let kind = || self.relations.get(&depend.from.oid).map(|relation| relation.kind);
         match (depend.kind, depend.from.class) {
             ('i', _) => true,
@@ -131,6 +136,7 @@ impl Catalog {
 
     /// Puts in order what comes in the order of the server's storage.
     pub fn arrange(&mut self) {
+        self.note_indexes_in_use();
         for columns in self.columns.values_mut() {
             columns.sort_unstable_by_key(|column| column.number);
         }

@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use sqlx::Row as _;
 use sqlx::postgres::PgRow;
+use sqlx::{Row as _, ValueRef as _};
 
 use super::address::{Address, Oid};
 
@@ -39,10 +39,15 @@ impl<'r> Cells<'r> {
     fn raw(&mut self) -> Option<&'r str> {
         let index = self.next;
         self.next += 1;
-        match self.row.try_get_raw(index).map(|value| value.as_str()) {
-            Ok(Ok(text)) => Some(text),
-            // NULL has no text.
-            Ok(Err(_)) => None,
+        match self.row.try_get_raw(index) {
+            Ok(value) if value.is_null() => None,
+            Ok(value) => match value.as_str() {
+                Ok(text) => Some(text),
+                Err(_) => {
+                    self.complain(index, "it is not UTF-8");
+                    None
+                }
+            },
             Err(error) => {
                 self.complain(index, &error.to_string());
                 None

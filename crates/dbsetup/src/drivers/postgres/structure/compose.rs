@@ -8,7 +8,7 @@ use super::cells::Unknown;
 use super::census::{Aspect, SystemChange};
 use super::feature::Feature;
 use super::filter::{self, Excluded};
-use super::node::{Graph, Node, Step};
+use super::node::{Graph, Node, Rank, Step};
 use super::object;
 use super::object::part::Parts;
 use super::order::{self, Block, Part, Resolver};
@@ -19,6 +19,8 @@ use crate::driver::DumpRequest;
 #[derive(Debug)]
 pub struct Composed<'a> {
     pub text: String,
+    /// Where rows are to stand; `None` is its end.
+    pub rows_at: Option<usize>,
     catalog: &'a Catalog,
     graph: Graph,
     excluded: Excluded,
@@ -62,6 +64,8 @@ pub fn compose<'a>(
     if !excluded.missed.is_empty() {
         return Err(excluded.missed);
     }
+    graph.notes = object::hanging::notes(catalog, &excluded.objects);
+    graph.notes.extend(excluded.notes.iter().cloned());
     let ambiguous = ambiguous(&graph);
     if !ambiguous.is_empty() {
         return Err(ambiguous);
@@ -72,7 +76,15 @@ pub fn compose<'a>(
     })?;
     let mut writer = Writer::without(off);
     let parts = object::part::all(catalog, &graph);
+    // What fires on statements stands behind all of them, kept rows and what frames them too.
+    let fires = |block: &&Block| {
+        block.nodes.first().is_some_and(|node| graph.nodes[*node].key.rank == Rank::EventTrigger)
+    };
+    let mut rows_at = None;
     for block in &blocks {
+        if fires(&block) && rows_at.is_none() {
+            rows_at = Some(writer.length());
+        }
         write_block(catalog, &graph, &parts, block, &mut writer);
     }
     object::finish(catalog, &graph, &mut writer);
@@ -80,7 +92,7 @@ pub fn compose<'a>(
         return Err(writer.refused().to_vec());
     }
     let text = writer.take_text();
-    Ok(Composed { text, catalog, graph, excluded, writer })
+    Ok(Composed { text, rows_at, catalog, graph, excluded, writer })
 }
 
 /// Returns the objects whose place in the order is that of another one: only identifiers would tell them apart.
@@ -145,6 +157,7 @@ impl Composed<'_> {
             .map(|left| format!("{} is left out: {}", left.noun, left.why))
             .collect();
         left_out.sort();
+        left_out.extend(self.graph.notes.iter().chain(self.writer.notes()).cloned());
         left_out
     }
 

@@ -28,6 +28,7 @@ macro_rules! features {
 features! {
     // Keep each family's together, kinds of objects before their properties.
     Schema = "schema",
+    NoPublic = "schema `public` that is gone",
     Extension = "extension",
 
     Sequence = "sequence",
@@ -41,6 +42,7 @@ features! {
     UnloggedTable = "unlogged table",
     TypedTable = "table of a type",
     Inheritance = "inheritance",
+    Adoption = "inheritance that a table has entered later",
     PartitionKey = "partition key",
     Partition = "partition",
     TableMethod = "access method of a table",
@@ -68,6 +70,7 @@ features! {
     Unique = "unique constraint",
     Exclusion = "exclusion constraint",
     ForeignKey = "foreign key",
+    PartitionForeignKeyValid = "foreign key that holds in a partition alone",
     ConstraintOption = "storage parameter of a constraint's index",
     Index = "index",
     IndexPartition = "partition of an index",

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::address::{Address, class};
+use super::address::{Address, Oid, class};
 use super::catalog::Catalog;
-use super::node::Graph;
+use super::node::{Graph, Node};
+use super::object::schema;
 use super::order::Resolver;
 use super::writer::Refused;
 use crate::driver::DumpRequest;
@@ -22,23 +23,33 @@ pub struct Excluded {
     pub objects: HashSet<Address>,
     /// What stays although something it needs is left out.
     pub missed: Vec<Refused>,
+    /// What the filters did that nobody may have meant, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// Takes what the request leaves out, and members of extensions, out of the graph.
 pub fn exclude(catalog: &Catalog, request: &DumpRequest, graph: &mut Graph) -> Excluded {
     graph.nodes.retain(|node| !catalog.is_member(node.address));
     let mut excluded: HashSet<Address> = HashSet::new();
-    let extensions: HashSet<_> = catalog
-        .extensions
-        .iter()
-        .filter(|(_, extension)| request.exclude_extensions.iter().any(|name| matches(name, &extension.name)))
-        .map(|(oid, _)| *oid)
-        .collect();
+    let mut notes = Vec::new();
+    let mut extensions: HashSet<Oid> = HashSet::new();
+    for (oid, extension) in &catalog.extensions {
+        let schema = catalog.schema_name(extension.schema);
+        if request.exclude_extensions.iter().any(|name| matches(name, &extension.name)) {
+            extensions.insert(*oid);
+        } else if !schema::is_engines(schema) && leaves_schema_out(request, schema) {
+            extensions.insert(*oid);
+            notes.push(format!("EXTENSION {} is left out with its schema `{schema}`", extension.name));
+        }
+    }
     excluded.extend(extensions.iter().map(|oid| Address::new(class::EXTENSION, *oid)));
     excluded
         .extend(catalog.members.iter().filter(|(_, of)| extensions.contains(of)).map(|(member, _)| *member));
     for node in &graph.nodes {
-        let schema = node.schema.map(|schema| catalog.schema_name(schema));
+        let schema = match node.schema {
+            _ if schema::is_no_public(node) => Some(schema::PUBLIC),
+            schema => schema.map(|schema| catalog.schema_name(schema)),
+        };
         if schema.is_some_and(|schema| leaves_schema_out(request, schema))
             || (node.address.class == class::RELATION && leaves_table_out(catalog, request, node.address))
         {
@@ -49,8 +60,29 @@ pub fn exclude(catalog: &Catalog, request: &DumpRequest, graph: &mut Graph) -> E
     let missed = missed(catalog, graph, &excluded);
     graph.left_out.retain(|left| !catalog.is_member(left.address));
     excluded.extend(graph.left_out.iter().map(|left| left.address));
+    notes.extend(emptied(graph, &excluded));
+    notes.sort();
     graph.nodes.retain(|node| !excluded.contains(&node.address));
-    Excluded { objects: excluded, missed }
+    Excluded { objects: excluded, missed, notes }
+}
+
+/// Publications that stay, and of which the filters leave no table and no schema.
+fn emptied(graph: &Graph, excluded: &HashSet<Address>) -> Vec<String> {
+    let mut stays: HashMap<Address, bool> = HashMap::new();
+    let is_part = |class| matches!(class, class::PUBLICATION_RELATION | class::PUBLICATION_NAMESPACE);
+    for node in graph.nodes.iter().filter(|node| is_part(node.address.class)) {
+        if let Some(publication) = node.block {
+            *stays.entry(publication).or_default() |= !excluded.contains(&node.address);
+        }
+    }
+    let is_emptied =
+        |node: &&Node| stays.get(&node.address) == Some(&false) && !excluded.contains(&node.address);
+    graph
+        .nodes
+        .iter()
+        .filter(is_emptied)
+        .map(|node| format!("{} is written empty: all that it publishes is left out", node.noun()))
+        .collect()
 }
 
 /// Looks for filters that mean nothing in the database: a file is not to lose everything because of a slip of the pen.
@@ -174,5 +206,6 @@ fn missed(catalog: &Catalog, graph: &Graph, excluded: &HashSet<Address>) -> Vec<
 
 fn extension_of(catalog: &Catalog, member: Address) -> Option<String> {
     let extension = catalog.extensions.get(catalog.members.get(&member)?)?;
-    Some(format!("the extension {}", extension.name))
+    let schema = catalog.schema_name(extension.schema);
+    Some(format!("the extension {} in the schema `{schema}`", extension.name))
 }

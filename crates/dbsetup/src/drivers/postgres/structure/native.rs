@@ -62,7 +62,7 @@ impl<'a> Snapshot<'a> {
             self.census.close(session, &self.reading.census, &disposition, &writes).await?
         });
         let features = composed.features();
-        Ok((Structure { text: composed.text, notes, rows_at: None }, features))
+        Ok((Structure { text: composed.text, notes, rows_at: composed.rows_at }, features))
     }
 }
 

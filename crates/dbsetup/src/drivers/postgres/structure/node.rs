@@ -161,6 +161,8 @@ pub struct Graph {
     pub cut: HashSet<(Address, Address)>,
     /// What is not written by decision.
     pub left_out: Vec<LeftOut>,
+    /// What is to be said besides, a sentence each.
+    pub notes: Vec<String>,
 }
 
 /// What no dump writes.

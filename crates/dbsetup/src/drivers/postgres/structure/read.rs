@@ -8,7 +8,8 @@ use super::guard;
 use super::object;
 use super::query::{Facts, Query};
 use crate::driver::{DbError, DbErrorClass};
-use crate::drivers::postgres::error::own;
+use crate::drivers::postgres::catalog::cell;
+use crate::drivers::postgres::error::{advised, own};
 use crate::drivers::postgres::script::{Row, texts};
 use crate::drivers::postgres::session::Session;
 use crate::drivers::postgres::text::literal;
@@ -53,9 +54,8 @@ pub struct Unread {
     pub may_be_a_race: bool,
 }
 
-/// What the server answers when an object goes away between a query and the function that prints its definition, or
-/// when somebody holds the object's lock for longer than this session waits.
-const GONE: [&str; 8] = ["55P03", "XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
+/// What the server answers when an object goes away between a query and the function that prints its definition.
+const GONE: [&str; 7] = ["XX000", "42P01", "42703", "42704", "42883", "3F000", "42P17"];
 
 impl From<DbError> for Unread {
     fn from(error: DbError) -> Self {
@@ -131,6 +131,10 @@ pub async fn read(
         .await;
     if let Err(error) = outcome {
         session.abandon().await?;
+        let error = match error.class {
+            DbErrorClass::LockTimeout => locked(session, error).await,
+            _ => in_words(session, error).await,
+        };
         return Err(error.into());
     }
     if let Some(problem) = problem {
@@ -144,6 +148,50 @@ pub async fn read(
         Since::State(_) => first == last,
     };
     Ok(Reading { catalog, census: counted, steady })
+}
+
+/// What the server answers when its text cannot be had as UTF-8: it is none in a database whose encoding does not say what
+/// bytes mean, or has a character that is none there.
+const NOT_UTF8: [&str; 2] = ["22021", "22P05"];
+
+/// Says what the server means by bytes that are wrong.
+async fn in_words(session: &mut Session, error: DbError) -> DbError {
+    if !error.code.as_deref().is_some_and(|code| NOT_UTF8.contains(&code)) {
+        return error;
+    }
+    let query = "SELECT pg_catalog.current_setting('server_encoding')";
+    let rows = session.look(query.to_owned()).await.unwrap_or_default();
+    let encoding = rows.first().map(|row| cell(row, 0)).unwrap_or_default();
+    let message = format!(
+        "the encoding of the database is {encoding}, and a name or a text in its catalogs is not UTF-8: {}",
+        error.message
+    );
+    let explained = DbError { message, ..error };
+    advised(
+        explained,
+        "rename or write anew what holds these bytes (names, comments, bodies of functions); or move to a database that \
+         is made with `encoding = \"UTF8\"`",
+    )
+}
+
+/// Says who holds the lock that was waited for: what the server prints of a table needs the table.
+async fn locked(session: &mut Session, error: DbError) -> DbError {
+    let query = "SELECT l.relation::pg_catalog.regclass, l.pid, a.application_name FROM pg_catalog.pg_locks l \
+                 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.granted \
+                 AND l.mode = 'AccessExclusiveLock' AND l.relation >= '16384'::pg_catalog.oid AND l.pid <> pg_catalog.pg_backend_pid() \
+                 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d \
+                 WHERE d.datname = pg_catalog.current_database()) ORDER BY 2, 1 LIMIT 10";
+    // Whoever held it may be done by now.
+    let rows = session.look(query.to_owned()).await.unwrap_or_default();
+    let holders = rows.iter().map(|row| {
+        let application = Some(cell(row, 2)).filter(|name| !name.is_empty());
+        let application = application.map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("the process {}{application} holds the lock of `{}`", cell(row, 1), cell(row, 0))
+    });
+    let mut notes: Vec<String> = holders.collect();
+    notes.extend(error.notes);
+    let message = format!("somebody keeps a table locked that the structure is read from: {}", error.message);
+    advised(DbError { message, notes, ..error }, "wait for it to end, or set a longer `lock-timeout`")
 }
 
 /// The statements before the queries; the last one tells the moment.

@@ -26,6 +26,7 @@ pub struct Writer {
     /// What has been written.
     written: HashSet<Address>,
     refused: Vec<Refused>,
+    notes: Vec<String>,
     /// Whether the node that is being written has written anything.
     wrote: bool,
     /// Whether the next statement begins a block.
@@ -66,6 +67,11 @@ impl Writer {
         self.refused.push(Refused { noun: noun.into(), why: why.into() });
     }
 
+    /// Says what the text does not keep, a sentence.
+    pub fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
     /// Says that there is nothing to make: every new database has the object that is being written, or the statement
     /// of another one makes it.
     pub fn nothing_to_make(&mut self) {
@@ -104,8 +110,17 @@ impl Writer {
         &self.refused
     }
 
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     pub(super) fn asked(&self) -> &BTreeSet<Feature> {
         &self.asked
+    }
+
+    /// How long the text is.
+    pub(super) fn length(&self) -> usize {
+        self.text.len()
     }
 
     pub(super) fn take_text(&mut self) -> String {

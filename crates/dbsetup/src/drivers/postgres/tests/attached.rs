@@ -31,7 +31,7 @@ fn of_release(text: &str, release: u32) -> String {
     known
 }
 
-fn native() -> DumpRequest {
+pub(super) fn native() -> DumpRequest {
     DumpRequest { via: Some(Via::Native), ..DumpRequest::default() }
 }
 
@@ -57,7 +57,7 @@ async fn made(name: &str, statements: &str) -> Option<(Scratch, Session)> {
 
 /// Dumps a database, loads the dump into another one and proves that they are the same, also as pg_dump sees them.
 /// Returns the dump.
-async fn round(name: &str, session: &mut Session, request: &DumpRequest) -> String {
+pub(super) async fn round(name: &str, session: &mut Session, request: &DumpRequest) -> String {
     let to = Scratch::new(&format!("{name} to")).await.expect("there is a server");
     let dump = session.dump(request).await.expect("everything can be written").text;
     let mut loader = to.session().await;

@@ -18,12 +18,13 @@ use crate::structure::differences;
 const RELEASES: [u32; 2] = [15, 18];
 
 /// Databases of our own: what they hold, and the statements that make them.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("types", types::KINDS),
     ("relations", relations::RELATIONS),
     ("attached", attached::KINDS),
     ("rights", attached::RIGHTS),
     ("extended", attached::EXTENDED),
+    ("elsewhere", relations::ELSEWHERE),
 ];
 
 /// A label needs a library that provides labels, and none comes with PostgreSQL; a test of its own looks at the text.

@@ -5,6 +5,7 @@
 mod attached;
 mod census;
 mod databases;
+mod extensions;
 mod features;
 mod fingerprints;
 mod indexes;

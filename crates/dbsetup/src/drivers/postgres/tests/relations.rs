@@ -2,10 +2,13 @@
 
 use super::types::{Proof, known, native, round, round_trip};
 use super::*;
-use crate::driver::DbErrorClass;
+use crate::driver::{DbErrorClass, DumpRequest};
 
 /// Each kind of relation, with each property.
 pub(super) const RELATIONS: &str = include_str!("relations.sql");
+
+/// A database without the schema that every new one has.
+pub(super) const ELSEWHERE: &str = "drop schema public; create schema app; create extension hstore schema app; create table app.t (id int, tags app.hstore)";
 
 /// Partitions, however they came to be ones.
 const PARTITIONS: &str = include_str!("partitions.sql");
@@ -40,12 +43,83 @@ async fn partitions_come_back_with_the_names_of_their_keys_and_indexes() {
 }
 
 #[tokio::test]
-async fn a_dump_of_what_is_loaded_is_the_same_where_the_server_moves_columns() {
+async fn a_dump_of_what_is_loaded_is_the_same_where_the_server_moves_columns_and_that_is_told() {
     let statements = "create table parent (a int, b int); create table child (z int, b int, y int, a int);
         alter table child inherit parent; alter table parent add c int;
         create table grandchild (x int, c int) inherits (child)";
     let Some(dump) = round_trip("columns", |_| statements.to_owned(), Proof::Text).await else { return };
     assert!(dump.contains("    a integer,\n    b integer,\n    z integer,\n    y integer\n"), "{dump}");
+
+    let Some(scratch) = Scratch::new("moved columns").await else { return };
+    let mut session = scratch.session().await;
+    session.transact(script(statements)).await.expect("right");
+    let notes = session.dump(&native()).await.expect("right").notes;
+    let moved = |table: &str| {
+        format!(
+            "TABLE public.{table} gets its columns in another order: those of its parents come first when it is made anew"
+        )
+    };
+    assert_eq!(notes, [moved("child"), moved("grandchild")]);
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_table_that_joined_its_parents_later_keeps_the_order_of_its_columns() {
+    let statements = "create table parent (a int default 1 not null, b text collate \"C\", constraint positive check (a > 0));
+        create table other (o int);
+        create table child (z int, b text collate \"C\", y int, a int default 2 not null, o int,
+            constraint positive check (a > 0));
+        alter table child inherit parent; alter table child inherit other;
+        create table grandchild (x int) inherits (child); alter table only grandchild alter a drop default";
+    let Some(dump) = round_trip("adopted", |_| statements.to_owned(), Proof::PgDump).await else { return };
+    assert!(dump.contains("ALTER TABLE ONLY public.child INHERIT public.parent;\nALTER TABLE ONLY public.child INHERIT public.other;"), "{dump}");
+}
+
+#[tokio::test]
+async fn a_foreign_key_keeps_the_one_of_several_keys_that_it_uses() {
+    let statements = "create table a (x int, y int, constraint first unique (x, y));
+        create table of_a (x int, y int, foreign key (x, y) references a (x, y)); alter table a add constraint a_key unique (x, y),
+            add constraint b_key unique (y, x);
+        create table b (x int); create unique index z on b (x); create table of_b (x int references b (x));
+        create unique index y on b (x); alter table b add primary key (x);
+        create table c (x int constraint z_key unique); create table of_c (x int references c (x)); create unique index c_i on c (x);
+        create table p (x int, constraint p_z unique (x)) partition by list (x); create table of_p (x int references p (x));
+        create unique index p_a on p (x); create table p_1 partition of p for values in (1)";
+    round_trip("twins", |_| statements.to_owned(), Proof::Catalogs).await;
+}
+
+#[tokio::test]
+async fn lists_of_rows_are_worded_as_they_are_after_a_load() {
+    let statements = |release: u32| {
+        let mut statements = "create view v (a, b) as values (1, '(VALUES'), (2, 'x'); create table t (a int);
+            create materialized view m (z) as values (1); create view plain as values (1);
+            create rule r as on insert to t do also delete from t where a in (select q.a from v q, (values (1)) w)"
+            .to_owned();
+        if release >= 14 {
+            statements.push_str(
+                "; create function f() returns int begin atomic select x.a from (values (1)) x (a); end",
+            );
+        }
+        statements
+    };
+    round_trip("values", statements, Proof::Text).await;
+}
+
+#[tokio::test]
+async fn a_database_without_public_comes_back_without_it() {
+    let Some(dump) = round_trip("elsewhere", |_| ELSEWHERE.to_owned(), Proof::PgDump).await else { return };
+    assert!(dump.starts_with("DROP SCHEMA IF EXISTS public;\n"), "{dump}");
+    let Some(scratch) = Scratch::new("elsewhere without").await else { return };
+    let mut session = scratch.session().await;
+    session.transact(script("drop schema public; create schema app")).await.expect("right");
+    for request in [
+        DumpRequest { schemas: vec!["app".into()], ..native() },
+        DumpRequest { exclude_schemas: vec!["public".into()], ..native() },
+    ] {
+        let dump = session.dump(&request).await.expect("right").text;
+        assert!(!dump.contains("public"), "{dump}");
+    }
+    scratch.done().await;
 }
 
 #[tokio::test]

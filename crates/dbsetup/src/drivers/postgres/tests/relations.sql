@@ -80,6 +80,10 @@ create function app.newest() returns int language sql begin atomic select max(id
 alter table app.loop alter v set default app.newest();
 create table app.heir () inherits (app.loop);
 
+create table app.joined (z int, a int default 3 not null);
+create table app.joins (a int default 4 not null);
+alter table app.joined inherit app.joins;
+
 -- since 15
 create unlogged sequence app.unlogged_alone;
 alter sequence app.unlogged_j_seq set logged;
@@ -103,3 +107,14 @@ create table app.a_table_with_quite_a_long_name_0123456789 (a_column_with_quite_
 create table app.unenforced (a int check (a > 0) not enforced, b int primary key, c int references app.unenforced not enforced);
 create table app.periods (id int4range, p tsrange, primary key (id, p without overlaps));
 create table app.within (id int4range, p tsrange, foreign key (id, period p) references app.periods (id, period p));
+create table app.fk_of (id int primary key);
+create table app.fk (id int not null, part int) partition by list (part);
+create table app.fk_1 partition of app.fk for values in (1);
+create table app.fk_2 partition of app.fk for values in (2) partition by list (part);
+create table app.fk_2_a partition of app.fk_2 default;
+create table app.fk_3 partition of app.fk for values in (3) partition by list (part);
+create table app.fk_3_a partition of app.fk_3 default;
+alter table app.fk add constraint not_proved foreign key (id) references app.fk_of not valid;
+alter table app.fk_1 validate constraint not_proved;
+alter table app.fk_2 validate constraint not_proved;
+alter table app.fk_3_a validate constraint not_proved;

@@ -159,6 +159,16 @@ fn rows_are_merged_by_their_first_value() {
         row("FR", "other")
     )));
 
+    // New rows stand by their first values, numbers as numbers.
+    let numbers = |all: &[&str]| {
+        let rows: Vec<_> =
+            all.iter().map(|id| format!("INSERT INTO \"c\" (id, name) VALUES ({id}, 'x');")).collect();
+        sqlite(&rows.join("\n"))
+    };
+    let (base, ours, theirs) = (numbers(&["1"]), numbers(&["1", "9"]), numbers(&["1", "8", "10"]));
+    assert_eq!(clean([&base, &ours, &theirs]), numbers(&["1", "8", "9", "10"]));
+    assert_eq!(clean([&base, &theirs, &ours]), numbers(&["1", "8", "9", "10"]));
+
     // Where the first value is no key, every row stands for itself.
     let base = file(&[("1", "a"), ("1", "b")]);
     let ours = file(&[("1", "a"), ("1", "b"), ("1", "c")]);

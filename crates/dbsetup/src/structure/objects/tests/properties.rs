@@ -162,12 +162,65 @@ proptest! {
     }
 
     #[test]
-    fn any_text_gets_an_answer(text in "[-<>=a-z();'\n $]{0,80}", sqlite in any::<bool>()) {
+    fn any_text_gets_an_answer(bodies in prop::array::uniform3(soup()), sqlite in any::<bool>()) {
         let first = crate::structure::format::header(if sqlite { Dialect::Sqlite } else { Dialect::Postgres });
-        let file = format!("{first}\n\n{text}\n\n-- dbsetup structure end\n");
-        if let Ok(structure) = parse(&file) {
-            let written = structure.text();
-            prop_assert_eq!(&parse(&written).unwrap().text(), &written);
+        let files = bodies.map(|body| format!("{first}\n\n{body}\n\n-- dbsetup structure end\n"));
+        for file in &files {
+            if let Ok(structure) = parse(file) {
+                let written = structure.text();
+                prop_assert_eq!(&parse(&written).unwrap().text(), &written);
+                prop_assert!(merge(file, file, file).unwrap().conflicts.is_empty());
+            }
+        }
+        let [base, ours, theirs] = &files;
+        if let (Ok(one), Ok(other)) = (merge(base, ours, theirs), merge(base, theirs, ours)) {
+            prop_assert_eq!(one.conflicts.len(), other.conflicts.len());
         }
     }
+}
+
+/// Pieces of statements in no good order.
+fn soup() -> impl Strategy<Value = String> {
+    let pieces = [
+        "CREATE TABLE a (i integer, j text);\n",
+        "CREATE TABLE a (i integer, k text DEFAULT '(');\n",
+        "CREATE TABLE a (i text);\n",
+        "CREATE TABLE",
+        " a.b",
+        " (",
+        ")",
+        ";",
+        ",",
+        "\n",
+        "\n\n",
+        "'",
+        "\"",
+        "-- remark\n",
+        "/*",
+        "*/",
+        "$$",
+        "CREATE INDEX i ON a (i);\n",
+        "CREATE INDEX i ON a (j);\n",
+        "CREATE FUNCTION f(a integer, OUT b text DEFAULT 1) ",
+        "CREATE OR REPLACE VIEW v AS SELECT 1;\n",
+        "CREATE VIEW v AS SELECT i FROM a;\n",
+        "ALTER TABLE a ADD CONSTRAINT c CHECK (true);\n",
+        "ALTER TABLE",
+        "COMMENT ON TABLE a IS 'x';\n",
+        "COMMENT ON",
+        "INSERT INTO t (a, b) VALUES (1, 2);\n",
+        "INSERT INTO t (a, b) VALUES (1, 3);\n",
+        "INSERT INTO l (version) VALUES ('1');\n",
+        "INSERT INTO",
+        "SELECT setval('s', 1);\n",
+        "PRAGMA user_version = 1;\n",
+        "SET a = b;\n",
+        "CREATE OPERATOR CLASS",
+        "CREATE CAST (a",
+        "CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;\n",
+        "<<<",
+        "ä",
+        "\u{feff}",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..12).prop_map(|pieces| pieces.concat())
 }

@@ -78,6 +78,8 @@ async fn values_that_change(mut place: Place, random: &str) {
 #[tokio::test]
 async fn values_that_are_others_every_time_are_named() {
     values_that_change(Place::sqlite().await, "hex(randomblob(8))").await;
+    // It counts whole seconds.
+    values_that_change(Place::sqlite().await, "current_timestamp").await;
     if let Some(place) = Place::postgres().await {
         values_that_change(place, "gen_random_uuid()::text").await;
     }

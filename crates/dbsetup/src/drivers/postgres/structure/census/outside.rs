@@ -73,9 +73,9 @@ const OUTSIDE: [Outside; 17] = [
         "they may hold passwords, and name other servers",
     ),
     (
-        "indexes, triggers, policies and the like that users add to a table of an extension",
+        "columns that users add to a table of an extension or change there, and comments on what it made",
         &[],
-        "the server does not tell them from what the extension itself made with the table",
+        "the server does not tell them from what the extension itself made; they are told",
     ),
     ("temporary objects of sessions", &[], "they end with their sessions"),
 ];

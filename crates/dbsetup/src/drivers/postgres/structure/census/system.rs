@@ -77,8 +77,8 @@ fn label(aspect: Aspect) -> String {
 }
 
 /// The comments that came with the server were written by the transactions that made it, of which the one that
-/// created PL/pgSQL was the last to write any; later transactions have higher numbers. An extension's comment is the
-/// extension's, and files of old clients set that of PL/pgSQL, and the one of `public`, to what they were.
+/// created PL/pgSQL was the last to write any; later transactions have higher numbers. An extension's comment is compared
+/// with its own, and files of old clients set that of PL/pgSQL, and the one of `public`, to what they were.
 fn comments() -> String {
     format!(
         "SELECT {}, d.classoid, d.objoid, d.objsubid FROM pg_catalog.pg_description d \

@@ -25,12 +25,17 @@ pub(super) struct Scope {
 struct Dependencies {
     /// The parts of each object: internal and automatic dependencies, those of partitions.
     parts: HashMap<Object, Vec<Object>>,
+    /// What hangs on relations: the parts by automatic dependencies. Who makes an extension makes those of its script,
+    /// so that in two databases only those that users made can differ.
+    hanging: HashSet<(Object, Object)>,
     /// Whether something is a part of anything.
     is_part: HashSet<Object>,
     /// What needs each object, and is not a part of it.
     needed_by: HashMap<Object, Vec<Object>>,
     /// Members of extensions.
     members: Vec<Object>,
+    /// The members of each extension.
+    made_by: HashMap<Object, Vec<Object>>,
 }
 
 impl Dependencies {
@@ -45,8 +50,14 @@ impl Dependencies {
             let by_oid = &names.shape.by_oid;
             let (Some(class), Some(on_class)) = (by_oid.get(&class), by_oid.get(&on_class)) else { continue };
             match row[columns[4]].as_deref() {
-                Some("e") => found.members.push((*class, object)),
-                Some("i" | "a" | "P" | "S") => {
+                Some("e") => {
+                    found.members.push((*class, object));
+                    found.made_by.entry((*on_class, on_object)).or_default().push((*class, object));
+                }
+                Some(kind @ ("i" | "a" | "P" | "S")) => {
+                    if kind == "a" && names.shape.catalogs[*on_class].name == "pg_class" {
+                        found.hanging.insert(((*on_class, on_object), (*class, object)));
+                    }
                     found.parts.entry((*on_class, on_object)).or_default().push((*class, object));
                     found.is_part.insert((*class, object));
                 }
@@ -67,11 +78,11 @@ impl Scope {
         let only_schemas = !request.schemas.is_empty();
         let dependencies = Dependencies::read(names);
         let schemas = Schemas::new(names, request);
-        let mut out: Vec<Object> = dependencies.members.clone();
+        let mut out: Vec<Object> = Vec::new();
         for (at, catalog) in names.shape.catalogs.iter().enumerate() {
             let (Some(identifier), true) = (catalog.identifier, catalog.compared) else { continue };
-            // An extension stands beside schemas, whichever its objects are in.
-            let namespace = catalog.namespace().filter(|_| catalog.name != "pg_extension");
+            // To pg_dump, an extension stands beside schemas, whichever its objects are in.
+            let namespace = catalog.namespace().filter(|_| !by_pg_dump || catalog.name != "pg_extension");
             for row in &names.rows[at] {
                 let object = (at, oid(row[identifier].as_deref()));
                 let hidden = match namespace {
@@ -107,10 +118,18 @@ impl Scope {
         while let Some(object) = out.pop() {
             if scope.out.insert(object) {
                 out.extend(dependencies.parts.get(&object).into_iter().flatten());
+                out.extend(dependencies.made_by.get(&object).into_iter().flatten());
                 if only_schemas && !by_pg_dump {
                     let needing = dependencies.needed_by.get(&object).into_iter().flatten();
                     out.extend(needing.filter(|object| is_free(object)));
                 }
+            }
+        }
+        let mut out = dependencies.members.clone();
+        while let Some(object) = out.pop() {
+            if scope.out.insert(object) {
+                let parts = dependencies.parts.get(&object).into_iter().flatten();
+                out.extend(parts.filter(|part| !dependencies.hanging.contains(&(object, **part))));
             }
         }
         scope

@@ -108,7 +108,7 @@ fn of_part(catalog: &Catalog, step: &Step<'_>, part: Address, writer: &mut Write
 fn in_order(catalog: &Catalog, table: Oid) -> Vec<&Column> {
     let order = names_in_order(catalog, table);
     let columns = catalog.columns_of(table);
-    if order.is_empty() {
+    if order.is_empty() || catalog.is_adopted(table) {
         return columns.iter().collect();
     }
     let place = |column: &&Column| order.iter().position(|name| *name == column.name);
@@ -119,13 +119,15 @@ fn in_order(catalog: &Catalog, table: Oid) -> Vec<&Column> {
 }
 
 /// Returns the names of the columns that come from parents, as they will stand.
-fn names_in_order(catalog: &Catalog, table: Oid) -> Vec<&str> {
+pub fn names_in_order(catalog: &Catalog, table: Oid) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     if catalog.relations.get(&table).is_some_and(|relation| relation.is_partition) {
         return names;
     }
     for parent in catalog.inherits.parents(table) {
-        let inherited = names_in_order(catalog, *parent);
+        // What the parent has got from its own parents stands first, unless it joined them later.
+        let joins = catalog.is_adopted(*parent);
+        let inherited = if joins { Vec::new() } else { names_in_order(catalog, *parent) };
         let of_parent = catalog.columns_of(*parent).iter().map(|column| column.name.as_str());
         for name in inherited.into_iter().chain(of_parent) {
             if !names.contains(&name) {

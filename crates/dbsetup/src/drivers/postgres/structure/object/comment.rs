@@ -28,11 +28,21 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     catalog.type_names.extend(row.maybe().map(|name| (address.oid, name)));
 }
 
+/// An extension sets its comment itself, and only its owner may set another one.
+fn write_of_extension(catalog: &Catalog, node: &Node, writer: &mut Writer) {
+    let extension = catalog.extensions.get(&node.address.oid);
+    match extension.and_then(|extension| extension.changed_comment()) {
+        Some(Some(text)) => writer
+            .statement(Feature::Comment, format!("COMMENT ON {} IS {}", node.noun(), name::literal(text))),
+        Some(None) => writer.statement(Feature::NoComment, format!("COMMENT ON {} IS NULL", node.noun())),
+        None => {}
+    }
+}
+
 /// Writes the comments of an object.
 pub fn write(catalog: &Catalog, node: &Node, writer: &mut Writer) {
-    // Only the extension's owner may set it, and the extension sets it itself.
     if node.address.class == class::EXTENSION {
-        return;
+        return write_of_extension(catalog, node, writer);
     }
     let row = catalog.row_of(node.address);
     let own = catalog.comments.get(&node.address).into_iter().flatten();

@@ -1,11 +1,11 @@
 //! Constraints of tables. Those of domains are written with the domains, constraint triggers with the triggers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    constraint_order, inherit, name, not_null, options, relation,
+    constraint_order, hanging, inherit, name, not_null, options, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
@@ -43,6 +43,10 @@ pub struct Constraints {
     pub by_name: HashMap<(Oid, String), Oid>,
     /// Check and not-null constraints that do not hold for what is there already, by relation.
     pub unproved: HashMap<Oid, Vec<Oid>>,
+    /// The indexes that foreign keys use.
+    pub referred: BTreeSet<Oid>,
+    /// By table.
+    checks: HashMap<Oid, Vec<Oid>>,
     /// Keys and unique constraints by table and columns.
     keys: HashMap<(Oid, Vec<i32>), Vec<Oid>>,
     /// Copies of a foreign key in partitions that have names of their own, by the identifier of what they copy.
@@ -72,6 +76,12 @@ impl Constraints {
             declared + copied.saturating_sub(1)
         };
         others > 0 && (table.kind != 'p' || declared > 1)
+    }
+
+    /// The checks that the children of a table have, too.
+    pub fn checks_for_children(&self, table: Oid) -> impl Iterator<Item = &Constraint> {
+        let checks = self.checks.get(&table).into_iter().flatten();
+        checks.filter_map(|oid| self.by_oid.get(oid)).filter(|check| !check.no_inherit)
     }
 
     /// Whether another key of the same columns goes first: of such ones the server makes one alone if they stand in
@@ -144,6 +154,12 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     if matches!(constraint.kind, 'c' | 'n') && !constraint.is_valid && constraint.is_enforced {
         constraints.unproved.entry(constraint.relation).or_default().push(oid);
     }
+    if constraint.kind == 'f' {
+        constraints.referred.insert(constraint.index);
+    }
+    if constraint.kind == 'c' {
+        constraints.checks.entry(constraint.relation).or_default().push(oid);
+    }
     if matches!(constraint.kind, 'p' | 'u') {
         let columns = (constraint.relation, constraint.columns.clone());
         constraints.keys.entry(columns).or_default().push(oid);
@@ -172,13 +188,16 @@ fn place(catalog: &Catalog, oid: Oid, constraint: &Constraint) -> Place {
     match constraint.kind {
         'f' if constraint.parent != 0 && !catalog.is_own_copy(constraint) => Place::Copy,
         'f' => Place::Own,
+        // The table is an extension's.
+        _ if catalog.hanging.has(Address::new(class::CONSTRAINT, oid)) => Place::Own,
         // A partition is a table of its own before it is attached. A check that does not hold yet comes afterwards
         // from the parent: releases differ about attaching it.
         'c' if !constraint.is_local && (!is_partition || !holds) => Place::Inherited,
         'n' if !constraint.is_local && !is_partition => Place::Inherited,
         'c' | 'n' if holds => Place::Inline,
         'p' | 'u' | 'x' if relation.is_some_and(|relation| relation.kind != 'p') => {
-            if catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
+            let waits = catalog.older_twin(constraint.index).is_some();
+            if waits || catalog.constraints.has_twin(oid, constraint) { Place::Own } else { Place::Inline }
         }
         _ => Place::Own,
     }
@@ -189,7 +208,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let address = Address::new(class::CONSTRAINT, *oid);
         let table = relation::address(constraint.relation);
         let Some(relation) = catalog.relations.get(&constraint.relation) else { continue };
-        if catalog.is_member(table) {
+        let hangs = catalog.hanging.has(address);
+        if catalog.is_member(address) || (catalog.is_member(table) && !hangs) {
             graph.part(address, table);
             continue;
         }
@@ -234,6 +254,11 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             node.after.extend(inherit::attached(catalog, constraint.relation));
         }
         node.after.extend(constraint_order::heirs(catalog, *oid, constraint));
+        node.after.extend(hanging::needs(catalog, address, constraint.relation));
+        if matches!(constraint.kind, 'p' | 'u') {
+            let twin = catalog.older_twin(constraint.index);
+            node.after.extend(twin.map(|twin| catalog.maker_of_index(twin)));
+        }
         graph.add(node);
     }
 }
@@ -297,6 +322,9 @@ fn with_parameters(definition: &str, constraint: &Constraint, parameters: &str) 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(constraint) = catalog.constraints.by_oid.get(&step.node.address.oid) else { return };
     if constraint.kind == 'n' {
+        if catalog.hanging.has(step.node.address) {
+            return not_null::set(catalog, step, constraint, writer);
+        }
         if let Some(text) = not_null::addition(catalog, constraint) {
             writer.statement(Feature::NotNull, text);
         }
@@ -316,7 +344,39 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         _ => "ONLY ",
     };
     if let Some(feature) = feature(constraint.kind) {
+        if catalog.hanging.has(step.node.address) {
+            let name = name::quoted(&constraint.name);
+            writer.statement(feature, format!("ALTER TABLE {only}{table} DROP CONSTRAINT IF EXISTS {name}"));
+        }
         writer.statement(feature, format!("ALTER TABLE {only}{table} ADD {clause}"));
+    }
+    validate_copies(catalog, step.node.address.oid, writer);
+}
+
+/// Writes which partitions a foreign key holds in, where it does not hold in all. Since release 18 a partitioned table may
+/// have one that is not valid; what is made with it in the partitions is not either.
+fn validate_copies(catalog: &Catalog, oid: Oid, writer: &mut Writer) {
+    let all = &catalog.constraints.by_oid;
+    let Some(original) = all.get(&oid) else { return };
+    if original.kind != 'f' || original.is_valid || !original.is_enforced {
+        return;
+    }
+    // Those of the same table are for partitions of the table that is referred to.
+    let is_copy = |copy: &Constraint| copy.parent == oid && copy.relation != original.relation;
+    let copies = all.iter().filter(|(_, copy)| is_copy(copy) && !catalog.is_own_copy(copy));
+    let mut copies: Vec<(String, Oid)> =
+        copies.filter_map(|(oid, copy)| Some((catalog.relation_name(copy.relation)?, *oid))).collect();
+    copies.sort();
+    for (table, oid) in copies {
+        match all.get(&oid) {
+            // It holds in the partitions of the partition as well.
+            Some(copy) if copy.is_valid => {
+                let name = name::quoted(&copy.name);
+                let statement = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+                writer.statement(Feature::PartitionForeignKeyValid, statement);
+            }
+            _ => validate_copies(catalog, oid, writer),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name, relation,
+    hanging, name, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_attrdef"], queries, nodes };
@@ -62,7 +62,7 @@ impl Catalog {
     /// <https://www.postgresql.org/docs/current/ddl-inherit.html>
     pub fn handed_down(&self, table: Oid, column: &str) -> Handed<'_> {
         let mut handed = Handed::Nothing;
-        if self.relations.get(&table).is_none_or(|relation| relation.is_partition) {
+        if self.relations.get(&table).is_none_or(|relation| relation.is_partition) || self.is_adopted(table) {
             return handed;
         }
         for parent in self.inherits.parents(table) {
@@ -96,7 +96,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             _ => false,
         };
         let is_printed = column.is_local || relation.is_partition;
-        if catalog.is_member(table) || (handed && (!is_printed || column.generated != ' ')) {
+        let hangs = catalog.hanging.has(address);
+        if (catalog.is_member(table) && !hangs) || (handed && (!is_printed || column.generated != ' ')) {
             graph.part(address, table);
             continue;
         }
@@ -106,7 +107,8 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
             format!("{}.{}", catalog.qualified(relation.schema, &relation.name), name::quoted(&column.name));
         let mut node =
             Node::new(address, key, "DEFAULT", identity, write).in_schema(relation.schema).in_block(table);
-        if is_printed {
+        node.after.extend(hanging::needs(catalog, address, default.relation));
+        if is_printed && !hangs {
             node.clause = Some(clause);
         }
         graph.add(node);

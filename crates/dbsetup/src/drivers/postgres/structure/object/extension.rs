@@ -12,15 +12,26 @@ pub const FAMILY: Family = Family { of: &[], queries, nodes };
 pub struct Extension {
     pub name: String,
     pub schema: Oid,
+    pub comment: Option<String>,
+    /// The comment that making it gives it; nothing where the server has no longer what it takes to make it.
+    pub own_comment: Option<Option<String>>,
 }
 
 fn queries(_: &Facts) -> Vec<Query> {
-    vec![Query::new("SELECT e.oid, e.extname, e.extnamespace FROM pg_catalog.pg_extension e", take)]
+    vec![Query::new(
+        "SELECT e.oid, e.extname, e.extnamespace, pg_catalog.obj_description(e.oid, 'pg_extension'), a.name IS NOT NULL, \
+         a.comment FROM pg_catalog.pg_extension e LEFT JOIN pg_catalog.pg_available_extensions() a ON a.name = e.extname",
+        take,
+    )]
 }
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
-    catalog.extensions.insert(oid, Extension { name: row.text(), schema: row.oid() });
+    let mut extension =
+        Extension { name: row.text(), schema: row.oid(), comment: row.maybe(), own_comment: None };
+    let (is_offered, comment) = (row.flag(), row.maybe());
+    extension.own_comment = is_offered.then_some(comment);
+    catalog.extensions.insert(oid, extension);
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {
@@ -28,6 +39,14 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let key = Key::new(Rank::Extension, [extension.name.as_str()]);
         let address = Address::new(class::EXTENSION, *oid);
         graph.add(Node::new(address, key, "EXTENSION", name::quoted(&extension.name), write));
+    }
+}
+
+impl Extension {
+    /// The comment where it is not the one that comes with it.
+    pub fn changed_comment(&self) -> Option<Option<&str>> {
+        let own = self.own_comment.as_ref()?;
+        (self.comment != *own).then_some(self.comment.as_deref())
     }
 }
 

@@ -50,7 +50,7 @@ fn queries(facts: &Facts) -> Vec<Query> {
 
 fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
-    let function = Function {
+    let mut function = Function {
         name: row.text(),
         schema: row.oid(),
         kind: row.letter(),
@@ -59,6 +59,11 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
         parsed_body: row.maybe(),
         is_recursive: row.flag(),
     };
+    // Other bodies are texts of their authors.
+    if let Some(body) = function.parsed_body.take() {
+        function.parsed_body = Some(super::values::as_loaded(body));
+        function.definition = function.definition.map(super::values::as_loaded);
+    }
     catalog.functions.insert(oid, function);
 }
 

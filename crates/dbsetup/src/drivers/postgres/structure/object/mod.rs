@@ -1,6 +1,7 @@
 //! The families of objects, a file each: what they read, and what they write.
 
 pub mod access_method;
+pub mod adoption;
 pub mod aggregate;
 pub mod base;
 pub mod built_in;
@@ -26,6 +27,7 @@ pub mod extension_need;
 pub mod foreign;
 pub mod foreign_table;
 pub mod function;
+pub mod hanging;
 pub mod index;
 pub mod inherit;
 pub mod label;
@@ -52,6 +54,7 @@ pub mod table;
 pub mod text_search;
 pub mod transform;
 pub mod trigger;
+mod values;
 pub mod view;
 
 // What every family needs.
@@ -79,6 +82,7 @@ pub struct Family {
 pub const FAMILIES: &[Family] = &[
     schema::FAMILY,
     extension::FAMILY,
+    hanging::FAMILY,
     table::FAMILY,
     foreign_table::FAMILY,
     inherit::FAMILY,

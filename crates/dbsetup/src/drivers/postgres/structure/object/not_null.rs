@@ -56,7 +56,7 @@ impl Catalog {
                 .filter_map(|parent| self.column_named(*parent, &column.name))
                 .any(|column| column.not_null)
         };
-        let inherits = !relation.is_partition && of_parents();
+        let inherits = !relation.is_partition && !self.is_adopted(table) && of_parents();
         if !self.facts.since(18) {
             return match (column.not_null, inherits) {
                 (true, false) if is_printed => NotNull::Clause { name: None, no_inherit: false },
@@ -128,6 +128,20 @@ pub fn addition(catalog: &Catalog, constraint: &Constraint) -> Option<String> {
     let valid = if constraint.is_valid { "" } else { " NOT VALID" };
     let name = name::quoted(&constraint.name);
     Some(format!("ALTER TABLE {table} ADD CONSTRAINT {name} NOT NULL {column}{inherit}{valid}"))
+}
+
+/// Writes the constraint of a column of an extension's table, which may have one: no statement has a name for it then.
+pub fn set(catalog: &Catalog, step: &Step<'_>, constraint: &Constraint, writer: &mut Writer) {
+    let table = catalog.relations.get(&constraint.relation);
+    let column = constraint.columns.first().and_then(|at| catalog.column_name(constraint.relation, *at));
+    let (Some(table), Some(column)) = (table, column) else { return };
+    if constraint.name != default_name(&table.name, column) || constraint.no_inherit || !constraint.is_valid {
+        return writer
+            .refuse(step.node.noun(), "it is on a table of an extension, and not as the server makes it");
+    }
+    let (table, column) = (catalog.qualified(table.schema, &table.name), name::quoted(column));
+    writer
+        .statement(Feature::NotNull, format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} SET NOT NULL"));
 }
 
 #[cfg(test)]

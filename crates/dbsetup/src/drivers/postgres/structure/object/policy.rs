@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name,
+    hanging, name,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_policy"], queries, nodes };
@@ -21,6 +21,13 @@ pub struct Policy {
     roles: Vec<String>,
     using: Option<String>,
     check: Option<String>,
+}
+
+impl Policy {
+    /// Its name, and its table.
+    pub fn place(&self) -> (&str, Oid) {
+        (&self.name, self.relation)
+    }
 }
 
 pub type Policies = HashMap<Oid, Policy>;
@@ -57,7 +64,9 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let key = Key::new(Rank::Policy, [schema, &relation.name, &policy.name]);
         let of = catalog.qualified(relation.schema, &relation.name);
         let identity = format!("{} ON {of}", name::quoted(&policy.name));
-        let node = Node::new(Address::new(class::POLICY, *oid), key, "POLICY", identity, write);
+        let address = Address::new(class::POLICY, *oid);
+        let mut node = Node::new(address, key, "POLICY", identity, write);
+        node.after.extend(hanging::needs(catalog, address, policy.relation));
         graph.add(node.in_schema(relation.schema));
     }
 }
@@ -91,6 +100,9 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         && writer.on(Feature::PolicyCheck)
     {
         text.push_str(&format!(" WITH CHECK ({check})"));
+    }
+    if catalog.hanging.has(step.node.address) {
+        writer.statement(Feature::Policy, format!("DROP POLICY IF EXISTS {}", step.node.identity));
     }
     writer.statement(Feature::Policy, text);
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name,
+    hanging, name, values,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
@@ -20,6 +20,13 @@ pub struct Rule {
     /// As `pg_trigger.tgenabled` has it.
     enabled: char,
     definition: String,
+}
+
+impl Rule {
+    /// Its name, and its table.
+    pub fn place(&self) -> (&str, Oid) {
+        (&self.name, self.relation)
+    }
 }
 
 pub type Rules = HashMap<Oid, Rule>;
@@ -39,6 +46,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let mut rule =
         Rule { name: row.text(), relation: row.oid(), enabled: row.letter(), definition: row.text() };
     rule.definition.truncate(rule.definition.trim_end_matches(';').len());
+    rule.definition = values::as_loaded(rule.definition);
     catalog.rules.insert(oid, rule);
 }
 
@@ -49,7 +57,9 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let key = Key::new(Rank::Rule, [schema, &relation.name, &rule.name]);
         let of = catalog.qualified(relation.schema, &relation.name);
         let identity = format!("{} ON {of}", name::quoted(&rule.name));
-        let node = Node::new(Address::new(class::REWRITE, *oid), key, "RULE", identity, write);
+        let address = Address::new(class::REWRITE, *oid);
+        let mut node = Node::new(address, key, "RULE", identity, write);
+        node.after.extend(hanging::needs(catalog, address, rule.relation));
         graph.add(node.in_schema(relation.schema));
     }
 }
@@ -57,7 +67,11 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(rule) = catalog.rules.get(&step.node.address.oid) else { return };
     let Some(relation) = catalog.relation_name(rule.relation) else { return };
-    writer.statement(Feature::Rule, &rule.definition);
+    if catalog.hanging.has(step.node.address) {
+        writer.statement(Feature::Rule, rule.definition.replacen("CREATE RULE", "CREATE OR REPLACE RULE", 1));
+    } else {
+        writer.statement(Feature::Rule, &rule.definition);
+    }
     match super::trigger::state(rule.enabled) {
         Some("") => {}
         Some(state) => {

@@ -111,6 +111,13 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let mut node = Node::new(address, key, "SEQUENCE", identity, write).in_schema(relation.schema);
         if let Some(owner) = sequence.owner {
             let table = relation::address(owner.relation);
+            if catalog.hanging.has(address) {
+                node.write = |_, step, writer| {
+                    writer.refuse(step.node.noun(), "it belongs to a column of an extension's table");
+                };
+                graph.add(node);
+                continue;
+            }
             if catalog.is_member(table) {
                 graph.part(address, table);
                 continue;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    relation,
+    hanging, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_statistic_ext"], queries, nodes };
@@ -52,14 +52,17 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let schema = catalog.schema_name(statistics.schema);
         let key = Key::new(Rank::Statistics, [schema, &statistics.name]);
         let identity = catalog.qualified(statistics.schema, &statistics.name);
-        let node = Node::new(Address::new(class::STATISTICS, *oid), key, "STATISTICS", identity, write);
+        let address = Address::new(class::STATISTICS, *oid);
+        let mut node = Node::new(address, key, "STATISTICS", identity, write);
+        node.after.extend(hanging::needs(catalog, address, statistics.relation));
         graph.add(node.in_schema(statistics.schema).in_block(relation::address(statistics.relation)));
     }
 }
 
 fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(statistics) = catalog.statistics.get(&step.node.address.oid) else { return };
-    writer.statement(Feature::Statistics, &statistics.definition);
+    let definition = hanging::if_not_exists(catalog, step.node.address, &statistics.definition, "STATISTICS");
+    writer.statement(Feature::Statistics, definition);
     if statistics.target != -1 {
         writer.statement(
             Feature::StatisticsTarget,

@@ -3,8 +3,8 @@
 use super::default::Handed;
 use super::relation::Relation;
 use super::{
-    Address, Catalog, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    column_definition, column_property, constraint_order, name, not_null, options, relation, sequence,
+    Address, Catalog, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, adoption,
+    class, column_definition, column_property, constraint_order, name, not_null, options, relation, sequence,
 };
 
 pub const FAMILY: Family = Family { of: &[], queries, nodes };
@@ -65,6 +65,18 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     not_null::write(catalog, step, oid, relation, writer);
     column_property::write(catalog, step, "TABLE", writer);
     write_properties(step, relation, writer);
+    if relation.is_partition {
+        return;
+    }
+    if catalog.is_adopted(oid) {
+        for parent in catalog.inherits.parents(oid).iter().filter_map(|parent| catalog.relation_name(*parent))
+        {
+            let text = format!("ALTER TABLE ONLY {} INHERIT {parent}", step.node.identity);
+            writer.statement(Feature::Adoption, text);
+        }
+    } else if let Some(note) = adoption::note(catalog, oid, &step.node.noun()) {
+        writer.note(note);
+    }
 }
 
 fn statement(catalog: &Catalog, step: &Step<'_>, relation: &Relation, writer: &mut Writer) -> Option<String> {
@@ -86,7 +98,11 @@ fn statement(catalog: &Catalog, step: &Step<'_>, relation: &Relation, writer: &m
         lines => text.push_str(&format!(" (\n    {}\n)", lines.join(",\n    "))),
     }
     let parents = catalog.inherits.parents(oid);
-    if !parents.is_empty() && !relation.is_partition && writer.on(Feature::Inheritance) {
+    if !parents.is_empty()
+        && !relation.is_partition
+        && !catalog.is_adopted(oid)
+        && writer.on(Feature::Inheritance)
+    {
         let parents: Option<Vec<String>> =
             parents.iter().map(|parent| catalog.relation_name(*parent)).collect();
         match parents {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    name, relation,
+    hanging, name, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_trigger"], queries, nodes };
@@ -110,7 +110,13 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let key = Key::new(Rank::Trigger, [schema, &relation.name, &trigger.name]);
         let of = catalog.qualified(relation.schema, &relation.name);
         let identity = format!("{} ON {of}", name::quoted(&trigger.name));
-        graph.add(Node::new(address, key, "TRIGGER", identity, write).in_schema(relation.schema));
+        let mut node = Node::new(address, key, "TRIGGER", identity, write).in_schema(relation.schema);
+        node.after.extend(hanging::needs(catalog, address, trigger.relation));
+        if catalog.triggers.unusual.contains_key(&trigger.relation) {
+            // Users' triggers are on again.
+            node.after.push(Address::new(TRIGGERS_OF_CONSTRAINTS, trigger.relation));
+        }
+        graph.add(node);
     }
     for oid in catalog.triggers.unusual.keys() {
         let Some(relation) = catalog.relations.get(oid) else { continue };
@@ -120,7 +126,14 @@ fn nodes(catalog: &Catalog, graph: &mut Graph) {
         let address = Address::new(TRIGGERS_OF_CONSTRAINTS, *oid);
         let node = Node::new(address, key, "TRIGGERS OF CONSTRAINTS ON", identity, write_unusual);
         graph.part(address, relation::address(*oid));
-        graph.add(Node { after: vec![relation::address(*oid)], ..node.in_schema(relation.schema) });
+        // What is switched off has to be there: the triggers of the table's own foreign keys, and of those to it.
+        let keys = catalog.constraints.by_oid.iter().filter(|(_, key)| {
+            let of = catalog.indexes.get(&key.index).map(|index| index.table);
+            key.kind == 'f' && (key.relation == *oid || of == Some(*oid))
+        });
+        let mut after: Vec<Address> = keys.map(|(key, _)| Address::new(class::CONSTRAINT, *key)).collect();
+        after.push(relation::address(*oid));
+        graph.add(Node { after, ..node.in_schema(relation.schema) });
     }
 }
 
@@ -129,6 +142,9 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
     let Some(relation) = catalog.relation_name(trigger.relation) else { return };
     let (name, own) = (name::quoted(&trigger.name), trigger.definition.is_some());
     if let Some(definition) = &trigger.definition {
+        if catalog.hanging.has(step.node.address) {
+            writer.statement(Feature::Trigger, format!("DROP TRIGGER IF EXISTS {}", step.node.identity));
+        }
         writer.statement(Feature::Trigger, definition);
     }
     match state(trigger.enabled) {

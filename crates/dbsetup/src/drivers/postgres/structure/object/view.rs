@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    column::Column, in_user_schema, name, options, relation,
+    column::Column, in_user_schema, name, options, relation, values,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_rewrite"], queries, nodes };
@@ -27,7 +27,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
     let oid = row.oid();
     let mut definition = row.text();
     definition.truncate(definition.trim_end_matches(';').len());
-    catalog.view_definitions.insert(oid, definition);
+    catalog.view_definitions.insert(oid, values::as_loaded(definition));
 }
 
 fn nodes(catalog: &Catalog, graph: &mut Graph) {

@@ -1,0 +1,129 @@
+//! Whether the structure has the rows that migrations insert.
+
+use dbsetup::driver::{DumpRequest, FilledTable};
+use dbsetup::repo::Repo;
+use dbsetup::session::Session;
+use dbsetup::structure::convergence::{Content, Failed, replayed};
+use dbsetup::structure::replay::Plan;
+use dbsetup::structure::rows::{
+    Audit, RowDifference, Volatile, differences, refuse_volatile, undecided, volatile,
+};
+use dbsetup::{Kind, Result};
+
+use super::code::Code;
+use super::finding::{Finding, Report};
+use crate::ui::text;
+
+/// The name of the check.
+const ROWS: &str = "rows";
+/// How many rows of a table are shown.
+const SHOWN: usize = 5;
+
+/// The rows of one side.
+type Side = std::result::Result<Content, Failed>;
+
+/// Compares the rows of the structure with those of a replay by `plan`. Where they differ, the replay is made again: what
+/// is another one each time is told as that.
+///
+/// # Errors
+/// Those of having a scratch database.
+pub async fn check(
+    session: &mut Session<'_>,
+    plan: &Plan,
+    request: &DumpRequest,
+    (structure, replay): (&Side, Side),
+    report: &mut Report,
+) -> Result<()> {
+    let repo = session.repo();
+    let replay = match replay {
+        Ok(replay) => replay,
+        Err(failed) => {
+            report.take(ROWS, [Finding::of(Code::RowsUnwritable, failed.error)]);
+            return Ok(());
+        }
+    };
+    let mut findings = Vec::new();
+    if let Ok(structure) = structure {
+        let mut found = differences(&structure.kept.rows, &replay.kept.rows);
+        if !found.is_empty()
+            && let Ok(again) = replayed(session, plan, request).await?
+            && let Ok(again) = again.content
+        {
+            let volatile = volatile(&replay.kept.rows, &again.kept.rows);
+            found.retain(|one| !volatile.iter().any(|volatile| is_about(one, volatile)));
+            let schema = session.server().dialect() == dbsetup::sql::Dialect::Postgres;
+            findings.extend(other_each_time(repo, &volatile, schema.then_some("public")));
+        }
+        findings.extend(changed(repo, &found));
+        findings.extend(lost(repo, &structure.audit, replay.audit));
+    }
+    report.take(ROWS, findings);
+    Ok(())
+}
+
+fn is_about(difference: &RowDifference, volatile: &Volatile) -> bool {
+    match difference {
+        RowDifference::Added { table, .. }
+        | RowDifference::Removed { table, .. }
+        | RowDifference::Changed { table, .. }
+        | RowDifference::Shape { table } => *table == volatile.table,
+        RowDifference::Sequence { .. } => false,
+    }
+}
+
+fn other_each_time(repo: &Repo, volatile: &[Volatile], schema: Option<&str>) -> Option<Finding> {
+    let error = refuse_volatile(repo, volatile, schema).err()?;
+    let column = volatile.first().map(|one| match &one.column {
+        Some(column) => format!("{}.{column}", one.table.shown()),
+        None => one.table.shown(),
+    });
+    let finding = Finding::of(Code::RowsVolatile, error).file(repo.shown(&repo.structure));
+    Some(finding.about(column.unwrap_or_default()))
+}
+
+/// Returns a finding for each table whose kept rows differ.
+fn changed(repo: &Repo, found: &[RowDifference]) -> Vec<Finding> {
+    let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+    for difference in found {
+        let name = match difference {
+            RowDifference::Added { table, .. }
+            | RowDifference::Removed { table, .. }
+            | RowDifference::Changed { table, .. }
+            | RowDifference::Shape { table } => table.shown(),
+            RowDifference::Sequence { sequence, .. } => sequence.clone(),
+        };
+        match tables.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, lines)) => lines.push(difference.to_string()),
+            None => tables.push((name, vec![difference.to_string()])),
+        }
+    }
+    let finding = |(name, lines): (String, Vec<String>)| {
+        let shown = repo.shown(&repo.structure);
+        let message =
+            format!("the rows of `{name}` in `{}` are not those that migrations insert", shown.display());
+        let mut finding = Finding::new(Code::RowsChanged, message).about(name).file(shown);
+        let more = lines.len().saturating_sub(SHOWN);
+        for line in lines.into_iter().take(SHOWN) {
+            finding = finding.note(format!("from the file to the replay: {line}"));
+        }
+        if more > 0 {
+            finding = finding.note(format!("and {}", text::count(more, "more difference")));
+        }
+        finding.help(format!(
+            "take them from the migrations: {}; or put the change into a migration",
+            repo.command("dump")
+        ))
+    };
+    tables.into_iter().map(finding).collect()
+}
+
+/// Returns the finding of tables whose rows the structure does not have, and of which nobody said anything.
+fn lost(repo: &Repo, structure: &Audit, mut replay: Audit) -> Option<Finding> {
+    let has = |table: &FilledTable| structure.undecided.contains(table);
+    replay.undecided.retain(|table| !has(table));
+    let name = replay.undecided.first().map(|table| table.table().shown())?;
+    let error = undecided(repo, &replay, "dump --move-migrations")?;
+    debug_assert_eq!(error.kind(), Kind::Refused);
+    let finding = Finding::of(Code::RowsUndecided, error).about(name).file(repo.shown(&repo.structure));
+    Some(finding.note("a database that loads the structure lacks them, and one that was upgraded has them"))
+}

@@ -1,0 +1,102 @@
+//! What deployed databases have to have applied, and who is asked when nothing shows it.
+
+use super::{committed, git, project, with_repo};
+use crate::support::{Database, Project, Sqlite};
+
+on_each_database! {
+    fn a_deployed_database_has_to_have_applied_what_is_squashed(backend) {
+        let project = project(backend);
+        project.run("setup").success();
+        // What is deployed has run one of three.
+        project.run("create --env prod").success();
+        project.run("migrate --env prod").success();
+        project.run("rollback --env prod").success();
+        committed(&project);
+        let url = match project.database_in("core", "prod") {
+            Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),
+            Database::Postgres(database) => database.url(),
+        };
+        let squash = |line: &str| project.command(line).env("PROD_URL", &url).run();
+        let run = squash("squash --applied-on env:PROD_URL");
+        run.code(4)
+            .stderr_contains("`env:PROD_URL (prod)` lacks 2 names, 3 countries")
+            .stderr_contains("`--to 1`");
+        let status = project.run("status --env prod --format json");
+        project.write("prod.json", &status.success().stdout);
+        let run = squash("squash --applied-on prod.json --applied-on env:PROD_URL");
+        run.code(4).stderr_contains("`prod.json (prod)` lacks 2 names, 3 countries");
+        project.run("migrate --lane all --env prod").success();
+        squash("squash --applied-on env:PROD_URL --dry-run").success().stdout_contains("would move");
+        squash("squash --applied-on prod.json").code(4);
+        let status = project.run("status --env prod --format json");
+        assert!(status.stdout.contains("\"checksum\":\"sha256:"), "{status}");
+        let edited = status.stdout.replace("\"checksum\":\"sha256:", "\"checksum\":\"sha256:0");
+        project.write("prod.json", &edited);
+        squash("squash --applied-on prod.json").code(4).stderr_contains("has applied, from another text,");
+        project.write("prod.json", &status.stdout);
+        squash("squash --applied-on prod.json --applied-on env:PROD_URL").success();
+        let status = project.run("status --env prod --check");
+        status.success();
+    }
+}
+
+#[test]
+fn a_source_that_says_nothing_of_the_repo_is_no_evidence() {
+    let project = with_repo(project(Sqlite), "billing", Sqlite);
+    project.run("setup").success();
+    committed(&project);
+    let told = |line: &str, code: i32, text: &str| {
+        project.run(line).code(code).stderr_contains(text);
+    };
+    told("squash --applied-on env:NOT_SET", 2, "speaks of one repo");
+    told("squash -r core --applied-on env:NOT_SET", 2, "the variable `NOT_SET` is not set");
+    told("squash -r core --applied-on gone.json", 1, "cannot read `gone.json`");
+    project.write("x.json", "{}\n");
+    told("squash -r core --applied-on x.json", 2, "is not what `status --format json` writes");
+    let status = project.run("status -r billing --format json");
+    project.write("x.json", &status.stdout);
+    told("squash -r core --applied-on x.json", 2, "`--applied-on x.json` says nothing of `core`");
+    let run = project.command("squash -r core --applied-on env:URL").env("URL", "sqlite:core_dev.db").run();
+    run.code(2).stderr_contains("the very database that is squashed");
+    let run = project
+        .command("squash -r core --applied-on env:URL")
+        .env("URL", "postgres://app:s3cret@127.0.0.1:1/x")
+        .run();
+    run.code(7).hides("s3cret").stderr_contains("asked for `--applied-on env:URL`");
+    assert!(git(&project, "status --porcelain").is_empty() || project.path("x.json").exists());
+}
+
+fn deployed() -> Project {
+    let project =
+        project(Sqlite).repo_config("core", "env.prod.url = \"sqlite:prod.db\"\nenv.ci.url-env = \"CI_URL\"");
+    let project = project.config("disposable-environments = [\"dev\", \"test\", \"ci\"]");
+    project.run("setup").success();
+    committed(&project);
+    project
+}
+
+#[test]
+fn without_a_terminal_a_squash_without_evidence_is_refused_where_something_is_deployed() {
+    let project = deployed();
+    let run = project.run("squash");
+    run.code(4).stderr_contains("refused to squash `core` in prod").stderr_contains("--applied-on");
+    run.stderr_contains("`--yes`").stderr_lacks("ci");
+    assert!(git(&project, "status --porcelain").is_empty());
+    project.run("squash --dry-run").success();
+    project.run("squash --yes").success();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_person_is_asked_and_no_is_the_default() {
+    let project = deployed();
+    for (keys, code) in [("\n", 4), ("n\n", 4), ("\u{3}", 130)] {
+        let mut terminal = project.terminal("squash");
+        terminal.expect("`core` in prod").expect("Go on? [y/N]: ").send(keys);
+        terminal.wait().code(code);
+        assert!(git(&project, "status --porcelain").is_empty());
+    }
+    let mut terminal = project.terminal("squash");
+    terminal.expect("[y/N]: ").send("y\n");
+    terminal.wait().success().stdout_contains("has been squashed");
+}
