@@ -77,6 +77,7 @@ pub enum What {
         structure: PathBuf,
         floor: PathBuf,
         archive: PathBuf,
+        baseline: Option<PathBuf>,
         took: Duration,
     },
     /// A squash that was interrupted is finished; `newest` is the newest version that it took.

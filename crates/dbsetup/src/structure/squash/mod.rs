@@ -84,6 +84,8 @@ pub struct Squashed {
     pub floor: PathBuf,
     /// The archive, to show.
     pub archive: PathBuf,
+    /// The baseline that was left in a lane, to show.
+    pub baseline: Option<PathBuf>,
 }
 
 /// Finishes a squash that was interrupted, and returns its newest version; `None` where none was.
@@ -161,6 +163,11 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
 }
 
 impl Planned {
+    /// The ledger of the database.
+    pub fn ledger(&self) -> &LedgerTable {
+        &self.ledger
+    }
+
     /// The file of the baseline that is left in the automatic lane; `None` without one.
     pub fn baseline(&self) -> Option<&std::path::Path> {
         self.baseline.as_ref().map(|place| place.path.as_path())
@@ -197,7 +204,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         return Err(Error::new(Kind::Locked, format!("another run has begun to squash `{}`", repo.name))
             .help("wait until it has ended; or finish it, if it was interrupted: run this command again"));
     }
-    let Planned { plan, measured, files, .. } = planned;
+    let Planned { plan, measured, files, baseline, .. } = planned;
     let mut disk_gate = |_: &str| Ok(());
     let floor = proved.floor(&plan.floor).text();
     let written = apply::commit(
@@ -222,6 +229,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         structure: repo.shown(&repo.structure),
         floor: repo.shown(&Floor::path(&repo.structure)),
         archive: repo.archive.first().map(|archive| repo.shown(archive)).unwrap_or_default(),
+        baseline: baseline.map(|place| repo.shown(&place.path)),
     };
     session.teller().tell(What::Squashed {
         migrations: squashed.migrations,
@@ -229,6 +237,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         structure: squashed.structure.clone(),
         floor: squashed.floor.clone(),
         archive: squashed.archive.clone(),
+        baseline: squashed.baseline.clone(),
         took: start.elapsed(),
     });
     Ok(squashed)
