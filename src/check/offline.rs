@@ -14,9 +14,6 @@ use super::code::Code;
 use super::finding::{Finding, Report, Severity};
 use super::{applied, floor, lint, order};
 
-/// The file that tells of a squash that is under way.
-const JOURNAL: &str = ".dbsetup-squash";
-
 /// What later checks go on with.
 #[derive(Debug)]
 pub struct Known {
@@ -163,7 +160,7 @@ fn unreadable_floor(repo: &Repo, error: Error) -> Finding {
 }
 
 fn journal(repo: &Repo) -> Option<Finding> {
-    let path = repo.structure.with_file_name(JOURNAL);
+    let path = dbsetup::structure::squash::journal_path(&repo.structure);
     path.exists().then(|| {
         Finding::new(Code::InterruptedSquash, format!("a squash of `{}` was interrupted", repo.name))
             .file(repo.shown(&path))

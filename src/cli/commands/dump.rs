@@ -117,6 +117,7 @@ impl Dump {
             owners: self.owners,
             privileges: self.privileges,
             no_filters: self.no_filters,
+            drop_data: Vec::new(),
             allow_missing: self.allow_missing,
             // A rehearsal makes no databases.
             verify: self.verify && !task.options.dry_run,

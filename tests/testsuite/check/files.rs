@@ -174,7 +174,7 @@ const CASES: &[Case] = &[
     ),
     (
         "an interrupted squash",
-        |p| p.write(format!("{PRIV}/.dbsetup-squash"), "dbsetup squash format 1\n"),
+        |p| p.write(format!("{PRIV}/.structure.dbsetup-squash"), "dbsetup squash format 1\n"),
         &["interrupted-squash"],
     ),
 ];

@@ -9,8 +9,7 @@ on_each_database! {
         project.run("setup").success();
         // What is deployed has run one of three.
         project.run("create --env prod").success();
-        project.run("migrate --env prod").success();
-        project.run("rollback --env prod").success();
+        project.run("migrate --env prod --to 1").success();
         committed(&project);
         let url = match project.database_in("core", "prod") {
             Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),

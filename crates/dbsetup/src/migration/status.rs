@@ -10,6 +10,7 @@ use crate::ledger::meta_key;
 use crate::lock;
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
+use crate::structure::squash::warn_of_interruption;
 
 /// What `status` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,7 @@ impl Status {
 pub async fn status(session: &mut Session<'_>) -> Result<Status> {
     let repo = session.repo();
     let mut files = FileSet::read_lanes(repo, &[])?;
+    warn_of_interruption(session);
     for (text, help) in &files.warnings {
         session.teller().warn(text.clone(), help.clone());
     }

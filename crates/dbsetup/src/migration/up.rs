@@ -21,6 +21,7 @@ use crate::repo::{Lane, Repo, VersionOrder};
 use crate::session::{Inspection, Session};
 use crate::sql::Dialect;
 use crate::structure;
+use crate::structure::squash::warn_of_interruption;
 
 /// What `migrate` is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,6 +133,7 @@ async fn migrate_and_unlock(
     session.writes_data(false).await;
     let repo = session.repo();
     let teller = session.teller();
+    warn_of_interruption(session);
     for (text, help) in &files.warnings {
         teller.warn(text.clone(), help.clone());
     }

@@ -22,6 +22,7 @@ use std::path::{Component, Path, PathBuf};
 use super::layout::Move;
 use crate::error::{Error, Kind, Result, Site};
 use crate::repo::Repo;
+use crate::session::Session;
 
 const FIRST_LINE: &str = "dbsetup squash journal format 1";
 const FORMAT: &str = "dbsetup squash journal format ";
@@ -60,6 +61,15 @@ pub fn journal_path(structure: &Path) -> PathBuf {
 /// Whether a squash of this repo was begun and not finished. Its files can be worked with all the same.
 pub fn is_interrupted(repo: &Repo) -> bool {
     journal_path(&repo.structure).is_file()
+}
+
+/// Says that a squash was interrupted, to whoever works with the repo in between.
+pub(crate) fn warn_of_interruption(session: &Session<'_>) {
+    let repo = session.repo();
+    if is_interrupted(repo) {
+        let text = format!("a squash of `{}` was interrupted: its files are half moved", repo.name);
+        session.teller().warn(text, Some(format!("finish it: {}", repo.command("squash"))));
+    }
 }
 
 impl Journal {

@@ -34,6 +34,7 @@ use disk::Disk;
 
 pub use apply::is_own_file;
 pub use evidence::{Evidence, Seen};
+pub(crate) use journal::warn_of_interruption;
 pub use journal::{is_interrupted, journal_path};
 pub use layout::Move;
 pub use plan::{Plan, Reference};

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::apply::Texts;
 use super::{Planned, as_migration};
+use crate::choice::split_qualified;
 use crate::driver::{DumpRequest, Fingerprint, LedgerState, Rows, Structure};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
@@ -145,8 +146,19 @@ fn not_squashed(error: Error) -> Error {
 /// Audits the rows of a scratch database and reads those that are kept; none while some are undecided.
 async fn read_rows(scratch: &mut Session<'_>, planned: &Planned) -> Result<(Audit, Kept)> {
     let repo = scratch.repo();
-    let wishes = Wishes { keep: &repo.keep_data, drop: &planned.drop_data, request: &planned.request };
     let driver = scratch.driver().await?;
+    let (mut keep, mut drop) = (repo.keep_data.clone(), planned.drop_data.clone());
+    if planned.plan.partial {
+        // Migrations that stay may make a table that is named already.
+        let tables = driver.table_rows(&planned.ledger).await?;
+        let is_there = |named: &str| {
+            let name = split_qualified(named).1;
+            tables.iter().any(|table| table.name.eq_ignore_ascii_case(&name))
+        };
+        keep.retain(|kept| is_there(&kept.table));
+        drop.retain(|table| is_there(table));
+    }
+    let wishes = Wishes { keep: &keep, drop: &drop, request: &planned.request };
     let audit = audit_of(driver, &planned.ledger, &wishes).await?;
     if !audit.undecided.is_empty() {
         return Ok((audit, Kept::default()));
