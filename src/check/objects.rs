@@ -12,8 +12,7 @@ const SHOWN: usize = 8;
 /// Returns a finding for each object that differs. `sides` are the names of the original and of the copy. What belongs
 /// to an object that is on one side alone is not told again.
 pub fn findings(repo: &Repo, code: Code, differences: &[Difference], sides: (&str, &str)) -> Vec<Finding> {
-    let lost: Vec<&str> =
-        differences.iter().filter(|one| one.property.is_none()).map(|one| name(one)).collect();
+    let lost: Vec<&str> = differences.iter().filter(|one| one.property.is_none()).map(name).collect();
     // Dependencies follow from what depends; alone, they are all that there is to say.
     let is_detail = |one: &Difference| one.catalog == "pg_depend";
     let all_details = differences.iter().all(is_detail);

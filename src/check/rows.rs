@@ -51,8 +51,7 @@ pub async fn check(
         {
             let volatile = volatile(&replay.kept.rows, &again.kept.rows);
             found.retain(|one| !volatile.iter().any(|volatile| is_about(one, volatile)));
-            let schema = session.server().dialect() == dbsetup::sql::Dialect::Postgres;
-            findings.extend(other_each_time(repo, &volatile, schema.then_some("public")));
+            findings.extend(other_each_time(repo, &volatile, replay.schema.as_deref()));
         }
         findings.extend(changed(repo, &found));
         findings.extend(lost(repo, &structure.audit, replay.audit));
@@ -122,7 +121,7 @@ fn lost(repo: &Repo, structure: &Audit, mut replay: Audit) -> Option<Finding> {
     let has = |table: &FilledTable| structure.undecided.contains(table);
     replay.undecided.retain(|table| !has(table));
     let name = replay.undecided.first().map(|table| table.table().shown())?;
-    let error = undecided(repo, &replay, "dump --move-migrations")?;
+    let error = undecided(repo, &replay, "dump")?;
     debug_assert_eq!(error.kind(), Kind::Refused);
     let finding = Finding::of(Code::RowsUndecided, error).about(name).file(repo.shown(&repo.structure));
     Some(finding.note("a database that loads the structure lacks them, and one that was upgraded has them"))

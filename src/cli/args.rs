@@ -121,7 +121,7 @@ pub struct Global {
     #[arg(long, global = true, value_enum, value_name = "WHEN", help_heading = "Output")]
     pub color: Option<Color>,
 
-    /// Passed to `cargo metadata`: no network.
+    /// Passed to `cargo metadata`: no network. `check` looks at files alone then, and opens no connection.
     #[arg(long, global = true, help_heading = "Cargo")]
     pub offline: bool,
 

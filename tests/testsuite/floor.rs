@@ -147,6 +147,11 @@ on_each_database! {
             "core is behind the squash floor: 2 migrations run from crates/core/priv/core/dumped_migrations first",
         );
         assert!(!is_there(&database, "orders"));
+        // New databases would be made of it.
+        let before = project.read(priv_path(&project, "structure.sql"));
+        project.run("dump --env staging").code(4).stderr_contains("it lacks 20, 30");
+        assert_eq!(project.read(priv_path(&project, "structure.sql")), before);
+        project.run("dump -d other.sql --env staging").success();
         let run = project.run("migrate --lane all --env staging");
         run.success().stderr_contains("core is behind the squash floor: 2 migrations run");
         let at = |text: &str| run.stderr.find(text).unwrap_or_else(|| panic!("{text}: {}", run.stderr));

@@ -1,7 +1,7 @@
 //! What scratch databases and the live database tell.
 
 use super::{codes, dumped, findings, finds, sound, structure};
-use crate::support::{Backend, Project};
+use crate::support::{Backend, Project, postgres};
 
 const PRIV: &str = "crates/core/priv/core";
 
@@ -165,6 +165,23 @@ on_each_database! {
         finds(&kept, "check --live", &[]);
     }
 
+    fn rows_of_the_archive_are_those_that_the_structure_keeps(backend) {
+        let project = Project::new()
+            .repo("core", backend)
+            .repo_config("core", "keep-data = [\"lands\"]")
+            .migration("core", "1_a", "create table lands (code varchar(2) primary key, name text);\n")
+            .migration("core", "2_b", "insert into lands values ('de', 'Germany');\n");
+        dumped(&project);
+        std::fs::rename(project.path(format!("{PRIV}/migrations")), project.path(format!("{PRIV}/dumped_migrations"))).unwrap();
+        std::fs::create_dir(project.path(format!("{PRIV}/migrations"))).unwrap();
+        finds(&project, "check --archive", &[]);
+        project.write(format!("{PRIV}/dumped_migrations/2_b.sql"), "insert into lands values ('de', 'Deutschland');\n");
+        let run = finds(&project, "check --archive", &["rows-changed"]);
+        assert!(findings(&run)[0].to_string().contains("Deutschland"), "{run}");
+        // What failed is not kept as in order.
+        finds(&project, "check --archive", &["rows-changed"]);
+    }
+
     fn values_that_are_others_each_time_are_named(backend) {
         let random = if backend == Backend::Postgres { "gen_random_uuid()::text" } else { "hex(randomblob(8))" };
         let project = Project::new().repo("core", backend).migration(
@@ -188,4 +205,42 @@ on_each_database! {
         let kept = project.repo_config("core", "keep-data = [\"land\"]");
         finds(&kept, "check", &["rows-unwritable"]);
     }
+}
+
+#[test]
+fn a_scratch_url_is_all_that_is_needed() {
+    let Some(server) = postgres::server() else { return };
+    let project = sound(Backend::Postgres);
+    let dead = "postgres://nobody@127.0.0.1:1/core";
+    let run = |scratch: Option<&str>| {
+        let command = project.command("check").env("CORE_DATABASE_URL", dead);
+        scratch.into_iter().fold(command, |command, url| command.env("CORE_SCRATCH_URL", url)).run()
+    };
+    run(None).code(7).stderr_contains("`--offline` checks them alone");
+    run(Some(server.admin_url())).success().stderr_contains("checks passed");
+}
+
+#[test]
+fn a_database_that_was_left_half_way_is_told_by_what_is_the_matter() {
+    let project = Project::new()
+        .repo("core", Backend::Sqlite)
+        .migration("core", "1_a", "create table a (i int);\n")
+        .migration(
+            "core",
+            "2_b",
+            "-- no-transaction\ncreate table b (i int);\ninsert into gone values (1);\n",
+        );
+    project.run("create").success();
+    project.run("migrate").code(1);
+    let run = project.run("check --live --format json");
+    assert!(codes(&run).contains(&"interrupted".to_owned()), "{run}");
+    // What it applied was changed, and what it applied is gone.
+    project.write(format!("{PRIV}/migrations/2_b.sql"), "create table c (i int);\n");
+    project.run("drop --yes").success();
+    project.run("create").success();
+    project.run("migrate").success();
+    project.write(format!("{PRIV}/migrations/1_a.sql"), "create table a (i int); -- more\n");
+    project.remove(format!("{PRIV}/migrations/2_b.sql"));
+    let found = codes(&project.run("check --live --format json"));
+    assert_eq!(found[..3], ["warn:structure-missing", "live-changed", "live-file-missing"], "{found:?}");
 }

@@ -73,6 +73,8 @@ pub struct Content {
     pub audit: Audit,
     /// Those that are kept.
     pub kept: Kept,
+    /// The schema that names without one mean.
+    pub schema: Option<String>,
 }
 
 /// Loads the structure file into a scratch database, dumps it again, and runs those of `files` that the file does not
@@ -139,7 +141,7 @@ async fn content(
     let driver = scratch.driver().await?;
     let audit = audit_of(driver, ledger, &Wishes { keep, drop: &[], request }).await?;
     let kept = Kept::read(driver, &audit).await?;
-    Ok(Content { audit, kept })
+    Ok(Content { audit, kept, schema: driver.about().schema.clone() })
 }
 
 /// Returns what a dump writes of a scratch database that the structure file was loaded into: with its own filters, and

@@ -9,7 +9,7 @@ pub(super) use super::assemble::assemble;
 use super::floor::Floor;
 use super::recorded::recorded_by;
 use super::rows::Kept;
-use super::{format, header};
+use super::{forgets, format, header};
 use crate::driver::{DumpRequest, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
@@ -326,6 +326,7 @@ pub fn write(session: &Session<'_>, dump: &Dump, start: Instant) -> Result<bool>
     let changed = !dump.is_current();
     if changed {
         refuse_to_empty(session.repo(), dump)?;
+        forgets::refuse_to_forget(session.repo(), dump)?;
         replace(&dump.path, &dump.shown, dump.text.as_bytes())?;
     }
     session.teller().tell(What::Dumped { path: dump.shown.clone(), changed, took: start.elapsed() });

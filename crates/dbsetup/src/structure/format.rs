@@ -176,12 +176,16 @@ fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Resul
 /// # Errors
 /// [`Kind::Io`] when it cannot be read.
 pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(recorded_in(&String::from_utf8_lossy(&bytes), configured)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
+/// Returns the versions that the text of a structure file records.
+pub(super) fn recorded_in(text: &str, configured: Option<&str>) -> Vec<String> {
     let configured = configured.map(|table| crate::choice::split_qualified(table).1);
-    let text = match std::fs::read(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", path, error)),
-    };
     let mut versions = Vec::new();
     for (at, _) in text.match_indices("INSERT INTO ") {
         // What begins a line is taken for a statement, so that the file need not be split.
@@ -189,7 +193,7 @@ pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<St
             first_values(&text[at..], configured.as_deref(), &mut versions);
         }
     }
-    Ok(versions)
+    versions
 }
 
 /// Whether a table of this name is a ledger: by default, by our own proposal, or by configuration.

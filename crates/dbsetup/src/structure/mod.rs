@@ -8,6 +8,7 @@ mod difference;
 mod dump;
 mod examine;
 pub mod floor;
+mod forgets;
 mod format;
 #[cfg(fuzzing)]
 pub mod fuzzing;

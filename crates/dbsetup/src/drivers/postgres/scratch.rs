@@ -37,17 +37,20 @@ pub(super) async fn make(
     elsewhere: Option<&DatabaseUrl>,
     owner: Option<&str>,
 ) -> Result<Box<dyn Scratch>, DbError> {
-    let like = match Locale::of(place).await {
-        // What is not there yet will be made like the template.
-        Err(error) if error.class == DbErrorClass::DatabaseMissing => {
-            Locale::of_new(place, configured).await?
-        }
-        found => found?,
-    };
     let elsewhere = elsewhere
         .map(Place::parse)
         .transpose()
         .map_err(|error| own(DbErrorClass::Configuration, error.message().to_owned()))?;
+    let like = match (Locale::of(place).await, &elsewhere) {
+        // What is not there yet will be made like the template.
+        (Err(error), _) if error.class == DbErrorClass::DatabaseMissing => {
+            Locale::of_new(place, configured).await?
+        }
+        (Err(error), Some(there)) if error.class == DbErrorClass::Unreachable => {
+            Locale::of_new(there, None).await?
+        }
+        (found, _) => found?,
+    };
     let (home, mut keeper) = match (&elsewhere, configured) {
         (Some(there), _) => (there, keeper(there, None).await.map_err(there_is_another_url)?),
         (None, Some(configured)) => (place, keeper(configured, None).await?),

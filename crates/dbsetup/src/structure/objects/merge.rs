@@ -62,11 +62,28 @@ impl fmt::Display for Conflict {
 /// Those of [`parse`], and [`Kind::Unsupported`] when they are not of one kind of database.
 pub fn merge(base: &str, ours: &str, theirs: &str) -> Result<Merged> {
     let (ours, theirs) = (parse(ours)?, parse(theirs)?);
-    let base = if base.trim().is_empty() { Structure::empty_beside(&ours) } else { parse(base)? };
+    let base = if base.trim().is_empty() {
+        Structure::empty_beside(&ours)
+    } else {
+        parse(&undecided_left_out(base))?
+    };
     if base.first != ours.first || ours.first != theirs.first {
         return Err(Error::new(Kind::Unsupported, "the files are structures of different databases"));
     }
     Ok(Merge { dialect: ours.dialect, versions: [&base, &ours, &theirs], conflicts: Vec::new() }.run())
+}
+
+/// Returns a base without what stands between conflict markers: where two branches have been merged with each other
+/// before, git makes it by merging their bases, and hands it on with its conflicts. What was not decided there counts as
+/// new on both sides, and so has to be the same on both.
+fn undecided_left_out(base: &str) -> String {
+    let mut is_marked = false;
+    let is_kept = |line: &&str| {
+        let is_inside = is_marked || line.starts_with("<<<<<<< ");
+        is_marked = is_inside && !line.starts_with(">>>>>>> ");
+        !is_inside
+    };
+    base.split_inclusive('\n').filter(is_kept).collect()
 }
 
 /// A merge at work. Versions are in the order base, ours, theirs.

@@ -31,7 +31,7 @@ struct Item<'a> {
 const CLAUSES: [&str; 7] = ["constraint", "primary", "unique", "check", "foreign", "exclude", "like"];
 
 /// Merges what two sides have made of one CREATE TABLE; nothing where it is none with a list of columns.
-pub(super) fn merge(dialect: Dialect, [base, ours, theirs]: [&str; 3]) -> Option<Sides<String>> {
+pub(super) fn merge<'a>(dialect: Dialect, [base, ours, theirs]: [&'a str; 3]) -> Option<Sides<String>> {
     let [base, ours, theirs] = [base, ours, theirs].map(|text| Table::read(dialect, text));
     let (base, ours, theirs) = (base?, ours?, theirs?);
     let head = Sides::of_texts([base.head, ours.head, theirs.head]);
@@ -50,13 +50,15 @@ pub(super) fn merge(dialect: Dialect, [base, ours, theirs]: [&str; 3]) -> Option
     let mut items = Sides { ours: Vec::new(), theirs: Vec::new() };
     for key in order {
         let versions = [&base, &ours, &theirs].map(|table| table.items.iter().find(|item| item.key == key));
-        let Sides { ours, theirs } = decide(versions.map(|item| item.map(|item| item.text)));
-        let lead = |text: &str| {
-            let same = versions.into_iter().rev().flatten().find(|item| item.text == text);
-            same.map_or("", |item| item.lead)
+        // A remark above it is a part of it, the blanks are not.
+        let said = |item: &Item<'a>| (item.lead.trim(), item.text);
+        let Sides { ours, theirs } = decide(versions.map(|item| item.map(said)));
+        let whole = |wanted: (&str, &'a str)| {
+            let same = versions.into_iter().rev().flatten().find(|item| said(item) == wanted);
+            (same.map_or("", |item| item.lead), wanted.1)
         };
-        items.ours.extend(ours.map(|text| (lead(text), text)));
-        items.theirs.extend(theirs.map(|text| (lead(text), text)));
+        items.ours.extend(ours.map(whole));
+        items.theirs.extend(theirs.map(whole));
     }
     let leads = Leads::of(&[&ours, &theirs, &base]);
     let text = |head: &str, items: &[(&str, &str)], rest: &str| {
@@ -248,6 +250,16 @@ mod tests {
         let merged =
             clean(Dialect::Sqlite, [base, ours, "create table t (\n  a int -- last\n, c int -- new\n)"]);
         assert_eq!(merged, "create table t (\n  a int -- last\n, b int, c int -- new\n)");
+    }
+
+    #[test]
+    fn a_remark_that_one_side_changed_is_kept() {
+        let base = "create table t (\n  a int, -- one\n  b int\n)";
+        let (ours, theirs) = (base.replace("one", "two"), base.replace("b int", "b int,\n  c int"));
+        let expected = "create table t (\n  a int, -- two\n  b int,\n  c int\n)";
+        assert_eq!(clean(Dialect::Sqlite, [base, &ours, &theirs]), expected);
+        assert_eq!(clean(Dialect::Sqlite, [base, &theirs, &ours]), expected);
+        assert!(!merge(Dialect::Sqlite, [base, &ours, &base.replace("one", "three")]).unwrap().agree());
     }
 
     #[test]

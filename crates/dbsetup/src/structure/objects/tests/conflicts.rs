@@ -226,3 +226,21 @@ fn an_addition_stands_behind_what_it_may_need() {
     assert_eq!(keys(&parse(&text).unwrap()), ["schema a", "type a.kind", "table a.b", "table a.t"]);
     assert_eq!(clean([&base, &theirs, &ours]), text);
 }
+
+#[test]
+fn a_base_with_conflicts_of_its_own_decides_nothing_about_them() {
+    let file = |kind: &str, more: &str| {
+        postgres(&format!(
+            "CREATE TABLE a.t (\n    x {kind}\n);\n\nCREATE TABLE a.u (\n    y integer{more}\n);"
+        ))
+    };
+    let (text, conflicts) = merged([&file("integer", ""), &file("text", ""), &file("date", "")]);
+    assert_eq!(conflicts.len(), 1);
+    // Both branches have decided in the same way.
+    assert_eq!(
+        clean([&text, &file("uuid", ",\n    z integer"), &file("uuid", "")]),
+        file("uuid", ",\n    z integer")
+    );
+    let (_, conflicts) = merged([&text, &file("text", ""), &file("date", "")]);
+    assert_eq!(conflicts, ["table a.t: both sides have added it, in different ways"]);
+}

@@ -110,6 +110,9 @@ fn agrees(order: &[String], with: &[String]) -> bool {
 }
 
 proptest! {
+    // A case takes whole dumps apart many times.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
+
     #[test]
     fn the_side_that_changed_something_wins(shop in 0..2_usize, edits in edits(), before in edits()) {
         let base = edited(SHOPS[shop], &before);
