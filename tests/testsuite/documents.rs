@@ -290,6 +290,11 @@ fn every_object_is_as_documented() {
     ] {
         seen.extend(checked(&project.run(&format!("{line} --format json")), &documented));
     }
+    let squashed =
+        Project::new().repo("core", Sqlite).migration("core", "1_a", "create table a (id integer);\n");
+    for line in ["setup", "squash --allow-no-vcs", "squash --allow-no-vcs"] {
+        seen.extend(checked(&squashed.run(&format!("{line} --format json")), &documented));
+    }
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }
@@ -297,6 +302,7 @@ fn every_object_is_as_documented() {
     let rare = [
         "applied_by_other",
         "behind_floor",
+        "check_skipped",
         "interrupted",
         "load_progress",
         "lock",
@@ -304,6 +310,7 @@ fn every_object_is_as_documented() {
         "notice",
         "other",
         "retry",
+        "squash_finished",
         "unreachable",
         "warning",
     ];

@@ -253,3 +253,111 @@ fn a_squash_needs_no_git_when_it_is_told_so_and_says_what_it_did_in_json() {
     assert!(!floor.contains("commit") && floor.contains("automatic 3 sha256:"), "{floor}");
     project.run("squash --format json").success().stdout_contains("\"event\":\"nothing_to_squash\"");
 }
+
+#[test]
+fn migrations_in_every_grammar_move_whole_and_their_ledgers_go_on() {
+    type Case = (&'static str, [(&'static str, &'static str); 3], &'static [&'static str]);
+    let cases: [Case; 4] = [
+        (
+            "sqlx",
+            [
+                ("migrations/1_a.up.sql", "create table a (i integer);"),
+                ("migrations/1_a.down.sql", "drop table a;"),
+                ("migrations/2_b.up.sql", "create table b (i integer);"),
+            ],
+            &["1_a.down.sql", "1_a.up.sql", "2_b.up.sql"],
+        ),
+        (
+            "diesel",
+            [
+                ("migrations/2026-01-01-000000_a/up.sql", "create table a (i integer);"),
+                ("migrations/2026-01-01-000000_a/down.sql", "drop table a;"),
+                ("migrations/2026-01-02-000000_b/up.sql", "create table b (i integer);"),
+            ],
+            &["2026-01-01-000000_a", "2026-01-02-000000_b"],
+        ),
+        (
+            "refinery",
+            [
+                ("migrations/V1__a.sql", "create table a (i integer);"),
+                ("migrations/later/V2__b.sql", "create table b (i integer);"),
+                ("migrations/later/notes.md", "what comes later"),
+            ],
+            &["V1__a.sql", "later"],
+        ),
+        (
+            "dbmate",
+            [
+                (
+                    "migrations/1_a.sql",
+                    "-- migrate:up\ncreate table a (i integer);\n-- migrate:down\ndrop table a;\n",
+                ),
+                ("migrations/2_b.sql", "-- migrate:up\ncreate table b (i integer);\n-- migrate:down\n"),
+                ("migrations/README.md", "how we migrate"),
+            ],
+            &["1_a.sql", "2_b.sql"],
+        ),
+    ];
+    for (ledger, files, moved) in cases {
+        let mut project =
+            Project::new().repo("core", Sqlite).repo_config("core", &format!("ledger = \"{ledger}\""));
+        for (path, text) in files {
+            project = project.priv_file("core", path, text);
+        }
+        project.run("setup").success();
+        let before = project.run("dump -d -").success().stdout.clone();
+        committed(&project);
+        project.run("squash").success().stderr_contains("2 migrations moved");
+        let dir = project.priv_dir("core");
+        assert_eq!(project.files(dir.join("dumped_migrations/migrations")), moved, "{ledger}");
+        project.run("setup --env test").success();
+        assert_eq!(project.run("dump -d - --env test").success().stdout, before, "{ledger}");
+        // The full replay from the archive is the same.
+        project.run("create --env ci").success();
+        project.run("migrate --env ci --no-load --lane all").success();
+        assert_eq!(project.run("dump -d - --env ci").success().stdout, before, "{ledger}");
+        project.run("status --check").success();
+        project.run("check").success();
+    }
+}
+
+#[test]
+fn a_structure_that_pg_dump_writes_is_squashed_by_pg_dump() {
+    let Some(server) = postgres::server() else { return };
+    let project =
+        Project::new().on(&server).repo("core", Postgres).migration("core", "1_a", "create table a (i int);");
+    project.run("setup").success();
+    committed(&project);
+    project.run("squash --via pg_dump").success();
+    let structure = project.read(project.priv_dir("core").join("structure.sql"));
+    assert!(structure.contains("-- via: pg_dump"), "{structure}");
+    project.run("setup --env test").success();
+    project.run("status --check --env test").success();
+}
+
+#[test]
+fn lanes_in_several_directories_are_squashed_together() {
+    let project = Project::new()
+        .repo("core", Sqlite)
+        .repo_config(
+            "core",
+            "migrations = [\"db/shared/migrations\", \"db/own/migrations\"]\nmanual-migrations = [\"db/by hand\"]",
+        )
+        .file("crates/core/db/shared/migrations/1_a.sql", "create table a (i integer);")
+        .file("crates/core/db/own/migrations/2_b.sql", "create table b (i integer);")
+        .file("crates/core/db/by hand/3_c.sql", "create table c (i integer);");
+    project.run("setup").success();
+    let before = project.run("dump -d -").success().stdout.clone();
+    committed(&project);
+    project.run("squash").success().stderr_contains("3 migrations moved");
+    let archive = project.priv_dir("core").join("dumped_migrations");
+    assert_eq!(project.files(&archive), ["by hand", "migrations"]);
+    assert_eq!(project.files(archive.join("migrations")), ["1_a.sql", "2_b.sql"]);
+    committed(&project);
+    // A clone has what git keeps.
+    project.run("setup --env test").success();
+    assert_eq!(project.run("dump -d - --env test").success().stdout, before);
+    project.run("create --env ci").success();
+    project.run("migrate --env ci --no-load --lane all").success();
+    assert_eq!(project.run("dump -d - --env ci").success().stdout, before);
+}

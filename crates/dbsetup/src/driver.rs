@@ -443,7 +443,7 @@ pub trait Driver: Send {
     -> BoxFuture<'a, Result<Fingerprint, DbError>>;
 
     /// Returns every table that users made and how many rows it holds, by name; but for extensions' own, `ledger` with our
-    /// tables beside it, and what `sqlx::test` leaves behind. In a constant number of trips.
+    /// tables beside it, and what `sqlx::test` leaves behind. In two trips, and one more for each further thousand.
     fn table_rows<'a>(
         &'a mut self,
         ledger: &'a LedgerTable,

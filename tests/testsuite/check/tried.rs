@@ -1,6 +1,6 @@
 //! What scratch databases and the live database tell.
 
-use super::{codes, dumped, findings, finds, sound, structure};
+use super::{codes, committed, dumped, findings, finds, sound, structure};
 use crate::support::{Backend, Project, postgres};
 
 const PRIV: &str = "crates/core/priv/core";
@@ -243,4 +243,20 @@ fn a_database_that_was_left_half_way_is_told_by_what_is_the_matter() {
     project.remove(format!("{PRIV}/migrations/2_b.sql"));
     let found = codes(&project.run("check --live --format json"));
     assert_eq!(found[..3], ["warn:structure-missing", "live-changed", "live-file-missing"], "{found:?}");
+}
+
+on_each_database! {
+    fn what_a_squash_has_made_is_in_order(backend) {
+        let project = sound(backend)
+            .migration("core", "20260103000000_rows", "create table lands (code varchar(2) primary key);\ninsert into lands values ('de');\n")
+            .repo_config("core", "keep-data = [\"lands\"]");
+        project.run("setup").success();
+        project.run("migrate --lane all").success();
+        committed(&project);
+        project.run("dump --move-migrations --yes").success();
+        finds(&project, "check --archive --live", &[]);
+        project.write(format!("{PRIV}/migrations/20260104000000_next.sql"), "insert into lands values ('fr');\n");
+        finds(&project, "check --archive", &[]);
+        finds(&project, "check --live", &["pending"]);
+    }
 }

@@ -83,7 +83,7 @@ fn known_to(floor: &Floor, state: &LedgerState) -> Option<(usize, BTreeMap<Versi
         let key = version(&entry.version);
         let checksum = remembered.get(&key).and_then(|known| known.checksum.clone());
         let absorbed = Absorbed {
-            version: entry.version.clone(),
+            version: plain(&entry.version),
             checksum: checksum.or_else(|| entry.checksum.clone()),
             name: Some(entry.name.replace('_', " ")),
         };

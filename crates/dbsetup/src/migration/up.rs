@@ -185,7 +185,8 @@ async fn migrate_and_unlock(
         return Ok(report);
     }
     let files = &mut files;
-    report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
+    let wishes = Wishes { log_sql: request.log_sql, rewrites: rewrite.is_some() };
+    report.done = apply(session, files, &scope, &plan, &inspection, wishes).await?;
     if rewrite.is_some() {
         rewrite_ledger(session, files, &inspection.choice.table).await?;
         session.settle().await?;
@@ -215,6 +216,12 @@ pub(super) fn pending_rewrite(
 async fn rewrite_ledger(session: &mut Session<'_>, files: &FileSet, ledger: &LedgerTable) -> Result<()> {
     let key = lock::main_key(ledger);
     lock::acquire(session, &key).await?;
+    rewrite_locked(session, files, ledger).await?;
+    lock::release(session, &key).await
+}
+
+/// The same where the lock is held.
+async fn rewrite_locked(session: &mut Session<'_>, files: &FileSet, ledger: &LedgerTable) -> Result<()> {
     let now = session.inspect().await?;
     record::refuse_half_loaded(session.repo(), &now.state)?;
     let rewrite = pending_rewrite(files, &now.choice.table, &now.state, &[]);
@@ -225,7 +232,15 @@ async fn rewrite_ledger(session: &mut Session<'_>, files: &FileSet, ledger: &Led
             session.teller().tell(What::LedgerRewritten { rows, version });
         }
     }
-    lock::release(session, &key).await
+    Ok(())
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+struct Wishes {
+    log_sql: bool,
+    /// Whether the rows of squashed migrations are to become one.
+    rewrites: bool,
 }
 
 fn scope(session: &Session<'_>, files: &FileSet, request: &MigrateRequest) -> Scope {
@@ -311,7 +326,7 @@ async fn apply(
     scope: &Scope,
     expected: &Plan,
     seen: &Inspection,
-    log_sql: bool,
+    wishes: Wishes,
 ) -> Result<usize> {
     let dialect = session.server().dialect();
     let mut ledger = seen.choice.table.clone();
@@ -348,7 +363,7 @@ async fn apply(
                 session: &mut *session,
                 ledger: ledger.clone(),
                 locks: vec![key.clone()],
-                log_sql,
+                log_sql: wishes.log_sql,
                 seq: next_seq(&inspection.state),
                 recorded: Vec::new(),
             };
@@ -356,6 +371,10 @@ async fn apply(
                 let version = job.migration.version.as_str();
                 let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
                 done += usize::from(runner.run(job, progress).await? == Outcome::Done);
+            }
+            if wishes.rewrites && lane == Lane::Automatic {
+                // Whoever waits for this lock is to find its row: an application that looks now stops otherwise.
+                rewrite_locked(session, files, &ledger).await?;
             }
             session.settle().await?;
         }

@@ -34,10 +34,8 @@ pub struct Structure {
     pub filters: Vec<String>,
     /// The settings that the statements need; none in a file of SQLite.
     pub settings: Option<Object>,
-    /// The objects, in the order of the file.
+    /// The objects, in the order of the file; the kept rows of a table are one of them ([`Object::are_rows`]).
     pub objects: Vec<Object>,
-    /// The rows that are kept, in the order of the file.
-    pub rows: Vec<Row>,
     /// The rows of the ledger, in the order of the file.
     pub versions: Vec<Version>,
     /// Remarks below everything else.
@@ -53,19 +51,6 @@ pub struct Object {
     pub statements: Vec<String>,
 }
 
-/// A row that a structure keeps, or what belongs to the rows (the state of a sequence).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    /// The table as it is written; empty for what is no row.
-    pub table: String,
-    /// The first value, as it is written: most often the key.
-    pub first: String,
-    /// The statement.
-    pub text: String,
-    /// Whether a blank line stands above it.
-    pub apart: bool,
-}
-
 /// A row of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -73,8 +58,6 @@ pub struct Version {
     pub version: String,
     /// The statement.
     pub text: String,
-    /// Whether a blank line stands above it.
-    pub apart: bool,
 }
 
 impl Structure {
@@ -86,7 +69,6 @@ impl Structure {
             filters: Vec::new(),
             settings: None,
             objects: Vec::new(),
-            rows: Vec::new(),
             versions: Vec::new(),
             tail: String::new(),
         }
@@ -97,8 +79,7 @@ impl Structure {
         let mut text = Text::new(&self.first, &self.filters);
         let objects = self.settings.iter().chain(&self.objects);
         objects.for_each(|object| text.part(&object.text(self.dialect)));
-        self.rows.iter().for_each(|row| text.line(&row.text, row.apart));
-        self.versions.iter().for_each(|version| text.line(&version.text, version.apart));
+        text.lines(self.versions.iter().map(|version| version.text.as_str()));
         text.end(&self.tail)
     }
 }
@@ -106,16 +87,19 @@ impl Structure {
 impl Object {
     /// Returns the block as it stands in a file, without a line end.
     pub fn text(&self, dialect: Dialect) -> String {
-        joined(dialect, &self.statements)
+        joined(dialect, &self.key, &self.statements)
+    }
+
+    /// Whether it is the rows of a table, a statement each.
+    pub fn are_rows(&self) -> bool {
+        self.key.kind == rows::ROWS
     }
 }
 
-/// Returns the statements of one block: in files of SQLite a blank line stands between them.
-fn joined(dialect: Dialect, statements: &[String]) -> String {
-    statements.join(match dialect {
-        Dialect::Postgres => "\n",
-        Dialect::Sqlite => "\n\n",
-    })
+/// Returns the statements of one block: in files of SQLite a blank line stands between them, but between rows.
+fn joined(dialect: Dialect, key: &Key, statements: &[String]) -> String {
+    let apart = dialect == Dialect::Sqlite && !rows::are_lines(key);
+    statements.join(if apart { "\n\n" } else { "\n" })
 }
 
 /// The text of a file while it grows.
@@ -140,6 +124,11 @@ impl Text {
         }
         self.0.push_str(line);
         self.0.push('\n');
+    }
+
+    /// Adds lines with a blank line above the first.
+    fn lines<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
+        lines.enumerate().for_each(|(at, line)| self.line(line, at == 0));
     }
 
     fn end(mut self, tail: &str) -> String {

@@ -42,7 +42,7 @@ pub fn check(repo: &Repo, allow_dirty: bool, allow_no_vcs: bool) -> Result<Optio
     let floor = Floor::path(&repo.structure);
     let mut paths: Vec<&Path> = vec![&repo.priv_dir, &repo.structure, &floor];
     let directories = repo.migrations.iter().chain(&repo.manual_migrations).chain(&repo.archive);
-    paths.extend(directories.map(|path| path.as_path()));
+    paths.extend(directories.map(std::path::PathBuf::as_path));
     // What lies elsewhere is not this repository's to know.
     paths.retain(|path| is_inside(&git, path));
     let changes: Vec<String> = if allow_dirty {

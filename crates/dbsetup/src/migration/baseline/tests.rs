@@ -89,7 +89,7 @@ fn a_deployed_database_gets_one_row_and_still_knows_what_it_replaced() {
 fn a_database_made_of_the_baseline_is_told_what_it_stands_for() {
     let floor = floor(1);
     let state = expanded(Some(&floor), ledger(&[("1", "b1")]));
-    assert_eq!(shown(&state), ["~0001=a1", "~2=a2", "~3=a3"]);
+    assert_eq!(shown(&state), ["~1=a1", "~2=a2", "~3=a3"]);
     let plan = rewrite(&floor, LedgerKind::Sqlx, &state).unwrap();
     assert_eq!(plan.rows, 0);
     assert!(plan.changes.iter().all(|change| matches!(change, Change::SetMeta { .. })), "{plan:?}");
@@ -137,7 +137,7 @@ fn a_structure_records_the_baseline_whether_or_not_the_database_was_rewritten() 
     }
     // A branch without the floor records what it knows.
     let other = collapse(None, LedgerKind::Sqlx, &fresh);
-    assert_eq!(shown(&other), ["~0001=a1", "~2=a2", "~3=a3", "9=a9"]);
+    assert_eq!(shown(&other), ["~1=a1", "~2=a2", "~3=a3", "9=a9"]);
     let middle = ledger(&ALL[..2]);
     assert_eq!(collapse(Some(&floor), LedgerKind::Sqlx, &middle), middle);
 }

@@ -66,7 +66,14 @@ pub fn changes(old: Option<&Structure>, new: Option<&Structure>) -> Changes {
         (None, None) => return Changes::default(),
     };
     let added = |old: &[String], new: &[String]| left_over(new, old);
-    let rows = |structure: &Structure| structure.rows.iter().map(|row| row.text.clone()).collect::<Vec<_>>();
+    let rows = |structure: &Structure| {
+        structure
+            .objects
+            .iter()
+            .filter(|object| object.are_rows())
+            .flat_map(|object| object.statements.clone())
+            .collect::<Vec<_>>()
+    };
     let versions = |structure: &Structure| {
         let mut versions: Vec<String> =
             structure.versions.iter().map(|version| version.version.clone()).collect();
@@ -88,7 +95,7 @@ fn objects(old: &Structure, new: &Structure) -> Vec<Change> {
     let texts = |structure: &Structure| -> (Vec<Key>, HashMap<Key, String>) {
         let head = (Key::new("filters", ""), structure.filters.join("\n"));
         let head = Some(head).filter(|(_, text)| !text.is_empty());
-        let objects = structure.settings.iter().chain(&structure.objects);
+        let objects = structure.settings.iter().chain(&structure.objects).filter(|object| !object.are_rows());
         let objects = objects.map(|object| (object.key.clone(), object.text(structure.dialect)));
         let rows = structure.versions.iter();
         let rows = rows.map(|row| (Key::new("version", row.version.as_str()), row.text.clone()));

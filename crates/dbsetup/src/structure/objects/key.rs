@@ -65,7 +65,7 @@ impl fmt::Display for Key {
 }
 
 /// Kinds of objects in the order in which they stand where nothing else decides.
-const KINDS: [&str; 33] = [
+const KINDS: [&str; 37] = [
     "setting",
     "pragma",
     "extension",
@@ -97,6 +97,10 @@ const KINDS: [&str; 33] = [
     "view",
     "materialized view",
     "constraint",
+    "before rows",
+    "rows of",
+    "counters",
+    "after rows",
     "trigger",
     "rule",
 ];

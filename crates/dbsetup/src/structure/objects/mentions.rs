@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::key::Key;
-use super::{Object, Structure};
+use super::{Object, Structure, rows};
 use crate::sql::{self, Dialect, TokenKind};
 
 /// Kinds of objects that others mention by name.
@@ -13,7 +13,7 @@ const MENTIONED: [&str; 8] =
 /// The name under which others mention an object.
 fn mentioned_as(key: &Key) -> String {
     let name = key.compared();
-    name[..name.find('(').unwrap_or(name.len())].to_owned()
+    name[..name.find('(').unwrap_or(name.len())].replace('"', "")
 }
 
 /// Words behind which SQLite's statements name a table.
@@ -28,7 +28,7 @@ fn mentions(dialect: Dialect, text: &str) -> HashSet<String> {
         Dialect::Postgres => {
             for three in tokens.windows(3) {
                 if three[1].is_punctuation(".") && is_name(three[0].kind) && is_name(three[2].kind) {
-                    names.insert(format!("{}.{}", three[0].text, three[2].text));
+                    names.insert(format!("{}.{}", three[0].text, three[2].text).replace('"', ""));
                 }
             }
         }
@@ -54,17 +54,18 @@ pub(super) struct Dropped {
 impl Dropped {
     /// Compares versions in the order base, ours, theirs; `kept` is what the merged file has.
     pub fn of([base, ours, theirs]: [&Structure; 3], kept: &[Key]) -> Self {
+        let mentionable = |key: &&Key| MENTIONED.contains(&key.kind.as_str());
         let names = |structure: &Structure| -> HashSet<String> {
-            structure.objects.iter().map(|object| mentioned_as(&object.key)).collect()
+            let keys = structure.objects.iter().map(|object| &object.key);
+            keys.filter(mentionable).map(mentioned_as).collect()
         };
         let (in_ours, in_theirs) = (names(ours), names(theirs));
-        let kept: HashSet<String> = kept.iter().map(mentioned_as).collect();
+        let kept: HashSet<String> = kept.iter().filter(mentionable).map(mentioned_as).collect();
         let gone = |key: &Key| {
             let name = mentioned_as(key);
             let (ours, theirs) = (in_ours.contains(&name), in_theirs.contains(&name));
             (!kept.contains(&name) && ours != theirs).then_some((name, (key.to_string(), !ours)))
         };
-        let mentionable = |key: &&Key| MENTIONED.contains(&key.kind.as_str());
         let keys = base.objects.iter().map(|object| &object.key);
         Self { by_name: keys.filter(mentionable).filter_map(gone).collect() }
     }
@@ -74,6 +75,7 @@ impl Dropped {
     pub fn mentioned_by(
         &self,
         dialect: Dialect,
+        key: &Key,
         [base, ours, theirs]: [Option<&Object>; 3],
     ) -> Option<(String, bool)> {
         if self.by_name.is_empty() {
@@ -84,7 +86,9 @@ impl Dropped {
         for (side, other, dropped_by_us) in [(ours, theirs, false), (theirs, ours, true)] {
             // What the other side has touched, too, it has seen.
             let Some(side) = side.filter(|_| other.is_none()) else { continue };
-            let known = base.map(|base| mentions(dialect, &base.text(dialect))).unwrap_or_default();
+            // Rows go with their table, whatever was known of it.
+            let known = base.filter(|_| !rows::are_lines(key));
+            let known = known.map(|base| mentions(dialect, &base.text(dialect))).unwrap_or_default();
             let names = mentions(dialect, &side.text(dialect));
             let mut dropped = names.difference(&known).filter_map(|name| self.by_name.get(name));
             if let Some((name, _)) = dropped.find(|(_, by_us)| *by_us == dropped_by_us) {

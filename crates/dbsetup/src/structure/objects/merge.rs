@@ -105,8 +105,7 @@ impl Merge<'_> {
         let settings = self.object(&Key::new("settings", ""), settings);
         let objects = self.objects();
         settings.into_iter().chain(objects).for_each(|object| text.part(&object));
-        self.rows().iter().for_each(|(line, apart)| text.line(line, *apart));
-        self.ledger().iter().for_each(|(line, apart)| text.line(line, *apart));
+        text.lines(self.ledger().iter().map(String::as_str));
         let tail = Sides::of_texts([&base.tail, &ours.tail, &theirs.tail]);
         let tail =
             if tail.agree() { tail.ours.to_owned() } else { format!("{}\n{}", tail.ours, tail.theirs) };
@@ -140,7 +139,7 @@ impl Merge<'_> {
         let mut texts = Vec::with_capacity(order.len());
         for key in &order {
             let versions = of(key);
-            match dropped.mentioned_by(self.dialect, versions) {
+            match dropped.mentioned_by(self.dialect, key, versions) {
                 Some((mentioned, ours)) => {
                     let [_, one, other] = versions;
                     let object = if ours { one } else { other };
@@ -156,9 +155,14 @@ impl Merge<'_> {
 
     fn object(&mut self, key: &Key, versions: [Option<&Object>; 3]) -> Line {
         let decided = decide(versions.map(|object| object.map(|object| object.statements.as_slice())));
-        let text = |statements: &[String]| joined(self.dialect, statements);
+        let text = |statements: &[String]| joined(self.dialect, key, statements);
         if decided.agree() {
             return decided.ours.map(text);
+        }
+        if rows::are_lines(key) {
+            let lines = rows::keyed(self.dialect, key, versions);
+            let merged = self.lines(&lines, rows::in_order);
+            return (!merged.is_empty()).then(|| merged.join("\n"));
         }
         let sides = match versions {
             [base, Some(ours), Some(theirs)] => inside::merge(self.dialect, base, ours, theirs),
@@ -175,42 +179,13 @@ impl Merge<'_> {
         Some(text)
     }
 
-    fn rows(&mut self) -> Vec<(String, bool)> {
-        let keyed = rows::keyed(self.versions.map(|structure| structure.rows.as_slice()));
-        let tables: HashMap<&str, &str> =
-            keyed.iter().flatten().map(|(_, row)| (row.text.as_str(), row.table.as_str())).collect();
-        let lines = keyed
-            .each_ref()
-            .map(|rows| rows.iter().map(|(key, row)| (key.clone(), row.text.as_str())).collect::<Vec<_>>());
-        let merged = self.lines(&lines, rows::in_order);
-        let apart = self.versions.iter().any(|structure| structure.rows.iter().skip(1).any(|row| row.apart));
-        let mut before = None;
-        let spaced = merged.into_iter().map(|(line, key)| {
-            let table = tables.get(line.as_str()).map_or(key.name.clone(), |table| (*table).to_owned());
-            let is_next = before.replace(table.clone()).is_none_or(|before| apart && before != table);
-            (line, is_next)
-        });
-        spaced.collect()
-    }
-
-    fn ledger(&mut self) -> Vec<(String, bool)> {
+    fn ledger(&mut self) -> Vec<String> {
         let key = |row: &Version| Key::new("version", row.version.as_str());
         let lines = self.versions.map(|structure| {
             structure.versions.iter().map(|row| (key(row), row.text.as_str())).collect::<Vec<_>>()
         });
         // As `format::ledger_rows` orders them.
-        let before = |ours: &Key, theirs: &Key| ours.name.chars().rev().lt(theirs.name.chars().rev());
-        let merged = self.lines(&lines, before);
-        let [base, ours, theirs] = self.versions;
-        let close = [ours, theirs, base]
-            .iter()
-            .any(|side| !side.rows.is_empty() && side.versions.first().is_some_and(|version| !version.apart));
-        let has_rows = !(ours.rows.is_empty() && theirs.rows.is_empty());
-        merged
-            .into_iter()
-            .enumerate()
-            .map(|(at, (line, _))| (line, at == 0 && !(close && has_rows)))
-            .collect()
+        self.lines(&lines, |ours, theirs| ours.name.chars().rev().lt(theirs.name.chars().rev()))
     }
 
     /// Merges lines that are told apart by keys.
@@ -218,7 +193,7 @@ impl Merge<'_> {
         &mut self,
         versions: &[Vec<(Key, &str)>; 3],
         before: impl Fn(&Key, &Key) -> bool,
-    ) -> Vec<(String, Key)> {
+    ) -> Vec<String> {
         let by_key = versions
             .each_ref()
             .map(|lines| lines.iter().map(|(key, line)| (key, *line)).collect::<HashMap<&Key, &str>>());
@@ -235,7 +210,7 @@ impl Merge<'_> {
                 self.conflict(key.to_string(), clash(of(&key)));
                 marked(decided.ours.unwrap_or_default(), decided.theirs.unwrap_or_default())
             };
-            merged.push((line, key));
+            merged.push(line);
         }
         merged
     }
@@ -267,7 +242,13 @@ fn unique(lines: &[String]) -> Vec<String> {
 
 /// Filters stand in the order of `header::filters`.
 fn filter_rank(line: &str) -> (usize, &str) {
-    let starts =
-        ["-- only: ", "-- excluded: schema ", "-- excluded: table ", "-- excluded: extension ", "-- with: "];
+    let starts = [
+        "-- only: ",
+        "-- excluded: schema ",
+        "-- excluded: table ",
+        "-- excluded: extension ",
+        "-- without rows: ",
+        "-- with: ",
+    ];
     (starts.iter().position(|start| line.starts_with(start)).unwrap_or(starts.len()), line)
 }

@@ -1,8 +1,8 @@
 //! What a statement of a structure file is about.
 
 use super::key::Key;
-use super::signature;
 use super::words::{Name, Words};
+use super::{rows, signature};
 use crate::sql::Dialect;
 
 /// What a statement is about.
@@ -69,6 +69,9 @@ const MORE_NOUNS: [&[&str]; 5] = [&["table"], &["transform"], &["trigger"], &["t
 impl Named {
     /// Reads a statement's first words.
     pub fn of(dialect: Dialect, statement: &str) -> Self {
+        if let Some(key) = rows::part(dialect, statement) {
+            return Self { key, on: None };
+        }
         let mut words = Words::new(dialect, statement);
         let found = if words.take("create") {
             words.created()

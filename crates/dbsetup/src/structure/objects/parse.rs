@@ -39,12 +39,11 @@ pub fn parse(text: &str) -> Result<Structure> {
         filters,
         settings: None,
         objects: Vec::new(),
-        rows: Vec::new(),
         versions: Vec::new(),
         tail: body[pieces.last().map_or(0, |piece| piece.end)..].trim().to_owned(),
     };
-    let schema = pieces.iter().position(|piece| rows::is_insert(dialect, piece.statement));
-    let (schema, data) = pieces.split_at(schema.unwrap_or(pieces.len()));
+    let statements: Vec<&str> = pieces.iter().map(|piece| piece.statement).collect();
+    let (schema, ledger) = pieces.split_at(rows::ledger_at(dialect, &statements)?);
     let mut blocks = blocks(dialect, schema);
     if blocks.first().is_some_and(|block| block.iter().all(|(_, named)| named.sets_something())) {
         let statements = blocks.remove(0).into_iter().map(|(text, _)| text).collect();
@@ -52,8 +51,8 @@ pub fn parse(text: &str) -> Result<Structure> {
     }
     structure.objects = blocks.into_iter().map(object).collect();
     tell_apart(&mut structure.objects);
-    let data = data.iter().map(|piece| (piece.statement, piece.text, piece.apart));
-    (structure.rows, structure.versions) = rows::read(dialect, &data.collect::<Vec<_>>())?;
+    let row = |piece: &Piece<'_>| rows::version(dialect, piece.statement, piece.text);
+    structure.versions = ledger.iter().filter_map(row).collect();
     Ok(structure)
 }
 
@@ -134,12 +133,16 @@ fn blocks(dialect: Dialect, pieces: &[Piece<'_>]) -> Vec<Block> {
     for piece in pieces {
         let named = Named::of(dialect, piece.statement);
         let leader = blocks.last().and_then(|block| block.first()).map(|(_, named)| &named.key);
-        let joins = match dialect {
-            Dialect::Postgres => !piece.apart,
-            Dialect::Sqlite => {
-                leader.is_some_and(|leader| leader.kind == "table") && named.on.as_ref() == leader
+        let is_line = rows::are_lines(&named.key);
+        let joins = leader.is_some_and(|leader| {
+            if is_line || rows::are_lines(leader) {
+                return !piece.apart && *leader == named.key;
             }
-        };
+            match dialect {
+                Dialect::Postgres => !piece.apart,
+                Dialect::Sqlite => leader.kind == "table" && named.on.as_ref() == Some(leader),
+            }
+        });
         match blocks.last_mut().filter(|_| joins) {
             Some(block) => block.push((piece.text.to_owned(), named)),
             None => blocks.push(vec![(piece.text.to_owned(), named)]),

@@ -1,11 +1,11 @@
-//! The rows below the schema: those that a structure keeps, and the ledger's.
+//! Rows in a structure: those that it keeps, and the ledger's.
 
 use std::collections::{HashMap, HashSet};
 
 use super::key::Key;
-use super::{Row, Version};
+use super::{Object, Version};
 use crate::error::{Error, Kind, Result};
-use crate::sql::{self, Dialect, Token};
+use crate::sql::{self, Dialect, Token, TokenKind};
 
 /// The columns of the ledgers' rows as our dumps write them.
 const LEDGERS: [&[&str]; 4] = [
@@ -15,8 +15,14 @@ const LEDGERS: [&[&str]; 4] = [
     &["version"],
 ];
 
-pub(super) fn is_insert(dialect: Dialect, statement: &str) -> bool {
-    sql::significant(dialect, statement).next().is_some_and(|token| token.is_word("insert"))
+/// The kind of the rows of a table.
+pub(super) const ROWS: &str = "rows of";
+/// The kind of the states of sequences, which rows have moved on.
+const COUNTERS: &str = "counters";
+
+/// Whether the statements of an object are a line each that stands for itself.
+pub(super) fn are_lines(key: &Key) -> bool {
+    key.kind == ROWS || key.kind == COUNTERS
 }
 
 /// An INSERT, as far as it matters.
@@ -52,74 +58,105 @@ impl Insert {
     }
 }
 
-/// Reads what stands below the schema: a statement, its text in the file, whether a blank line is above it.
-///
-/// The ledger is the table of the last INSERT, where that has a ledger's columns.
-///
-/// # Errors
-/// [`Kind::Grammar`] where a statement has no business there.
-pub(super) fn read(dialect: Dialect, data: &[(&str, &str, bool)]) -> Result<(Vec<Row>, Vec<Version>)> {
-    let inserts: Vec<_> = data.iter().map(|(statement, ..)| Insert::read(dialect, statement)).collect();
-    let last = inserts.iter().rev().flatten().next();
-    let ledger = last.filter(|insert| insert.is_ledger).map(|insert| insert.table.clone());
-    let (mut rows, mut versions) = (Vec::new(), Vec::new());
-    for ((statement, text, apart), insert) in data.iter().zip(inserts) {
-        let (text, apart) = ((*text).to_owned(), *apart);
-        match insert {
-            Some(insert) if insert.is_ledger && ledger.as_ref() == Some(&insert.table) => {
-                versions.push(Version { version: insert.first.trim_matches('\'').to_owned(), text, apart });
-            }
-            _ if !versions.is_empty() => return Err(misplaced(statement, "the rows of the ledger")),
-            Some(Insert { table, first, .. }) => rows.push(Row { table, first, text, apart }),
-            None => {
-                rows.push(Row { table: String::new(), first: state_of(dialect, statement)?, text, apart });
+/// Returns what a statement is a part of, if it is about rows: those of a table, the states of sequences, what makes
+/// way for rows or ends that.
+pub(super) fn part(dialect: Dialect, statement: &str) -> Option<Key> {
+    let words = sql::statement_words(dialect, statement, 5);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["INSERT", ..] => {
+            let insert = Insert::read(dialect, statement)?;
+            let is_counter = insert.table.eq_ignore_ascii_case("sqlite_sequence");
+            Some(if is_counter { Key::new(COUNTERS, "") } else { Key::new(ROWS, insert.table) })
+        }
+        ["UPDATE", table, ..] if table.eq_ignore_ascii_case("sqlite_sequence") => {
+            Some(Key::new(COUNTERS, ""))
+        }
+        ["SELECT", ..] if statement.contains("setval") => Some(Key::new(COUNTERS, "")),
+        ["SET", "CONSTRAINTS", ..] => Some(Key::new("statement", statement)),
+        // What a schema says of its triggers itself, it says without ONLY.
+        ["ALTER", "TABLE", "ONLY", ..] => {
+            let has = |word: &str| sql::significant(dialect, statement).any(|token| token.is_word(word));
+            match () {
+                () if has("row") && has("level") && has("no") => Some(Key::new("before rows", "")),
+                () if has("row") && has("level") && has("force") => Some(Key::new("after rows", "")),
+                () if !has("trigger") && !has("rule") => None,
+                () if has("disable") => Some(Key::new("before rows", "")),
+                () if has("enable") => Some(Key::new("after rows", "")),
+                () => None,
             }
         }
+        _ => None,
     }
-    Ok((rows, versions))
 }
 
-/// Returns what tells a statement between the rows from others: what it sets, without the value.
-fn state_of(dialect: Dialect, statement: &str) -> Result<String> {
-    let words = sql::statement_words(dialect, statement, 1);
-    if !matches!(words.first().map(String::as_str), Some("SELECT" | "UPDATE" | "DELETE")) {
-        return Err(misplaced(statement, "the rows"));
+/// Returns where the rows of the ledger begin: those of the table of the last INSERT, where it has a ledger's columns.
+///
+/// # Errors
+/// [`Kind::Grammar`] where anything else stands below them.
+pub(super) fn ledger_at(dialect: Dialect, statements: &[&str]) -> Result<usize> {
+    let inserts: Vec<_> = statements.iter().map(|statement| Insert::read(dialect, statement)).collect();
+    let last = inserts.iter().rev().flatten().next().filter(|insert| insert.is_ledger);
+    let Some(ledger) = last.map(|insert| &insert.table) else { return Ok(statements.len()) };
+    let is_row = |insert: &Option<Insert>| {
+        insert.as_ref().is_some_and(|insert| insert.is_ledger && insert.table == *ledger)
+    };
+    let at = inserts.iter().position(is_row).unwrap_or(statements.len());
+    match inserts[at..].iter().position(|insert| !is_row(insert)) {
+        None => Ok(at),
+        Some(beyond) => {
+            let line = statements[at + beyond].lines().next().unwrap_or_default();
+            let what =
+                format!("a statement stands among the rows of the ledger that is none of them: {line}");
+            Err(Error::new(Kind::Grammar, what).help("write the file again: `cargo dbsetup dump`"))
+        }
     }
-    let tokens: Vec<_> = sql::significant(dialect, statement).map(|token| token.text).collect();
-    // `SELECT pg_catalog.setval('s', 7)`: the sequence, not its state.
-    let until = tokens.iter().position(|text| matches!(*text, "," | "=")).unwrap_or(tokens.len());
-    Ok(tokens[..until].join(" "))
 }
 
-fn misplaced(statement: &str, above: &str) -> Error {
-    let line = statement.lines().next().unwrap_or_default();
-    Error::new(Kind::Grammar, format!("a statement stands below {above} that is none of them: {line}"))
-        .help("write the file again: `cargo dbsetup dump`")
+/// Reads a row of the ledger.
+pub(super) fn version(dialect: Dialect, statement: &str, text: &str) -> Option<Version> {
+    let insert = Insert::read(dialect, statement)?;
+    Some(Version { version: insert.first.trim_matches('\'').to_owned(), text: text.to_owned() })
 }
 
-/// Returns rows with what tells them apart: the first value, where every row of the table has another one in each
-/// version; else the whole row.
-pub(super) fn keyed(versions: [&[Row]; 3]) -> [Vec<(Key, &Row)>; 3] {
-    let mut repeated: HashSet<&str> = HashSet::new();
-    for rows in versions {
+/// Returns the lines of an object with what tells them apart, for each version: the first value of a row, where every row
+/// of the table has another one in each version; else the whole row; of a counter, its name.
+pub(super) fn keyed<'a>(
+    dialect: Dialect,
+    key: &Key,
+    versions: [Option<&'a Object>; 3],
+) -> [Vec<(Key, &'a str)>; 3] {
+    let none: &[String] = &[];
+    let lines = versions.map(|object| object.map_or(none, |object| &object.statements));
+    let firsts = lines.map(|lines| {
+        let first =
+            |line: &String| Insert::read(dialect, line).map(|insert| insert.first).unwrap_or_default();
+        lines.iter().map(first).collect::<Vec<_>>()
+    });
+    let is_key = firsts.iter().all(|firsts| {
         let mut seen = HashSet::new();
-        repeated
-            .extend(rows.iter().filter(|row| !seen.insert((&row.table, &row.first))).map(|row| &*row.table));
+        firsts.iter().all(|first| seen.insert(first))
+    });
+    let of = |line: &str, first: &str| {
+        if key.kind == COUNTERS {
+            let mut tokens = sql::significant(dialect, line);
+            let name = tokens.find(|token| token.kind == TokenKind::String).map_or(line, |token| token.text);
+            let verb = line.split_whitespace().next().unwrap_or_default();
+            return Key::new("counter", format!("{name} ({verb})"));
+        }
+        if is_key { Key::new("row", format!("{first} of {}", key.name)) } else { Key::new("row", line) }
+    };
+    let mut keyed = [const { Vec::new() }; 3];
+    for (keyed, (lines, firsts)) in keyed.iter_mut().zip(lines.into_iter().zip(&firsts)) {
+        let mut seen: HashMap<Key, usize> = HashMap::new();
+        for (line, first) in lines.iter().zip(firsts) {
+            let key = of(line, first);
+            let times = seen.entry(key.clone()).or_default();
+            *times += 1;
+            keyed.push((if *times > 1 { key.numbered(*times) } else { key }, line.as_str()));
+        }
     }
-    versions.map(|rows| {
-        let mut seen = HashMap::new();
-        rows.iter()
-            .map(|row| {
-                let key = match row.table.as_str() {
-                    "" => Key::new("statement", row.first.as_str()),
-                    table if repeated.contains(table) => Key::new("row", row.text.as_str()),
-                    table => Key::new("row", format!("{} of {table}", row.first)),
-                };
-                let times = seen.entry(key.clone()).and_modify(|times| *times += 1).or_insert(1_usize);
-                (if *times > 1 { key.numbered(*times) } else { key }, row)
-            })
-            .collect()
-    })
+    keyed
 }
 
 /// Whether new rows of two sides stand in this order: by their first values in one table, else ours come first.

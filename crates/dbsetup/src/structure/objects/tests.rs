@@ -73,40 +73,50 @@ fn a_block_is_one_object() {
     for shop in [postgres, sqlite] {
         let versions: Vec<_> = shop.versions.iter().map(|row| row.version.as_str()).collect();
         assert_eq!(versions, ["20260101000000", "20260203040506"]);
-        assert!(shop.rows.is_empty());
+        assert!(!shop.objects.iter().any(Object::are_rows));
     }
 }
 
 #[test]
-fn kept_rows_stand_between_the_schema_and_the_ledger() {
-    let rows = "INSERT INTO \"public\".\"countries\" (\"code\", \"name\") VALUES ('DE', 'Deutsch\n\nland');\n\
-                INSERT INTO \"public\".\"countries\" (\"code\", \"name\") VALUES ('FR', 'x;y');\n\
-                INSERT INTO \"public\".\"sizes\" (\"id\", \"name\") OVERRIDING SYSTEM VALUE VALUES (1, 'S');\n\
-                SELECT pg_catalog.setval('public.sizes_id_seq', 7, true);";
-    let ledger =
-        "INSERT INTO \"public\".\"own_name\" (version, name, source, checksum) VALUES ('1', 'a', 'm', NULL);";
-    for between in ["\n", "\n\n"] {
-        let text = postgres(&format!("CREATE SCHEMA a;\n\n{rows}{between}{ledger}"));
-        let structure = parse(&text).unwrap();
-        let firsts: Vec<_> =
-            structure.rows.iter().map(|row| (row.table.as_str(), row.first.as_str())).collect();
+fn the_rows_of_a_table_are_an_object() {
+    let postgres = postgres(
+        "CREATE TABLE a (\n    i integer\n);\n\nALTER TABLE ONLY public.countries DISABLE TRIGGER t;\n\
+         ALTER TABLE ONLY public.countries NO FORCE ROW LEVEL SECURITY;\n\nSET CONSTRAINTS ALL DEFERRED;\n\n\
+         INSERT INTO \"public\".\"countries\" (\"code\", \"name\") VALUES ('DE', 'Deutsch\n\nland');\n\
+         INSERT INTO \"public\".\"countries\" (\"code\", \"name\") VALUES ('FR', 'x;y');\n\n\
+         INSERT INTO public.sizes (id, name) OVERRIDING SYSTEM VALUE VALUES (1, 'S');\n\n\
+         SET CONSTRAINTS ALL IMMEDIATE;\n\nSELECT pg_catalog.setval('public.sizes_id_seq', 7, true);\n\
+         SELECT pg_catalog.setval('public.z', 7, true);\n\nALTER TABLE ONLY public.countries ENABLE TRIGGER t;\n\n\
+         INSERT INTO public.own_name (version, name, source, checksum) VALUES ('1', 'a', 'm', NULL);",
+    );
+    let sqlite = sqlite(
+        "CREATE TABLE a (i);\n\nINSERT INTO a (i) VALUES (1);\nINSERT INTO a (i) VALUES (2);\n\n\
+         INSERT INTO sqlite_sequence (name, seq) SELECT 'a', 5 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'a');\n\
+         UPDATE sqlite_sequence SET seq = 5 WHERE name = 'a';\n\n\
+         CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1; END;\n\nINSERT INTO l (version) VALUES ('1');",
+    );
+    let expected: [&[&str]; 2] = [
+        &[
+            "table a",
+            "before rows",
+            "`SET CONSTRAINTS ALL DEFERRED`",
+            "rows of \"public\".\"countries\"",
+            "rows of public.sizes",
+            "`SET CONSTRAINTS ALL IMMEDIATE`",
+            "counters",
+            "after rows",
+        ],
+        &["table a", "rows of a", "counters", "trigger t"],
+    ];
+    for (text, expected) in [postgres, sqlite].iter().zip(expected) {
+        let structure = parse(text).unwrap();
         assert_eq!(
-            firsts,
-            [
-                ("\"public\".\"countries\"", "'DE'"),
-                ("\"public\".\"countries\"", "'FR'"),
-                ("\"public\".\"sizes\"", "1"),
-                ("", "SELECT pg_catalog . setval ( 'public.sizes_id_seq'"),
-            ]
+            (keys(&structure), structure.versions.len()),
+            (expected.iter().map(|key| (*key).to_owned()).collect(), 1)
         );
-        assert_eq!(structure.versions.len(), 1);
-        assert_eq!(structure.text(), text);
-        assert_eq!(merge(&text, &text, &text).unwrap().text, text);
+        assert_eq!(structure.text(), *text);
+        assert_eq!(merge(text, text, text).unwrap().text, *text);
     }
-    // Without a ledger every row is one that is kept.
-    let text = postgres(rows);
-    assert_eq!(parse(&text).unwrap().rows.len(), 4);
-    assert_eq!(parse(&text).unwrap().text(), text);
 }
 
 #[test]
@@ -132,7 +142,12 @@ fn what_is_not_ours_gets_one_clear_error() {
     assert_eq!(kind(&format!("{whole}CREATE TABLE b (i);\n")), Kind::Grammar);
     assert_eq!(kind(&whole.replace("CREATE", "<<<<<<< ours\nCREATE")), Kind::Grammar);
     assert_eq!(kind(&whole.replace("(i)", "('i)")), Kind::Grammar);
-    assert_eq!(kind(&sqlite("INSERT INTO a VALUES (1);\n\nCREATE TABLE b (i);")), Kind::Grammar);
+    assert_eq!(
+        kind(&sqlite(
+            "INSERT INTO l (version) VALUES (1);\n\nSELECT 1;\n\nINSERT INTO l (version) VALUES (2);"
+        )),
+        Kind::Grammar
+    );
     assert_eq!(kind(&postgres("COPY a FROM stdin;\n\\.")), Kind::Unsupported);
     assert_eq!(
         merge("", &sqlite("SELECT 1;"), &postgres("SELECT 1;")).unwrap_err().kind(),

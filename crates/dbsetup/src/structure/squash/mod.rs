@@ -95,12 +95,12 @@ pub struct Squashed {
 /// [`Kind::Undecided`] when somebody has changed its files since; [`Kind::Locked`] when another run is at it;
 /// [`Kind::Grammar`] and [`Kind::Io`] of the journal.
 pub fn resume(repo: &Repo) -> Result<Option<String>> {
-    let Some(journal) = journal::Journal::read(repo)? else { return Ok(None) };
+    if !is_interrupted(repo) {
+        return Ok(None);
+    }
     let _lock = apply::lock(repo)?;
     // Whoever held the lock may have finished it.
-    let Some(journal) = journal::Journal::read(repo)?.or(is_interrupted(repo).then_some(journal)) else {
-        return Ok(None);
-    };
+    let Some(journal) = journal::Journal::read(repo)? else { return Ok(None) };
     apply::finish(repo, &journal, &mut Disk::new(&mut |_| Ok(())))?;
     Ok(Some(journal.newest))
 }

@@ -14,11 +14,16 @@ use super::*;
 use crate::driver::Fingerprint;
 use crate::event::Silent;
 use crate::migration::{Lanes, MigrateRequest, migrate};
-use crate::repo::{CreateOptions, DatabaseUrl};
+use crate::repo::{CreateOptions, DatabaseUrl, KeepData};
 use crate::structure::outcome;
+use crate::structure::rows::{Kept, Wishes, audit_of};
 
 /// Lanes with down sides, a manual migration, and files that are nobody's migration.
-const PROJECT: [(&str, &str); 8] = [
+const PROJECT: [(&str, &str); 9] = [
+    (
+        "migrations/5_countries.sql",
+        "create table countries (code text primary key, name text);\ninsert into countries values ('ie', 'Éire');\n",
+    ),
     ("migrations/1_users.up.sql", "create table users (id integer primary key, name text not null);\n"),
     ("migrations/1_users.down.sql", "drop table users;\n"),
     ("manual_migrations/2_names.sql", "-- no-transaction\ncreate index users_name on users (name);\n"),
@@ -52,6 +57,7 @@ impl Project {
         }
         repo.url = DatabaseUrl::new("sqlite:core.db");
         (repo.root, repo.display_root) = (root.clone(), root);
+        repo.keep_data = vec![KeepData { table: "countries".into(), except: Vec::new() }];
         let project = Self { directory, repo };
         files.iter().for_each(|(path, text)| project.write(path, text));
         project
@@ -72,8 +78,8 @@ impl Project {
         Repo { url: DatabaseUrl::new(format!("sqlite:{name}.db")), ..self.repo.clone() }
     }
 
-    /// What `setup` makes of nothing.
-    async fn set_up(&self, name: &str) -> (Fingerprint, Vec<String>) {
+    /// What `setup` makes of nothing: what the catalogs say, the versions, the rows.
+    async fn set_up(&self, name: &str) -> (Fingerprint, Vec<String>, String) {
         let repo = self.with_database(name);
         let mut session = Session::new(&repo, &Silent, "test").unwrap();
         session.server().create(&CreateOptions::default()).await.unwrap();
@@ -82,11 +88,16 @@ impl Project {
             panic!("{name}: {error}\n{:#?}", self.tree());
         }
         let made = outcome(&mut session, &DumpRequest::default()).await.unwrap();
+        let request = DumpRequest::default();
+        let wishes = Wishes { keep: &self.repo.keep_data, drop: &[], request: &request };
+        let driver = session.driver().await.unwrap();
+        let audit = audit_of(driver, &made.inspection.choice.table, &wishes).await.unwrap();
+        let rows = Kept::read(driver, &audit).await.unwrap().text;
         session.close().await;
         let mut versions: Vec<String> =
             made.inspection.state.rows.into_iter().map(|row| row.version).collect();
         versions.sort();
-        (made.fingerprint, versions)
+        (made.fingerprint, versions, rows)
     }
 
     /// Every file below priv with its content.
@@ -107,10 +118,19 @@ impl Project {
         tree
     }
 
-    async fn planned(&self, repo: &Repo, to: Option<&str>) -> Result<Option<(Planned, Proved)>> {
-        let mut session = Session::new(repo, &Silent, "test").unwrap();
+    /// Plans a squash without its proof.
+    async fn plan(&self, to: Option<&str>) -> Result<Option<Planned>> {
+        let mut session = Session::new(&self.repo, &Silent, "test").unwrap();
         let request = SquashRequest { to: to.map(str::to_owned), ..SquashRequest::default() };
-        let Some(planned) = plan(&mut session, &request).await? else { return Ok(None) };
+        let planned = plan(&mut session, &request).await;
+        session.close().await;
+        planned
+    }
+
+    /// Plans a squash, and makes the new structure.
+    async fn planned(&self, to: Option<&str>) -> Result<Option<(Planned, Proved)>> {
+        let Some(planned) = self.plan(to).await? else { return Ok(None) };
+        let mut session = Session::new(&self.repo, &Silent, "test").unwrap();
         let proved = proof::structure(&mut session, &planned).await?;
         Ok(Some((planned, proved)))
     }
@@ -123,6 +143,11 @@ impl Project {
         apply::commit(&self.repo, newest, proved.texts(&floor), &measured, &mut Disk::new(&mut killed))
             .is_ok()
     }
+}
+
+/// A structure that need not be loaded.
+fn any() -> Proved {
+    Proved { structure: "new".into(), baseline: None }
 }
 
 /// Lets `last` operations pass, and ends the run.
@@ -138,8 +163,9 @@ fn killed_at(last: usize) -> impl FnMut(&str) -> io::Result<()> {
 async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_the_next_run_finishes() {
     let model = Project::new(&PROJECT);
     let replayed = model.set_up("core").await;
-    assert_eq!(replayed.1, ["1", "2", "3", "4"]);
-    let (planned, text) = model.planned(&model.repo, None).await.unwrap().unwrap();
+    assert_eq!(replayed.1, ["1", "2", "3", "4", "5"]);
+    assert!(replayed.2.contains("Éire"), "{}", replayed.2);
+    let (planned, text) = model.planned(None).await.unwrap().unwrap();
     assert!(model.commit(&planned, &text, usize::MAX));
     let wanted = model.tree();
     for file in ["dumped_migrations/migrations/1_users.down.sql", "structure.floor", "migrations/README.md"] {
@@ -155,8 +181,7 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
         let project = Project::new(&PROJECT);
         // The plan names the files of another directory.
         assert_eq!(project.set_up("core").await, replayed);
-        let (planned, again) = project.planned(&project.repo, None).await.unwrap().unwrap();
-        assert_eq!(again, text);
+        let planned = project.plan(None).await.unwrap().unwrap();
         let done = project.commit(&planned, &text, last);
         assert_eq!(project.set_up("between").await, replayed, "after {last} operations");
         if done {
@@ -177,8 +202,8 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
             assert!(died.is_some(), "after {last} operations: {state:?} {:#?}", project.tree());
         } else {
             // Nothing is left to be squashed when the journal's own end was all that was missing.
-            let planned = project.planned(&project.repo, None).await.unwrap();
-            assert!(planned.is_none_or(|(planned, again)| project.commit(&planned, &again, usize::MAX)));
+            let planned = project.plan(None).await.unwrap();
+            assert!(planned.is_none_or(|planned| project.commit(&planned, &text, usize::MAX)));
         }
         assert_eq!(project.tree(), wanted, "after {last} operations");
         assert!(!is_interrupted(&project.repo));
@@ -190,20 +215,18 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
 async fn a_second_squash_stands_on_the_first_and_one_up_to_a_version_leaves_the_rest() {
     let project = Project::new(&PROJECT);
     let replayed = project.set_up("core").await;
-    let (planned, text) = project.planned(&project.repo, Some("2")).await.unwrap().unwrap();
-    assert!(
-        planned.plan.partial && !text.structure.contains("orders") && !text.structure.contains("'3'"),
-        "{text:?}"
-    );
+    let (planned, text) = project.planned(Some("2")).await.unwrap().unwrap();
+    assert!(planned.plan.partial && !text.structure.contains("orders"), "{text:?}");
+    assert!(!text.structure.contains("'3'"), "{text:?}");
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("first").await, replayed);
-    let (planned, text) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, text) = project.planned(None).await.unwrap().unwrap();
     assert_eq!(planned.plan.floor.squashes.len(), 2);
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("second").await, replayed);
     let floor = project.read("structure.floor").unwrap();
     assert_eq!(floor.matches("squash\n").count(), 2, "{floor}");
-    assert!(project.planned(&project.repo, None).await.unwrap().is_none());
+    assert!(project.planned(None).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -218,7 +241,7 @@ async fn a_database_that_is_not_what_its_migrations_make_is_refused() {
     driver.commit(&[]).await.unwrap();
     session.close().await;
     let before = project.tree();
-    let error = project.planned(&project.repo, None).await.unwrap_err();
+    let error = project.planned(None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Refused);
     let text = error.to_string();
     assert!(text.contains("by_hand: is in the database, and not in the replay"), "{text}");
@@ -235,7 +258,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
     model.set_up("core").await;
     // Right behind the journal, and in the middle of the moves.
     let count = {
-        let (planned, text) = model.planned(&model.repo, None).await.unwrap().unwrap();
+        let (planned, text) = (model.plan(None).await.unwrap().unwrap(), any());
         let mut last = 0;
         while !is_interrupted(&model.repo) {
             assert!(last < 100);
@@ -255,8 +278,8 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
     for (more, path, text) in changes {
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
-        let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
-        assert!(!project.commit(&planned, &structure, count + more));
+        let planned = project.plan(None).await.unwrap().unwrap();
+        assert!(!project.commit(&planned, &any(), count + more));
         assert!(is_interrupted(&project.repo));
         match text {
             Some(text) => project.write(path, text),
@@ -273,7 +296,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
 async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_replaced() {
     let project = Project::new(&PROJECT);
     project.set_up("core").await;
-    let (path, text) = PROJECT[1];
+    let (path, text) = PROJECT[2];
     project.write(&format!("dumped_migrations/{path}"), "drop table other;\n");
     let error = plan(&mut Session::new(&project.repo, &Silent, "test").unwrap(), &SquashRequest::default())
         .await
@@ -281,7 +304,7 @@ async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_re
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.message().contains("is there already, and differs"), "{error}");
     project.write(&format!("dumped_migrations/{path}"), text);
-    let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, structure) = project.planned(None).await.unwrap().unwrap();
     assert!(project.commit(&planned, &structure, usize::MAX));
     assert_eq!(project.read(path), None);
     assert_eq!(project.read(&format!("dumped_migrations/{path}")).as_deref(), Some(text));
@@ -289,10 +312,10 @@ async fn a_file_that_is_in_both_places_and_the_same_is_one_and_another_is_not_re
 
 #[tokio::test]
 async fn a_file_that_changes_while_it_is_squashed_stops_it_before_anything_is_written() {
-    for (path, text) in [PROJECT[0], ("structure.sql", "select 1;")] {
+    for (path, text) in [PROJECT[1], ("structure.sql", "select 1;")] {
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
-        let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+        let (planned, structure) = project.planned(None).await.unwrap().unwrap();
         let measured = planned.measured.clone();
         project.write(path, &format!("{text}-- more"));
         let before = project.tree();
@@ -312,7 +335,7 @@ async fn an_archive_that_cannot_be_written_is_found_before_anything_is() {
     use std::os::unix::fs::symlink;
     let project = Project::new(&PROJECT);
     project.set_up("core").await;
-    let (planned, structure) = project.planned(&project.repo, None).await.unwrap().unwrap();
+    let (planned, structure) = project.planned(None).await.unwrap().unwrap();
     // No directory can be made where a file is.
     project.write("dumped_migrations", "");
     let before = project.tree();

@@ -36,8 +36,10 @@ const SETTINGS: [(&str, &str); 12] = [
 
 /// How long the statement of a row may be: what is longer cannot be loaded.
 const LONGEST: usize = 8 * 1024 * 1024;
-/// How many tables are counted by one statement.
+/// How many tables are counted, or sequences read, by one statement.
 const COUNTED: usize = 200;
+/// How many such statements are sent at once.
+const AT_ONCE: usize = 5;
 
 impl Session {
     /// Returns every table of users' with the number of its rows.
@@ -73,18 +75,23 @@ impl Session {
             return Ok(found);
         }
         let first = before.len();
-        let message: Vec<String> = before.into_iter().chain(queries).chain(["ROLLBACK".to_owned()]).collect();
-        let answers = match self.message(message.join(";\n")).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                self.abandon().await?;
-                return Err(explained(error));
-            }
-        };
-        for row in answers.into_iter().skip(first).flatten() {
-            let at: usize = cell(&row, 0).parse().unwrap_or(usize::MAX);
-            if let Some(table) = found.get_mut(at) {
-                table.rows += cell(&row, 1).parse::<u64>().unwrap_or_default();
+        let queries: Vec<String> = queries.collect();
+        // What is looked at keeps its place in the server's lock table until the transaction ends.
+        for queries in queries.chunks(AT_ONCE) {
+            let end = ["ROLLBACK".to_owned()];
+            let message: Vec<String> = before.iter().chain(queries).chain(&end).cloned().collect();
+            let answers = match self.message(message.join(";\n")).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    self.abandon().await?;
+                    return Err(explained(error));
+                }
+            };
+            for row in answers.into_iter().skip(first).flatten() {
+                let at: usize = cell(&row, 0).parse().unwrap_or(usize::MAX);
+                if let Some(table) = found.get_mut(at) {
+                    table.rows += cell(&row, 1).parse::<u64>().unwrap_or_default();
+                }
             }
         }
         Ok(found)
@@ -128,7 +135,7 @@ impl Session {
         if sequences.is_empty() {
             return Ok(Vec::new());
         }
-        let queries = sequences
+        let queries: Vec<String> = sequences
             .chunks(COUNTED)
             .enumerate()
             .map(|(chunk, sequences)| {
@@ -142,7 +149,11 @@ impl Session {
             })
             .collect();
         let mut positions = Vec::new();
-        for row in self.looks_pinned(queries).await?.into_iter().flatten() {
+        let mut rows = Vec::new();
+        for queries in queries.chunks(AT_ONCE) {
+            rows.extend(self.looks_pinned(queries.to_vec()).await?.into_iter().flatten());
+        }
+        for row in rows {
             let [at, value, called] = [0, 1, 2].map(|at| cell(&row, at));
             let Some(sequence) = at.parse::<usize>().ok().and_then(|at| sequences.get(at)) else { continue };
             let is_called = called == "t";

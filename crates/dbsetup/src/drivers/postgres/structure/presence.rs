@@ -20,6 +20,7 @@ const LOOKED_AT: &[(&str, &str)] = &[
     ("pg_default_acl", "oid"),
     ("pg_enum", "oid"),
     ("pg_event_trigger", "oid"),
+    ("pg_extension", "oid"),
     ("pg_foreign_data_wrapper", "oid"),
     ("pg_foreign_server", "oid"),
     ("pg_foreign_table", "ftrelid"),

@@ -169,6 +169,25 @@ fn rows_are_merged_by_their_first_value() {
     assert_eq!(clean([&base, &ours, &theirs]), numbers(&["1", "8", "9", "10"]));
     assert_eq!(clean([&base, &theirs, &ours]), numbers(&["1", "8", "9", "10"]));
 
+    // Rows go with their table.
+    let base = sqlite("CREATE TABLE a (i);\n\nCREATE TABLE c (i);\n\nINSERT INTO c (i) VALUES (1);");
+    let (gone, more) =
+        (sqlite("CREATE TABLE a (i);"), base.replace("(1);", "(1);\nINSERT INTO c (i) VALUES (2);"));
+    assert_eq!(clean([&base, &gone, &base]), gone);
+    let (_, conflicts) = merged([&base, &gone, &more]);
+    assert_eq!(conflicts, ["rows of c: it mentions table c, which the other side has dropped"]);
+
+    // Where sequences stand goes by their names.
+    let counters = |all: [u8; 2]| {
+        postgres(&format!(
+            "SELECT pg_catalog.setval('a.s', {}, true);\nSELECT pg_catalog.setval('a.t', {}, true);",
+            all[0], all[1]
+        ))
+    };
+    assert_eq!(clean([&counters([1, 1]), &counters([2, 1]), &counters([1, 3])]), counters([2, 3]));
+    let (_, conflicts) = merged([&counters([1, 1]), &counters([2, 1]), &counters([3, 1])]);
+    assert_eq!(conflicts, ["counter 'a.s' (SELECT): both sides have changed it"]);
+
     // Where the first value is no key, every row stands for itself.
     let base = file(&[("1", "a"), ("1", "b")]);
     let ours = file(&[("1", "a"), ("1", "b"), ("1", "c")]);

@@ -89,8 +89,6 @@ fn edited(shop: &str, edits: &[Edit]) -> String {
         }
     }
     structure.versions.sort_by_key(|row| row.version.chars().rev().collect::<String>());
-    let first = structure.versions.iter_mut().enumerate();
-    first.for_each(|(at, row)| row.apart = at == 0);
     structure.text()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::extension::Extension;
 use super::{Address, Catalog, Cells, Facts, Feature, Node, Query, Writer, class, name};
 
 /// What every new database says of `public`.
@@ -31,7 +32,7 @@ fn take(catalog: &mut Catalog, row: &mut Cells<'_>) {
 /// An extension sets its comment itself, and only its owner may set another one.
 fn write_of_extension(catalog: &Catalog, node: &Node, writer: &mut Writer) {
     let extension = catalog.extensions.get(&node.address.oid);
-    match extension.and_then(|extension| extension.changed_comment()) {
+    match extension.and_then(Extension::changed_comment) {
         Some(Some(text)) => writer
             .statement(Feature::Comment, format!("COMMENT ON {} IS {}", node.noun(), name::literal(text))),
         Some(None) => writer.statement(Feature::NoComment, format!("COMMENT ON {} IS NULL", node.noun())),

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::relation::Relation;
 use super::{
     Address, Catalog, Cells, Facts, Family, Feature, Graph, Key, Node, Oid, Query, Rank, Step, Writer, class,
-    constraint_order, hanging, inherit, name, not_null, options, relation,
+    constraint_order, foreign_key, hanging, inherit, name, not_null, options, relation,
 };
 
 pub const FAMILY: Family = Family { of: &["pg_constraint"], queries, nodes };
@@ -96,7 +96,7 @@ impl Constraints {
 
 impl Catalog {
     /// Whether a partition's copy of a foreign key has a name of its own: it was made before it became a copy.
-    fn is_own_copy(&self, constraint: &Constraint) -> bool {
+    pub fn is_own_copy(&self, constraint: &Constraint) -> bool {
         constraint.kind == 'f' && constraint.parent != 0 && constraint.definition.is_some()
     }
 }
@@ -350,34 +350,7 @@ fn write(catalog: &Catalog, step: &Step<'_>, writer: &mut Writer) {
         }
         writer.statement(feature, format!("ALTER TABLE {only}{table} ADD {clause}"));
     }
-    validate_copies(catalog, step.node.address.oid, writer);
-}
-
-/// Writes which partitions a foreign key holds in, where it does not hold in all. Since release 18 a partitioned table may
-/// have one that is not valid; what is made with it in the partitions is not either.
-fn validate_copies(catalog: &Catalog, oid: Oid, writer: &mut Writer) {
-    let all = &catalog.constraints.by_oid;
-    let Some(original) = all.get(&oid) else { return };
-    if original.kind != 'f' || original.is_valid || !original.is_enforced {
-        return;
-    }
-    // Those of the same table are for partitions of the table that is referred to.
-    let is_copy = |copy: &Constraint| copy.parent == oid && copy.relation != original.relation;
-    let copies = all.iter().filter(|(_, copy)| is_copy(copy) && !catalog.is_own_copy(copy));
-    let mut copies: Vec<(String, Oid)> =
-        copies.filter_map(|(oid, copy)| Some((catalog.relation_name(copy.relation)?, *oid))).collect();
-    copies.sort();
-    for (table, oid) in copies {
-        match all.get(&oid) {
-            // It holds in the partitions of the partition as well.
-            Some(copy) if copy.is_valid => {
-                let name = name::quoted(&copy.name);
-                let statement = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
-                writer.statement(Feature::PartitionForeignKeyValid, statement);
-            }
-            _ => validate_copies(catalog, oid, writer),
-        }
-    }
+    foreign_key::validate_copies(catalog, step.node.address.oid, writer);
 }
 
 #[cfg(test)]

@@ -18,9 +18,19 @@ pub struct Extension {
 }
 
 fn queries(_: &Facts) -> Vec<Query> {
+    // The server reads a file for each extension that it offers, so it is asked for their comments only where there may be
+    // another one: the own comment is written before the first member, in the same transaction.
     vec![Query::new(
-        "SELECT e.oid, e.extname, e.extnamespace, pg_catalog.obj_description(e.oid, 'pg_extension'), a.name IS NOT NULL, \
-         a.comment FROM pg_catalog.pg_extension e LEFT JOIN pg_catalog.pg_available_extensions() a ON a.name = e.extname",
+        "WITH offered AS MATERIALIZED (SELECT a.name, a.comment FROM pg_catalog.pg_available_extensions() a), \
+         here AS MATERIALIZED (SELECT e.oid, e.extname, e.extnamespace, d.description, COALESCE(\
+         d.cmin::pg_catalog.text::int8 < (SELECT min(m.cmin::pg_catalog.text::int8) FROM pg_catalog.pg_depend m \
+         WHERE m.refclassid = 3079 AND m.refobjid = e.oid AND m.deptype = 'e' AND m.xmin = d.xmin), false) AS is_own \
+         FROM pg_catalog.pg_extension e LEFT JOIN pg_catalog.pg_description d \
+         ON d.classoid = 3079 AND d.objoid = e.oid AND d.objsubid = 0) \
+         SELECT h.oid, h.extname, h.extnamespace, h.description, \
+         CASE WHEN h.is_own THEN true ELSE EXISTS (SELECT FROM offered o WHERE o.name = h.extname) END, \
+         CASE WHEN h.is_own THEN h.description ELSE (SELECT o.comment FROM offered o WHERE o.name = h.extname) END \
+         FROM here h",
         take,
     )]
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{Address, Catalog, Cells, Facts, Family, Oid, Query, class, name, relation};
 
-pub const FAMILY: Family = Family { of: &[], queries, nodes: |_, _| {} };
+pub const FAMILY: Family = Family { of: &["pg_extension"], queries, nodes: |_, _| {} };
 
 /// What was read.
 #[derive(Debug, Default)]

@@ -25,6 +25,7 @@ pub mod event_trigger;
 pub mod extension;
 pub mod extension_need;
 pub mod foreign;
+mod foreign_key;
 pub mod foreign_table;
 pub mod function;
 pub mod hanging;
