@@ -243,22 +243,82 @@ on_each_database! {
 
 #[test]
 fn on_postgresql_the_application_and_we_take_turns() {
-    let Some(server) = postgres::server() else { return };
-    let project = project(Postgres).on(&server).file("src/db.rs", APPLICATION);
+    if postgres::server().is_none() {
+        return;
+    }
+    let project = project(Postgres).file("src/db.rs", APPLICATION);
     project.run("setup").success();
     let database = project.database("core");
     committed(&project);
     project.run("squash --as-migration").success();
-    let project = project.migration("core", "0004_slow", "create table slow as select pg_sleep(2);");
-    // We hold sqlx's own lock until the rows are rewritten: whoever starts meanwhile finds all of it done.
-    let running = project.command("migrate").spawn();
-    std::thread::sleep(std::time::Duration::from_millis(900));
-    let found = start(&directory(&project), &database, false);
-    running.wait().success();
-    // What it finds depends on who was first; it never runs anything twice, and afterwards it is content.
-    assert!(found.is_ok() || matches!(found, Err(MigrateError::VersionMissing(2))), "{found:?}");
+    let project =
+        project.migration("core", "0004_slow", "create table slow as select 1 as i from pg_sleep(2);");
+    let mut running = project.command("migrate").spawn();
+    running.wait_for_stderr("Running 0004");
+    // We hold sqlx's own lock until the rows are rewritten: whoever starts meanwhile waits, and finds all of it done.
+    start(&directory(&project), &database, false).expect("it waited");
+    running.wait().success().stderr_contains("3 rows became the baseline");
     start(&directory(&project), &database, false).expect("every row has its file");
     assert_eq!(database.value("select count(*) from slow"), "1");
+}
+
+/// What a structure has to say before its tables, and what it sets for its session, must not reach sqlx.
+#[test]
+fn on_postgresql_a_baseline_makes_what_is_in_schemas_of_its_own() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::single("shop")
+        .on(&server)
+        .repo("core", Postgres)
+        .repo_config("core", "ledger = { kind = \"sqlx\", table = \"app._sqlx_migrations\" }")
+        .repo_config("core", "keep-data = [\"app.orders\"]")
+        .migration(
+            "core",
+            "20260101000000_all",
+            "create schema if not exists app;
+             create type app.state as enum ('new', 'paid');
+             create function app.touch() returns trigger language plpgsql as
+                 $$ begin new.state := coalesce(new.state, 'new'); return new; end $$;
+             create table app.orders (
+                 id bigint generated always as identity primary key, state app.state not null, note text);
+             create trigger touch before insert on app.orders for each row execute function app.touch();
+             comment on table app.orders is 'it''s here';
+             create view public.open as select id from app.orders where state = 'new';
+             insert into app.orders (note) values ('a; b'), (E'c\\nd');",
+        );
+    let run = |database: &Database| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let Database::Postgres(database) = database else { panic!("it is PostgreSQL") };
+        let options: PgConnectOptions = database.url().parse().expect("the URL is right");
+        runtime.block_on(async {
+            let mut migrator = Migrator::new(directory(&project)).await?;
+            migrator.dangerous_set_table_name("app._sqlx_migrations");
+            migrator.create_schema("app");
+            migrator.run(&mut options.connect().await.expect("a connection")).await
+        })
+    };
+    project.run("setup").success();
+    committed(&project);
+    project.run("squash --as-migration").success();
+    let alone = project.database_in("core", "test");
+    alone.create();
+    run(&alone).expect("a database of the baseline");
+    project.run("setup --env ci").success();
+    let ours = project.database_in("core", "ci");
+    run(&ours).expect("it agrees with our row");
+    project.run("migrate").success().stderr_contains("1 row became the baseline");
+    run(&project.database("core")).expect("every row has its file");
+    let structure =
+        |environment: &str| project.run(&format!("dump -d - --env {environment}")).success().stdout.clone();
+    assert_eq!(structure("test"), structure("ci"));
+    assert_eq!(structure("test"), project.read(project.priv_dir("core").join("structure.sql")));
+    for database in [&alone, &ours] {
+        assert_eq!(
+            database.query("select id, state, note from app.orders order by id"),
+            [["1", "new", "a; b"], ["2", "new", "c\nd"]]
+        );
+        database.execute("insert into app.orders (note) values ('e')");
+        assert_eq!(database.value("select max(id) from app.orders"), "3");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::migration::baseline::NAME;
 use crate::migration::{Version, checksum};
 use crate::repo::{Lane, Repo};
 use crate::session::Session;
-use crate::sql::Dialect;
+use crate::sql::{self, Dialect};
 use crate::structure::baseline;
 use crate::structure::floor::Baseline;
 
@@ -114,10 +114,12 @@ pub(super) async fn structure(
     Ok(scratch.driver().await?.dump(&request).await?)
 }
 
-/// Returns the text of the baseline, and what the floor says of it. `rows` are those that are kept.
+/// Returns the text of the baseline, and what the floor says of it. `rows` are those that are kept. The ledger's own
+/// schema is there by then: sqlx makes it with the ledger.
 pub(super) fn text(
     repo: &Repo,
     dialect: Dialect,
+    ledger: &LedgerTable,
     place: &Place,
     structure: &Structure,
     rows: &str,
@@ -125,7 +127,21 @@ pub(super) fn text(
     let (before, behind) = structure.text.split_at(structure.rows_at.unwrap_or(structure.text.len()));
     let parts = [before, rows, behind].map(str::trim);
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    let text = baseline::text(dialect, &parts.join("\n\n"));
+    let mut statements = parts.join("\n\n");
+    if let Some(schema) = &ledger.schema {
+        let is_its = |line: &str| {
+            let name = line.trim_end().strip_prefix("CREATE SCHEMA ").and_then(|rest| rest.strip_suffix(';'));
+            name.is_some_and(|name| {
+                name == schema || sql::quote_identifier(dialect, schema).is_ok_and(|quoted| name == quoted)
+            })
+        };
+        let lines = statements.split_inclusive('\n').map(|line| match is_its(line) {
+            true => line.replacen("CREATE SCHEMA", "CREATE SCHEMA IF NOT EXISTS", 1),
+            false => line.to_owned(),
+        });
+        statements = lines.collect();
+    }
+    let text = baseline::text(dialect, &statements);
     let checksum = checksum::sqlx(&text, &repo.ledger.ignored_chars);
     (text, Baseline { version: place.version.clone(), checksum })
 }

@@ -265,8 +265,9 @@ fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<Proved>
         })
     });
     let baseline = planned.baseline.as_ref().zip(made.bare.as_ref());
-    let baseline = baseline
-        .map(|(place, bare)| as_migration::text(session.repo(), dialect, place, bare, &made.kept.text));
+    let baseline = baseline.map(|(place, bare)| {
+        as_migration::text(session.repo(), dialect, &planned.ledger, place, bare, &made.kept.text)
+    });
     let mut proved = Proved { structure: String::new(), baseline };
     if proved.baseline.is_some() {
         state = collapse(Some(&proved.floor(&planned.plan.floor)), planned.ledger.kind, &state);
