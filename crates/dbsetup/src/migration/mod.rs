@@ -12,6 +12,7 @@ mod grammar;
 mod job;
 pub mod plan;
 mod resolve;
+mod rewrite;
 mod run;
 mod script;
 mod sections;

@@ -2,8 +2,8 @@
 
 use super::assess::{State, assess, recorded_checksum};
 use super::floor::{Standing, Verdict};
+use super::rewrite::pending_rewrite;
 use super::set::FileSet;
-use super::up::pending_rewrite;
 use crate::driver::LockKey;
 use crate::error::Result;
 use crate::ledger::meta_key;

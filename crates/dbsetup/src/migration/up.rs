@@ -4,17 +4,17 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
-use super::baseline::{self, Rewrite};
 use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
+use super::rewrite::{pending_rewrite, rewrite_ledger, rewrite_locked};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
 use super::version::Version;
-use crate::driver::{LedgerState, LockKey, Present, Work};
+use crate::driver::{LockKey, Present, Work};
 use crate::error::{Error, Result};
 use crate::event::{Direction, What};
-use crate::ledger::{AppliedRow, Change, LedgerTable, meta_key};
+use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::record;
 use crate::repo::{Lane, Repo, VersionOrder};
@@ -167,7 +167,7 @@ async fn migrate_and_unlock(
     tell_plan(session, &files, &plan);
     let rewrite = pending_rewrite(&files, &inspection.choice.table, &inspection.state, &plan.versions)
         // In a database that is thrown away the rows tell what was run.
-        .filter(|_| !session.is_scratch() && !(request.dry_run && report.load.is_some()))
+        .filter(|_| !session.is_scratch() && (report.load.is_none() || !request.dry_run))
         .filter(|_| request.paths.is_empty() && request.lanes.include(Lane::Automatic));
     report.rewrite = rewrite
         .as_ref()
@@ -192,47 +192,6 @@ async fn migrate_and_unlock(
         session.settle().await?;
     }
     Ok(report)
-}
-
-/// Returns what becomes of the ledger once `planned` is applied. Not before the file of the baseline is there: sqlx wants
-/// a file for its row.
-pub(super) fn pending_rewrite(
-    files: &FileSet,
-    ledger: &LedgerTable,
-    state: &LedgerState,
-    planned: &[Version],
-) -> Option<Rewrite> {
-    let floor = files.floor.as_ref().filter(|_| files.baseline.is_some())?;
-    let mut state = state.clone();
-    state.rows.extend(planned.iter().map(|version| AppliedRow {
-        version: version.to_string(),
-        success: true,
-        ..AppliedRow::default()
-    }));
-    baseline::rewrite(floor, ledger.kind, &state)
-}
-
-/// Replaces the rows of squashed migrations by that of the baseline, under the main lock: what is there then counts.
-async fn rewrite_ledger(session: &mut Session<'_>, files: &FileSet, ledger: &LedgerTable) -> Result<()> {
-    let key = lock::main_key(ledger);
-    lock::acquire(session, &key).await?;
-    rewrite_locked(session, files, ledger).await?;
-    lock::release(session, &key).await
-}
-
-/// The same where the lock is held.
-async fn rewrite_locked(session: &mut Session<'_>, files: &FileSet, ledger: &LedgerTable) -> Result<()> {
-    let now = session.inspect().await?;
-    record::refuse_half_loaded(session.repo(), &now.state)?;
-    let rewrite = pending_rewrite(files, &now.choice.table, &now.state, &[]);
-    if let Some(Rewrite { version, rows, changes }) = rewrite.filter(|_| now.choice.table == *ledger) {
-        prepare(session, &now).await?;
-        record::write(session, ledger, &changes).await?;
-        if rows > 0 {
-            session.teller().tell(What::LedgerRewritten { rows, version });
-        }
-    }
-    Ok(())
 }
 
 /// How a plan is carried out.
@@ -420,7 +379,7 @@ fn tell_of_others(session: &Session<'_>, expected: &[Version], now: &Plan) {
 }
 
 /// Makes the ledger and the database's record of itself.
-async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
+pub(super) async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
     let ledger = &inspection.choice.table;
     let present = inspection.choice.present;
     let changes: Vec<Change> = record::first_changes(session.repo(), &inspection.state);
