@@ -209,7 +209,14 @@ impl Command {
     pub fn is_summed_up(&self) -> bool {
         !matches!(
             self,
-            Self::Status(_) | Self::Gen(_) | Self::Config(_) | Self::Aliases(_) | Self::Completions(_)
+            Self::Status(_)
+                | Self::Gen(_)
+                | Self::Config(_)
+                | Self::Aliases(_)
+                | Self::Completions(_)
+                | Self::Diff(_)
+                | Self::Git(_)
+                | Self::MergeDriver(_)
         )
     }
 }
