@@ -9,7 +9,7 @@ use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::replayed;
 use dbsetup::structure::replay::Plan;
-use dbsetup::structure::{compare, recorded_versions};
+use dbsetup::structure::{compare, recorded_by};
 
 use super::code::Code;
 use super::finding::{Finding, Report};
@@ -80,7 +80,7 @@ pub async fn check(
 
 /// Versions that the structure records and that are neither in a lane nor in the archive.
 fn missing(repo: &Repo, files: &FileSet) -> Vec<String> {
-    let mut recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref()).unwrap_or_default();
+    let mut recorded = recorded_by(repo).unwrap_or_default();
     recorded.retain(|text| {
         files
             .parse_version(text)

@@ -6,7 +6,7 @@ use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::{applied_in, built, drift};
 use dbsetup::structure::floor::{Floor, Squashed};
-use dbsetup::structure::recorded_versions;
+use dbsetup::structure::recorded_by;
 
 use super::code::Code;
 use super::finding::{Finding, Report, Severity};
@@ -140,11 +140,7 @@ async fn compared(
         return Ok(());
     };
     let rows = session.inspect().await?.state.rows;
-    let recorded = if repo.structure.is_file() {
-        recorded_versions(&repo.structure, repo.ledger.table.as_deref())?
-    } else {
-        Vec::new()
-    };
+    let recorded = if repo.structure.is_file() { recorded_by(repo)? } else { Vec::new() };
     let Some(applied) = applied_in(files, &recorded, &rows) else {
         let help = format!("run them first: {}", repo.command("migrate --lane all"));
         report.skip(DRIFT, "it lacks migrations that the structure holds", Some(help));

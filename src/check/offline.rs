@@ -6,7 +6,7 @@ use dbsetup::migration::{FileSet, Lanes};
 use dbsetup::repo::Repo;
 use dbsetup::sql::Dialect;
 use dbsetup::structure::floor::Floor;
-use dbsetup::structure::{Condition, Recorded, conflict, examine, recorded};
+use dbsetup::structure::{Condition, Recorded, conflict, examine, recorded, with_absorbed};
 use dbsetup::{Error, Kind};
 
 use super::base::{self, Base};
@@ -60,7 +60,8 @@ pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut 
     let dialect = dialect.or_else(|| dbsetup::structure::dialect_of(text.as_deref()?));
     let rows = text
         .as_deref()
-        .map(|text| recorded(dialect.unwrap_or(Dialect::Postgres), text, repo.ledger.table.as_deref()));
+        .map(|text| recorded(dialect.unwrap_or(Dialect::Postgres), text, repo.ledger.table.as_deref()))
+        .map(|rows| with_absorbed(floor.as_ref(), rows));
     if let Some(files) = &files {
         compare(repo, files, lanes, text.as_deref(), rows.as_deref(), floor.as_ref(), report);
         beside_base(repo, files, dialect, wanted_base, report);

@@ -9,7 +9,7 @@ use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::{Built, Failed, Faith, Made, Stage, built, is_faithful, replayed};
 use dbsetup::structure::replay::Plan;
-use dbsetup::structure::{Base, Dump, compare, recorded_versions};
+use dbsetup::structure::{Base, Dump, compare, recorded_by};
 use dbsetup::{Error, Result};
 
 use super::code::Code;
@@ -167,7 +167,7 @@ async fn replay(
 
 /// Whether the structure file records every migration.
 fn is_current(repo: &Repo, files: &FileSet) -> bool {
-    let recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref()).unwrap_or_default();
+    let recorded = recorded_by(repo).unwrap_or_default();
     let recorded: Vec<_> = recorded.iter().filter_map(|version| files.parse_version(version)).collect();
     files.migrations.iter().all(|migration| recorded.contains(&migration.version))
 }

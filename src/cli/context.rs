@@ -23,6 +23,8 @@ pub struct Task<'a, 's> {
     pub options: &'s Options,
     /// Where cargo builds, for what is worth keeping from run to run.
     pub target: &'a Path,
+    /// The workspace.
+    pub workspace: &'a Workspace,
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
 }

@@ -345,12 +345,13 @@ impl<'a> Runner<'a> {
                 return ended;
             }
         };
-        let (ui, repos, target) = (self.ui, &self.prepared.repos, self.workspace.target.as_path());
+        let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
+        let target = workspace.target.as_path();
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
-            let mut task = Task { repo, session, options, target, variables };
+            let mut task = Task { repo, session, options, target, workspace, variables };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);

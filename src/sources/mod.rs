@@ -1,6 +1,7 @@
 //! What Rust sources do with migrations at compile time and at start: `sqlx::migrate!()`, `Migrator::new`,
 //! `#[sqlx::test]`. A squash takes files away that these expect to find.
 
+pub mod decision;
 mod tokens;
 
 use std::path::{Component, Path, PathBuf};
@@ -8,6 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use dbsetup::repo::Repo;
 use walkdir::{DirEntry, WalkDir};
 
+use crate::workspace::Workspace;
 use tokens::Call;
 
 /// How a source file uses a directory of migrations.
@@ -75,6 +77,12 @@ pub fn of_crate(root: &Path, default: &Path) -> Vec<Found> {
     found.sort();
     found.dedup();
     found
+}
+
+/// Returns every place in a workspace.
+pub fn of_workspace(workspace: &Workspace) -> Vec<Found> {
+    let members = workspace.members.iter();
+    members.flat_map(|member| of_crate(&member.dir, &workspace.sqlx_migrations(member))).collect()
 }
 
 /// Returns those that read a directory of one of the repo's lanes.

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use proc_macro2::{Delimiter, Spacing, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// What a file does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub fn calls(text: &str) -> Vec<Call> {
 enum Flat {
     Word(String, usize),
     Literal(String),
-    Punct(char, Spacing),
+    Punct(char),
     Open(Delimiter),
     Close,
 }
@@ -77,7 +77,7 @@ fn flatten(tokens: TokenStream, into: &mut Vec<Flat>) {
                 into.push(Flat::Close);
             }
             TokenTree::Ident(word) => into.push(Flat::Word(word.to_string(), word.span().start().line)),
-            TokenTree::Punct(punct) => into.push(Flat::Punct(punct.as_char(), punct.spacing())),
+            TokenTree::Punct(punct) => into.push(Flat::Punct(punct.as_char())),
             TokenTree::Literal(literal) => into.push(Flat::Literal(literal.to_string())),
         }
     }
@@ -88,7 +88,7 @@ fn is_word(token: &Flat, word: &str) -> bool {
 }
 
 fn is_punct(token: &Flat, punct: char) -> bool {
-    matches!(token, Flat::Punct(found, _) if *found == punct)
+    matches!(token, Flat::Punct(found) if *found == punct)
 }
 
 /// Whether the word at `at` follows `name::`.

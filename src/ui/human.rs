@@ -135,9 +135,11 @@ pub fn sentence(event: &Event) -> Sentence {
                 format!("{repo} is behind the squash floor: {number} {runs} from {} first", line(&path)),
             )
         }
-        What::Squashed { migrations, stay, structure, floor, archive, took } => {
+        What::Squashed { migrations, stay, structure, floor, archive, baseline, took } => {
             let (structure, floor) = (structure.display().to_string(), floor.display().to_string());
             let archive = archive.display().to_string();
+            let baseline = baseline.as_ref().map(|path| path.display().to_string());
+            let baseline = baseline.map_or_else(String::new, |path| format!("{}, ", line(&path)));
             let stay = match stay {
                 0 => String::new(),
                 1 => ", 1 stays".to_owned(),
@@ -146,7 +148,7 @@ pub fn sentence(event: &Event) -> Sentence {
             named(
                 Success,
                 format!(
-                    "The structure for {repo} has been squashed: {} moved to {}{stay}, in {}\n   now commit {}, {} and \
+                    "The structure for {repo} has been squashed: {} moved to {}{stay}, in {}\n   now commit {}, {baseline}{} and \
                      the moved files together",
                     count(*migrations, "migration"),
                     line(&archive),
@@ -161,6 +163,14 @@ pub fn sentence(event: &Event) -> Sentence {
             format!(
                 "The interrupted squash of {repo} up to {} has been finished: commit its files",
                 line(newest)
+            ),
+        ),
+        What::LedgerRewritten { rows, version } => named(
+            Reason,
+            format!(
+                "The ledger of {repo} has been rewritten: {} became the baseline {}",
+                count(*rows, "row"),
+                line(version)
             ),
         ),
         What::NothingToSquash { applied } => {

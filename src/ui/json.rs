@@ -60,6 +60,13 @@ impl Object {
         self.path_as("path", path)
     }
 
+    fn maybe_path(self, key: &str, path: Option<&Path>) -> Self {
+        match path {
+            Some(path) => self.path_as(key, path),
+            None => self.raw(key, "null"),
+        }
+    }
+
     fn path_as(self, key: &str, path: &Path) -> Self {
         let shown = path.display().to_string();
         self.text(key, &if cfg!(windows) { shown.replace('\\', "/") } else { shown })
@@ -114,13 +121,17 @@ pub fn event(event: &Event) -> Object {
             object("verified").number("facts", size(facts)).text("unread", &unread.join(", ")).took(*took)
         }
         What::BehindFloor { count, path } => object("behind_floor").number("count", size(count)).path(path),
-        What::Squashed { migrations, stay, structure, floor, archive, took } => object("squashed")
+        What::Squashed { migrations, stay, structure, floor, archive, baseline, took } => object("squashed")
             .number("migrations", size(migrations))
             .number("stay", size(stay))
             .path(structure)
             .path_as("floor", floor)
             .path_as("archive", archive)
+            .maybe_path("baseline", baseline.as_deref())
             .took(*took),
+        What::LedgerRewritten { rows, version } => {
+            object("ledger_rewritten").number("rows", size(rows)).text("version", version)
+        }
         What::SquashFinished { newest } => object("squash_finished").text("newest", newest),
         What::NothingToSquash { applied } => object("nothing_to_squash").number("applied", size(applied)),
         What::MigrationsPlanned { direction, count } => {

@@ -57,6 +57,13 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
         out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
     }
     out += &floor(&status.floor.verdict);
+    if let Some((rows, version)) = &status.rewrite {
+        out += &format!(
+            "  the next migrate rewrites the ledger: {} into the baseline {}\n\n",
+            text::count(*rows, "row"),
+            text::line(version)
+        );
+    }
     let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
     let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
     for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
@@ -114,7 +121,12 @@ pub fn json(repo: &str, status: &Status) -> String {
         (Verdict::Behind(_), true) => Some("behind"),
         (Verdict::Below { .. }, true) => Some("below"),
     };
-    let mut out = object.maybe("floor", floor).line();
+    let object = object.maybe("floor", floor);
+    let object = match &status.rewrite {
+        Some((rows, _)) => object.number("rewrite", *rows as u64),
+        None => object.maybe("rewrite", None),
+    };
+    let mut out = object.line();
     for row in &status.rows {
         let by = match &row.state {
             State::Blocked { by } => Some(by.as_str()),
@@ -178,6 +190,7 @@ mod tests {
         };
         let rows = states.iter().enumerate().map(row).collect();
         Status {
+            rewrite: None,
             exists: true,
             ledger: None,
             environment: None,

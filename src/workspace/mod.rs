@@ -175,6 +175,14 @@ struct Declared {
 }
 
 impl Workspace {
+    /// The directory of migrations that sqlx means in a package where none is named.
+    pub fn sqlx_migrations(&self, member: &Member) -> PathBuf {
+        // A file that cannot be read has been told of.
+        let tools = tools::look(&member.dir, &member.dir).ok();
+        let named = tools.and_then(|tools| tools.sqlx).map(|sqlx| sqlx.migrations);
+        named.unwrap_or_else(|| member.dir.join("migrations"))
+    }
+
     /// Asks cargo about the workspace, and reads every `metadata.dbsetup` table in it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod kills;
+mod sqlx_projects;
 
 use crate::support::{Backend, Postgres, Project, Sqlite, postgres};
 

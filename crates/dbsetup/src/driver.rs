@@ -211,6 +211,8 @@ pub struct Present {
 pub struct LedgerState {
     /// Rows, oldest application first.
     pub rows: Vec<AppliedRow>,
+    /// The row of a baseline migration, which speaks for those of `rows` that are absorbed. Never read by a driver.
+    pub baseline: Option<AppliedRow>,
     /// Our keys and values.
     pub meta: Vec<(String, String)>,
     /// Migrations without a transaction that have begun and not ended.

@@ -77,6 +77,7 @@ pub enum What {
         structure: PathBuf,
         floor: PathBuf,
         archive: PathBuf,
+        baseline: Option<PathBuf>,
         took: Duration,
     },
     /// A squash that was interrupted is finished; `newest` is the newest version that it took.
@@ -85,6 +86,8 @@ pub enum What {
     NothingToSquash { applied: usize },
     /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.
     BehindFloor { count: usize, path: PathBuf },
+    /// So many rows of squashed migrations have become the one of the baseline.
+    LedgerRewritten { rows: usize, version: String },
     /// Migrations are about to run: how many.
     MigrationsPlanned { direction: Direction, count: usize },
     /// A migration began.

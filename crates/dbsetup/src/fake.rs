@@ -165,6 +165,7 @@ impl State {
                 checksum: row.checksum.clone(),
                 applied_at: Some("now".into()),
                 success: true,
+                absorbed: false,
             }),
             Change::Delete { version } => rows.retain(|row| &row.version != version),
             Change::SetChecksum { version, checksum } => rows

@@ -8,7 +8,9 @@ use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
 use crate::ledger::{LedgerKind, LedgerTable};
+use crate::migration::baseline;
 use crate::repo::Repo;
+use crate::structure::floor::Floor;
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
 pub type SessionId = Arc<Mutex<Option<String>>>;
@@ -153,6 +155,11 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Whether the database is to be thrown away.
+    pub(crate) fn is_scratch(&self) -> bool {
+        self.is_scratch
+    }
+
     /// Whether this run created the database.
     pub fn is_fresh(&self) -> bool {
         self.options.fresh
@@ -290,12 +297,17 @@ impl<'a> Session<'a> {
             None => choice::choose(repo, &found, schema.as_deref())?,
         };
         let driver = self.driver().await?;
-        let state = if choice.present == crate::driver::Present::default() {
+        let mut state = if choice.present == crate::driver::Present::default() {
             LedgerState::default()
         } else {
             driver.read_ledger(&choice.table, choice.present).await?
         };
         driver.use_ledger(&choice.table);
+        if choice.table.kind == LedgerKind::Sqlx {
+            // A floor that cannot be read is told of by whoever reads the files.
+            let floor = Floor::read(repo).ok().flatten();
+            baseline::expand(floor.as_ref(), choice.table.kind, &mut state);
+        }
         // The peers' own clients enforce foreign keys while they migrate; their files are written for that.
         let enforce = self.data || enforces_foreign_keys(Some(choice.table.kind));
         self.enforce_foreign_keys(enforce).await;

@@ -62,7 +62,12 @@ impl Migrate {
             let blocked =
                 report.blocked.iter().map(|(version, by)| format!("leave {version}, which waits for {by}"));
             let runs = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
-            return Ok(Output::Plan(load.chain(runs).chain(blocked).collect()));
+            let rewrite = report.rewrite.iter().map(|(rows, version)| {
+                let rows =
+                    if *rows == 1 { "1 row becomes".to_owned() } else { format!("{rows} rows become") };
+                format!("rewrite the ledger: {rows} the baseline {version}")
+            });
+            return Ok(Output::Plan(load.chain(runs).chain(blocked).chain(rewrite).collect()));
         }
         if report.done > 0 && task.repo.dump_after_migrate && task.repo.environment == "dev" {
             super::dump::to_file(task.session, &DumpOptions::default(), None).await?;

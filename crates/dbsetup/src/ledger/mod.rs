@@ -34,6 +34,8 @@ pub mod meta_key {
     pub const SEEDED: &str = "seeded";
     /// Followed by the version: the checksum where a peer's ledger keeps none.
     pub const CHECKSUM_PREFIX: &str = "checksum:";
+    /// Followed by the version: the checksum of a migration whose row a baseline's row has replaced.
+    pub const SQUASHED_PREFIX: &str = "squashed:";
 }
 
 /// Whose ledger a table is.
@@ -170,6 +172,8 @@ pub struct AppliedRow {
     pub applied_at: Option<String>,
     /// `false` where sqlx recorded a failure.
     pub success: bool,
+    /// Whether the table has no such row any more: that of a baseline migration speaks for it.
+    pub absorbed: bool,
 }
 
 /// A row to be written.

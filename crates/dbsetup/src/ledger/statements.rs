@@ -124,6 +124,7 @@ impl AppliedRow {
             checksum: text(4),
             applied_at: text(5),
             success: text(6).as_deref() != Some("false"),
+            absorbed: false,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::version::Version;
 use crate::driver::LedgerState;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable, Progress, meta_key};
 use crate::repo::{Lane, LedgerSetting};
-use crate::structure::floor::FloorEntry;
+use crate::structure::floor::{Floor, FloorEntry};
 
 /// How a migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +142,7 @@ pub fn assess<'a>(
             entry.state = State::Failed;
         }
     }
+    compare_baseline(files, ledger, setting, state, &mut entries);
     for progress in &state.progress {
         interrupt(&mut entries, &parse(&progress.version), progress);
     }
@@ -172,6 +173,27 @@ fn put_in_order(applied: &mut [Version], kind: LedgerKind, rows: &[AppliedRow]) 
     }
 }
 
+/// Compares the file of the baseline with its row, if it is the row of this file and not of an older one.
+fn compare_baseline<'a>(
+    files: &'a FileSet,
+    ledger: &LedgerTable,
+    setting: &LedgerSetting,
+    state: &'a LedgerState,
+    entries: &mut BTreeMap<Version, Entry<'a>>,
+) {
+    let baseline = files.floor.as_ref().and_then(Floor::baseline);
+    let (Some(baseline), Some(row), Some(file)) = (baseline, &state.baseline, &files.baseline) else {
+        return;
+    };
+    let Some(entry) = entries.get_mut(&file.version) else { return };
+    if row.checksum.as_deref() == Some(&baseline.checksum)
+        && let found @ (State::Changed { .. } | State::LineEndings) =
+            compare(file, row, ledger, setting, state)
+    {
+        (entry.state, entry.migration) = (found, Some(file));
+    }
+}
+
 fn interrupt(entries: &mut BTreeMap<Version, Entry<'_>>, version: &Version, progress: &Progress) {
     if let Some(entry) = entries.get_mut(version) {
         // A row whose progress was not cleared yet is done, unless it is being undone.
@@ -198,7 +220,7 @@ pub(super) fn compare(
     if recorded == now {
         return State::Applied;
     }
-    if differs_in_line_ends_only(migration, recorded, ledger, setting) {
+    if differs_in_line_ends_only(migration, recorded, ledger.kind, ledger.wide, setting) {
         return State::LineEndings;
     }
     State::Changed { recorded: recorded.to_owned(), now }
@@ -220,10 +242,11 @@ pub(super) fn recorded_checksum<'s>(
 pub(super) fn differs_in_line_ends_only(
     migration: &Migration,
     recorded: &str,
-    ledger: &LedgerTable,
+    kind: LedgerKind,
+    wide: bool,
     setting: &LedgerSetting,
 ) -> bool {
-    if !matches!(ledger.kind, LedgerKind::Sqlx | LedgerKind::Refinery) {
+    if !matches!(kind, LedgerKind::Sqlx | LedgerKind::Refinery) {
         return false;
     }
     let text = migration.up.file.trim_start_matches('\u{feff}');
@@ -233,7 +256,7 @@ pub(super) fn differs_in_line_ends_only(
         [text.clone(), format!("\u{feff}{text}")].into_iter().any(|text| {
             let mut twin = migration.clone();
             twin.up.file = text.into();
-            twin.checksum(ledger.kind, ledger.wide, setting) == recorded
+            twin.checksum(kind, wide, setting) == recorded
         })
     })
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::assess::{differs_in_line_ends_only, recorded_checksum};
+use super::assess::{Assessment, differs_in_line_ends_only, recorded_checksum};
 use super::plan::{Plan, Scope, Target};
 use super::set::FileSet;
 use super::version::Version;
 use crate::driver::LedgerState;
 use crate::error::{Error, Kind, Result};
-use crate::ledger::{AppliedRow, LedgerTable};
+use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::repo::{LedgerSetting, Repo};
-use crate::structure::floor::FloorEntry;
+use crate::structure::floor::{Floor, FloorEntry};
 
 /// How many versions a message names.
 const SHOWN: usize = 5;
@@ -105,7 +105,9 @@ pub fn standing(
         let Some(recorded) = recorded_checksum(row, ledger, state) else { continue };
         let is_twin = || {
             let archived = files.archived.get(&version);
-            archived.is_some_and(|file| differs_in_line_ends_only(file, recorded, ledger, setting))
+            archived.is_some_and(|file| {
+                differs_in_line_ends_only(file, recorded, ledger.kind, ledger.wide, setting)
+            })
         };
         // A file that is back in its lane is compared there.
         if recorded != expected && files.find(&version).is_none() && !is_twin() {
@@ -113,6 +115,47 @@ pub fn standing(
         }
     }
     standing
+}
+
+/// Refuses a database that seems to lack almost everything because the row of a baseline in it is of another text: what
+/// it seems to lack would be run again.
+pub(super) fn refuse_other_baseline(
+    repo: &Repo,
+    files: &FileSet,
+    found: &Assessment<'_>,
+    ledger: LedgerKind,
+) -> Result<()> {
+    let Some(baseline) = files.floor.as_ref().and_then(Floor::baseline) else { return Ok(()) };
+    let version = files.version_of(&baseline.version);
+    let row = found.find(&version).and_then(|entry| entry.row).filter(|row| !row.absorbed);
+    let checksum = row.and_then(|row| row.checksum.as_deref());
+    let (Some(checksum), Some(_), LedgerKind::Sqlx) = (checksum, found.floor.lacking().next(), ledger) else {
+        return Ok(());
+    };
+    let squashed = files.squashed();
+    let known = squashed.get(&version).and_then(|entry| entry.checksum.as_deref());
+    let original = files.archived.get(&version);
+    let is_original = known.is_none_or(|known| known == checksum)
+        || original
+            .is_some_and(|file| differs_in_line_ends_only(file, checksum, ledger, false, &repo.ledger));
+    if is_original {
+        return Ok(());
+    }
+    let is_file =
+        files.baseline.as_ref().is_some_and(|file| file.checksum(ledger, false, &repo.ledger) == checksum);
+    let error = Error::new(
+        Kind::Changed,
+        format!("migration {version} of `{}` is applied with a text that nobody here knows", repo.name),
+    )
+    .note("it is neither that of the baseline migration nor that of the migration that was squashed")
+    .note("nothing was run");
+    Err(if is_file {
+        error
+            .note("the file of the baseline says the same, and is not what the squash wrote")
+            .help("restore the file from version control, with its line ends: `*.sql text eol=lf` in .gitattributes")
+    } else {
+        error.help("the database may be of another branch: check out what it was made from")
+    })
 }
 
 /// Refuses a database that lacks what nobody can run here.

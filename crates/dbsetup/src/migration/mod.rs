@@ -2,6 +2,7 @@
 
 mod archive;
 pub mod assess;
+pub mod baseline;
 pub mod checksum;
 mod directive;
 mod directory;
@@ -11,6 +12,7 @@ mod grammar;
 mod job;
 pub mod plan;
 mod resolve;
+mod rewrite;
 mod run;
 mod script;
 mod sections;

@@ -122,6 +122,14 @@ fn corrections(
     let entry = found.find(&version);
     let line = |change: &str| Resolved { version: version.to_string(), change: change.to_owned() };
     let squashed = entry.and_then(|entry| entry.squashed);
+    let is_absorbed = entry.and_then(|entry| entry.row).is_some_and(|row| row.absorbed);
+    if is_absorbed && matches!(request.resolution, Resolution::NotApplied | Resolution::AcceptChecksum) {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("migration {text} of `{}` has no row of its own: it is part of the baseline", repo.name),
+        )
+        .help("restore the file of the baseline from version control, if that is what was changed"));
+    }
     let with_file = || {
         let lane = entry.and_then(|entry| entry.migration);
         lane.or_else(|| files.known(&version)).ok_or_else(|| unknown(text))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::assess::differs_in_line_ends_only;
 use super::checksum;
 use super::directory::{self, Directory};
 use super::grammar::Grammar;
@@ -12,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{LedgerKind, NewRow, Took};
 use crate::repo::{Lane, LedgerSetting, Repo};
 use crate::structure::floor::Floor;
+use crate::structure::squash;
 
 /// One versioned change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct FileSet {
     pub has_archive: bool,
     /// What a database must have applied before the structure speaks for it; `None` where nothing was squashed.
     pub floor: Option<Floor>,
+    /// The file of the floor's baseline. It is no migration of a lane: what it makes is the structure's.
+    pub baseline: Option<Migration>,
     /// What deserves a look: text, and what to do.
     pub warnings: Vec<(String, Option<String>)>,
     /// Whether versions are numbers.
@@ -137,8 +141,9 @@ impl FileSet {
             return Err(missing_directory(repo));
         }
         set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
-        set.refuse_duplicates()?;
         set.floor = Floor::read(repo)?;
+        set.take_baseline(repo);
+        set.refuse_duplicates()?;
         if let (None, Some(floor)) = (&grammar, &set.floor) {
             // Everything was squashed.
             set.numeric = floor.ledger != Some(LedgerKind::Diesel);
@@ -175,6 +180,34 @@ impl FileSet {
         self.migrations.extend(directory.migrations);
         self.warnings.extend(directory.warnings);
         Ok(())
+    }
+
+    /// Sets the file of the baseline aside. What was squashed under its version is another text.
+    fn take_baseline(&mut self, repo: &Repo) {
+        let Some(floor) = &self.floor else { return };
+        let Some(baseline) = floor.baseline() else { return };
+        let own = self.version_of(&baseline.version);
+        let original = floor.absorbed(baseline).find(|entry| self.version_of(&entry.version) == own);
+        let is_original = |migration: &Migration| {
+            let Some(checksum) = original.and_then(|entry| entry.checksum.as_deref()) else { return false };
+            migration.checksum(LedgerKind::Sqlx, false, &repo.ledger) == checksum
+                || differs_in_line_ends_only(migration, checksum, LedgerKind::Sqlx, false, &repo.ledger)
+        };
+        let is_it = |migration: &Migration| {
+            migration.lane == Lane::Automatic && migration.version == own && !is_original(migration)
+        };
+        match self.migrations.iter().position(is_it) {
+            Some(at) => self.baseline = Some(self.migrations.remove(at)),
+            // Until an interrupted squash is finished it is not there yet.
+            None if squash::is_interrupted(repo) => {}
+            None => self.warnings.push((
+                format!(
+                    "the baseline migration {} of `{}` is gone: sqlx will miss it",
+                    baseline.version, repo.name
+                ),
+                Some("restore it from version control".to_owned()),
+            )),
+        }
     }
 
     fn refuse_duplicates(&self) -> Result<()> {

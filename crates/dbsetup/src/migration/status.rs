@@ -2,6 +2,7 @@
 
 use super::assess::{State, assess, recorded_checksum};
 use super::floor::{Standing, Verdict};
+use super::rewrite::pending_rewrite;
 use super::set::FileSet;
 use crate::driver::LockKey;
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub struct Status {
     pub half_loaded: bool,
     /// How the database stands to the squash floor.
     pub floor: Standing,
+    /// What `migrate` is going to do to the ledger: so many rows become the one of the baseline.
+    pub rewrite: Option<(usize, String)>,
 }
 
 /// One version.
@@ -55,6 +58,7 @@ impl Status {
         self.exists
             && !self.half_loaded
             && self.floor.verdict == Verdict::Reached
+            && self.rewrite.is_none()
             && self.rows.iter().filter(|row| row.lane.is_none_or(|lane| lanes.include(lane))).all(|row| {
                 matches!(
                     row.state,
@@ -123,8 +127,10 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
             path: entry.migration.map(|migration| migration.up.path.clone()),
         })
         .collect();
+    let rewrite = pending_rewrite(&files, &choice.table, &state, &[]);
     Ok(Status {
         exists,
+        rewrite: rewrite.filter(|rewrite| rewrite.rows > 0).map(|rewrite| (rewrite.rows, rewrite.version)),
         ledger: choice.present.ledger.then(|| (choice.table.shown(), choice.table.kind.to_string())),
         environment: state.meta(meta_key::ENVIRONMENT).map(str::to_owned),
         half_loaded: state.meta(meta_key::LOADING).is_some(),
@@ -138,7 +144,6 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
 fn squashed_versions(session: &Session<'_>, files: &FileSet) -> Vec<super::Version> {
     // A structure file that cannot be read is not this command's business.
     let repo = session.repo();
-    let recorded = crate::structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())
-        .unwrap_or_default();
+    let recorded = crate::structure::recorded_by(repo).unwrap_or_default();
     recorded.iter().filter_map(|version| files.parse_version(version)).collect()
 }

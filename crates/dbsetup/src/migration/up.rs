@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
+use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
+use super::rewrite::{pending_rewrite, rewrite_ledger, rewrite_locked};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::{FileSet, Migration};
 use super::version::Version;
@@ -86,6 +88,8 @@ pub struct MigrateReport {
     pub planned: Vec<Planned>,
     /// Versions that wait for others.
     pub blocked: Vec<(String, String)>,
+    /// Rows of squashed migrations that become the one of the baseline: how many, and its version.
+    pub rewrite: Option<(usize, String)>,
     /// How many this run applied or undid.
     pub done: usize,
 }
@@ -148,8 +152,7 @@ async fn migrate_and_unlock(
     if !request.no_load && structure::may_load(session, &inspection).await? {
         report.load = Some(repo.shown(&repo.structure));
         if request.dry_run {
-            let recorded = structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
-            inspection.state.rows.extend(structure::as_rows(&recorded));
+            inspection.state.rows.extend(structure::as_rows(&structure::recorded_by(repo)?));
         } else {
             structure::load_into_empty(session, &inspection.choice.table).await?;
             inspection = session.inspect().await?;
@@ -162,17 +165,41 @@ async fn migrate_and_unlock(
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
     tell_plan(session, &files, &plan);
+    let rewrite = pending_rewrite(&files, &inspection.choice.table, &inspection.state, &plan.versions)
+        // In a database that is thrown away the rows tell what was run.
+        .filter(|_| !session.is_scratch() && (report.load.is_none() || !request.dry_run))
+        .filter(|_| request.paths.is_empty() && request.lanes.include(Lane::Automatic));
+    report.rewrite = rewrite
+        .as_ref()
+        .filter(|rewrite| rewrite.rows > 0)
+        .map(|rewrite| (rewrite.rows, rewrite.version.clone()));
     if request.dry_run {
         return Ok(report);
     }
     if jobs.is_empty() {
+        if rewrite.is_some() {
+            rewrite_ledger(session, &files, &inspection.choice.table).await?;
+        }
         teller.tell(What::NothingToMigrate { direction: Direction::Up, applied: plan.applied });
         session.settle().await?;
         return Ok(report);
     }
     let files = &mut files;
-    report.done = apply(session, files, &scope, &plan, &inspection, request.log_sql).await?;
+    let wishes = Wishes { log_sql: request.log_sql, rewrites: rewrite.is_some() };
+    report.done = apply(session, files, &scope, &plan, &inspection, wishes).await?;
+    if rewrite.is_some() {
+        rewrite_ledger(session, files, &inspection.choice.table).await?;
+        session.settle().await?;
+    }
     Ok(report)
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone, Copy)]
+struct Wishes {
+    log_sql: bool,
+    /// Whether the rows of squashed migrations are to become one.
+    rewrites: bool,
 }
 
 fn scope(session: &Session<'_>, files: &FileSet, request: &MigrateRequest) -> Scope {
@@ -197,8 +224,7 @@ fn plan_for_nothing(
     let mut report = MigrateReport::default();
     if !request.no_load && repo.structure.is_file() {
         report.load = Some(repo.shown(&repo.structure));
-        inspection.state.rows =
-            structure::as_rows(&structure::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?);
+        inspection.state.rows = structure::as_rows(&structure::recorded_by(repo)?);
     }
     files.complete(repo, &inspection.choice.table, &inspection.state)?;
     let plan = planned(session, files, &inspection, scope)?;
@@ -211,6 +237,7 @@ fn plan_for_nothing(
 fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scope: &Scope) -> Result<Plan> {
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
+    floor::refuse_other_baseline(repo, files, &found, inspection.choice.table.kind)?;
     plan::up(repo, files, &found, scope)
 }
 
@@ -258,7 +285,7 @@ async fn apply(
     scope: &Scope,
     expected: &Plan,
     seen: &Inspection,
-    log_sql: bool,
+    wishes: Wishes,
 ) -> Result<usize> {
     let dialect = session.server().dialect();
     let mut ledger = seen.choice.table.clone();
@@ -295,7 +322,7 @@ async fn apply(
                 session: &mut *session,
                 ledger: ledger.clone(),
                 locks: vec![key.clone()],
-                log_sql,
+                log_sql: wishes.log_sql,
                 seq: next_seq(&inspection.state),
                 recorded: Vec::new(),
             };
@@ -303,6 +330,10 @@ async fn apply(
                 let version = job.migration.version.as_str();
                 let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
                 done += usize::from(runner.run(job, progress).await? == Outcome::Done);
+            }
+            if wishes.rewrites && lane == Lane::Automatic {
+                // Whoever waits for this lock is to find its row: an application that looks now stops otherwise.
+                rewrite_locked(session, files, &ledger).await?;
             }
             session.settle().await?;
         }
@@ -348,7 +379,7 @@ fn tell_of_others(session: &Session<'_>, expected: &[Version], now: &Plan) {
 }
 
 /// Makes the ledger and the database's record of itself.
-async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
+pub(super) async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
     let ledger = &inspection.choice.table;
     let present = inspection.choice.present;
     let changes: Vec<Change> = record::first_changes(session.repo(), &inspection.state);

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use super::assemble::assemble;
 use super::difference::Difference;
 use super::dump::{Dump, present};
+use super::floor::Floor;
 use super::load::{LoadRequest, load};
 use super::outcome::{Outcome, compare, outcome};
 use super::replay::{Base, Plan, replay};
@@ -19,6 +20,7 @@ use crate::driver::DumpRequest;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{AppliedRow, LedgerTable};
 use crate::migration::FileSet;
+use crate::migration::baseline::collapse;
 use crate::repo::KeepData;
 use crate::session::Session;
 
@@ -166,7 +168,8 @@ async fn written(scratch: &mut Session<'_>) -> Result<Dump> {
     });
     let kept = content(scratch, &keep, &ledger, &request).await?.kept;
     let dialect = scratch.server().dialect();
-    let rows = format::ledger_rows(dialect, &ledger, &inspection.state)?;
+    let recorded = collapse(Floor::read(repo)?.as_ref(), ledger.kind, &inspection.state);
+    let rows = format::ledger_rows(dialect, &ledger, &recorded)?;
     let text = assemble(dialect, &request, &structure, &kept.text, &rows.join("\n"));
     Ok(Dump { text, recorded: inspection.state.rows.len(), present, path, shown, request })
 }

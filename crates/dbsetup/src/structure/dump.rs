@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) use super::assemble::assemble;
+use super::floor::Floor;
+use super::recorded::recorded_by;
 use super::rows::Kept;
 use super::{forgets, format, header};
 use crate::driver::{DumpRequest, Via};
@@ -13,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
+use crate::migration::baseline::collapse;
 use crate::pattern::matches;
 use crate::record;
 use crate::repo::Repo;
@@ -172,7 +175,8 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             if !options.allow_missing {
                 refuse_unknown_versions(session, &after.state.rows, &path)?;
             }
-            let rows = format::ledger_rows(dialect, &ledger, &after.state)?;
+            let recorded = collapse(Floor::read(repo)?.as_ref(), ledger.kind, &after.state);
+            let rows = format::ledger_rows(dialect, &ledger, &recorded)?;
             for note in &structure.notes {
                 session.teller().warn(note.clone(), None);
             }
@@ -270,8 +274,7 @@ fn refuse_unknown_versions(
         Err(error) => return Err(error),
     };
     // Versions that were squashed away stand in the structure file, wherever this dump goes.
-    let mut known: HashSet<String> =
-        format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?.into_iter().collect();
+    let mut known: HashSet<String> = recorded_by(repo)?.into_iter().collect();
     if path != repo.structure {
         known.extend(format::recorded_versions(path, repo.ledger.table.as_deref())?);
     }

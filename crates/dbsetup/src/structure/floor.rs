@@ -10,7 +10,10 @@
 //! commit 8f2c...
 //! automatic 20260101000000 5d41... create_users
 //! manual 20260102000000 7d79... index_big_table
+//! baseline 20260101000000 9a0b...
 //! ```
+//!
+//! A `baseline` is the migration that stands for this squash and all before it: its version and its checksum.
 //!
 //! A squash is a paragraph, oldest first: a database that lacks versions of one passes through the release that stood
 //! before it, where their files still are.
@@ -44,6 +47,17 @@ pub struct Squashed {
     pub commit: Option<String>,
     /// Its migrations, sorted by version.
     pub migrations: Vec<FloorEntry>,
+    /// The migration that stands for it and for every squash before it, where one was left in the lane.
+    pub baseline: Option<Baseline>,
+}
+
+/// A migration that makes what squashed ones have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Baseline {
+    /// Its version: that of the oldest automatic migration that it stands for.
+    pub version: String,
+    /// Its checksum as the ledger keeps it.
+    pub checksum: String,
 }
 
 /// A squashed migration.
@@ -141,6 +155,14 @@ impl Floor {
                 let name = parts.next().unwrap_or_default().to_owned();
                 self.squashes.last_mut()?.migrations.push(FloorEntry { lane, version, checksum, name });
             }
+            "baseline" => {
+                let (version, checksum) = rest.split_once(' ')?;
+                if version.is_empty() || checksum.is_empty() || checksum.contains(' ') {
+                    return None;
+                }
+                let baseline = Baseline { version: version.to_owned(), checksum: checksum.to_owned() };
+                self.squashes.last_mut()?.baseline = Some(baseline);
+            }
             _ => return None,
         }
         Some(())
@@ -153,19 +175,35 @@ impl Floor {
             text += &format!("ledger {ledger}\n");
         }
         for squash in &self.squashes {
+            let Squashed { release, commit, migrations, baseline } = squash;
             text += "\nsquash\n";
-            for (word, value) in [("release", &squash.release), ("commit", &squash.commit)] {
+            for (word, value) in [("release", release), ("commit", commit)] {
                 if let Some(value) = value {
                     text += &format!("{word} {value}\n");
                 }
             }
-            for FloorEntry { lane, version, checksum, name } in &squash.migrations {
+            for FloorEntry { lane, version, checksum, name } in migrations {
                 let checksum = checksum.as_deref().unwrap_or(NO_CHECKSUM);
                 text += format!("{lane} {version} {checksum} {name}").trim_end();
                 text.push('\n');
             }
+            if let Some(Baseline { version, checksum }) = baseline {
+                text += &format!("baseline {version} {checksum}\n");
+            }
         }
         text
+    }
+
+    /// The baseline that counts: the last one.
+    pub fn baseline(&self) -> Option<&Baseline> {
+        self.squashes.iter().rev().find_map(|squash| squash.baseline.as_ref())
+    }
+
+    /// What a baseline stands for: everything that was squashed with it and before it.
+    pub fn absorbed<'f>(&'f self, baseline: &Baseline) -> impl Iterator<Item = &'f FloorEntry> + use<'f> {
+        let last = self.squashes.iter().rposition(|squash| squash.baseline.as_ref() == Some(baseline));
+        let squashes = self.squashes.iter().take(last.map_or(0, |last| last + 1));
+        squashes.flat_map(|squash| &squash.migrations)
     }
 
     /// Every squashed migration, oldest squash first.
@@ -212,6 +250,7 @@ mod tests {
                         entry(Lane::Automatic, "1", Some("ab"), "users and roles"),
                         entry(Lane::Manual, "2026-01-01-000000", None, ""),
                     ],
+                    baseline: Some(Baseline { version: "1".into(), checksum: "ef".into() }),
                 },
                 Squashed {
                     migrations: vec![entry(Lane::Automatic, "3", Some("cd"), "x")],
@@ -231,8 +270,31 @@ mod tests {
     }
 
     #[test]
+    fn a_baseline_stands_for_its_squash_and_those_before_it() {
+        let mut floor = floor();
+        let stands_for = |floor: &Floor| {
+            let baseline = floor.baseline().expect("there is one");
+            floor.absorbed(baseline).map(|entry| entry.version.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(stands_for(&floor), ["1", "2026-01-01-000000"]);
+        floor.squashes[1].baseline = Some(Baseline { version: "1".into(), checksum: "aa".into() });
+        assert_eq!(stands_for(&floor), ["1", "2026-01-01-000000", "3"]);
+        floor.squashes.iter_mut().for_each(|squash| squash.baseline = None);
+        assert_eq!(floor.baseline(), None);
+    }
+
+    #[test]
     fn a_line_that_says_nothing_is_pointed_at() {
-        for line in ["nonsense", "automatic 1", "squash now", "commit v1", "<<<<<<< ours", "release"] {
+        for line in [
+            "nonsense",
+            "automatic 1",
+            "squash now",
+            "commit v1",
+            "<<<<<<< ours",
+            "release",
+            "baseline 1",
+            "baseline 1 a b",
+        ] {
             let text = format!("{}{line}\n", floor().text());
             let error = Floor::parse(&text, Path::new("s.floor")).unwrap_err();
             assert_eq!(error.kind(), Kind::Grammar, "{line}");

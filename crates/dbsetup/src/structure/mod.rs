@@ -1,6 +1,7 @@
 //! Structure files: the whole schema as one SQL file, ledger rows included.
 
 mod assemble;
+pub(crate) mod baseline;
 mod check;
 pub mod convergence;
 mod difference;
@@ -35,7 +36,7 @@ pub use examine::{Condition, conflict, dialect_of, examine};
 pub use format::{as_rows, recorded_versions};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
 pub use outcome::{Outcome, compare, outcome};
-pub use recorded::{Recorded, recorded};
+pub use recorded::{Recorded, recorded, recorded_by, with_absorbed};
 pub use replay::{Base, base, replay};
 pub use scratch::{in_scratch, in_scratch_heard, loaded};
 

@@ -2,8 +2,14 @@
 
 use std::ops::Range;
 
-use super::format::is_ledger_name;
+use super::examine::dialect_of;
+use super::floor::Floor;
+use super::format::{is_ledger_name, recorded_versions};
+use crate::driver::LedgerState;
+use crate::error::Result;
 use crate::ledger::{AppliedRow, LedgerKind};
+use crate::migration::baseline;
+use crate::repo::Repo;
 use crate::sql::{self, Dialect, Token, TokenKind};
 
 /// One row of a ledger in a structure file.
@@ -29,6 +35,42 @@ pub fn recorded(dialect: Dialect, text: &str, configured: Option<&str>) -> Vec<R
         }
     }
     rows
+}
+
+/// Returns the versions that the repo's structure file records, those among them that its baseline stands for; none
+/// without the file.
+///
+/// # Errors
+/// [`Kind::Io`](crate::Kind::Io); those of [`Floor::read`].
+pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
+    let configured = repo.ledger.table.as_deref();
+    let versions = recorded_versions(&repo.structure, configured)?;
+    let Some(floor) = Floor::read(repo)?.filter(|floor| floor.baseline().is_some()) else {
+        return Ok(versions);
+    };
+    let bytes = std::fs::read(&repo.structure).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
+    let rows = with_absorbed(Some(&floor), recorded(dialect, &text, configured));
+    Ok(rows.into_iter().map(|row| row.row.version).collect())
+}
+
+/// Adds the rows that a baseline among `rows` stands for; they have its place in the file.
+pub fn with_absorbed(floor: Option<&Floor>, rows: Vec<Recorded>) -> Vec<Recorded> {
+    let Some(kind) = rows.first().map(|row| row.kind) else { return rows };
+    let mut state =
+        LedgerState { rows: rows.iter().map(|row| row.row.clone()).collect(), ..LedgerState::default() };
+    baseline::expand(floor, kind, &mut state);
+    let Some(baseline) = &state.baseline else { return rows };
+    let place =
+        |version: &str| rows.iter().find(|row| row.row.version == version).map(|row| row.range.clone());
+    let own = place(&baseline.version).unwrap_or_default();
+    let absorbed = |row: AppliedRow| Recorded {
+        kind,
+        range: if row.absorbed { own.clone() } else { place(&row.version).unwrap_or_default() },
+        row,
+    };
+    state.rows.into_iter().map(absorbed).collect()
 }
 
 /// Adds the rows of the INSERT that begins at `at`, if its table is a ledger.

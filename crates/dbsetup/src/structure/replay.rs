@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::floor::Floor;
-use super::format;
 use super::load::{LoadRequest, load, may_load};
+use super::recorded::recorded_by;
 use super::scratch::in_scratch_only;
 use crate::error::{Error, Kind, Result};
 use crate::migration::{self, FileSet, Lanes, MigrateRequest, Target, Version};
@@ -119,7 +119,7 @@ impl Plan {
     pub fn read(repo: &Repo) -> Result<Self> {
         let files = FileSet::read(repo, &[])?;
         let recorded = match repo.structure.is_file() {
-            true => Some(format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?),
+            true => Some(recorded_by(repo)?),
             false => None,
         };
         Self::new(repo, recorded.as_deref(), Floor::read(repo)?.as_ref(), files)

@@ -12,6 +12,7 @@ use dbsetup::structure::DumpOptions;
 use dbsetup::structure::squash::{self, Planned, SquashRequest};
 
 use crate::cli::context::{Output, Task};
+use crate::sources::{self, decision, decision::Way};
 
 /// The word for `dump --move-migrations`.
 pub const WORD: &str = "squash";
@@ -54,6 +55,27 @@ pub struct Squash {
     #[arg(long, requires = "move_migrations")]
     pub allow_no_vcs: bool,
 
+    /// How code that runs these migrations through sqlx gets along without their files.
+    ///
+    /// Without it, and without `--as-migration`, the squash is refused where `sqlx::migrate!()`, `Migrator::new()` or
+    /// `#[sqlx::test]` would miss them, and the places are listed.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WAY",
+        requires = "move_migrations",
+        conflicts_with = "as_migration"
+    )]
+    pub sqlx: Option<Way>,
+
+    /// Leave one migration in the automatic lane that makes what the squashed ones have made.
+    ///
+    /// For `sqlx::migrate!()` and `#[sqlx::test]`, which build databases of migrations alone. In a deployed database the
+    /// next `migrate` replaces the rows of the squashed migrations by the one of this baseline. The next squash writes it
+    /// anew, with or without this flag. Only with sqlx's ledger.
+    #[arg(long, requires = "move_migrations")]
+    pub as_migration: bool,
+
     /// Load the present structure for the replay although it reaches beyond the database: functions in C, untrusted
     /// languages, programs, files of the server.
     #[arg(long, requires = "move_migrations")]
@@ -92,6 +114,7 @@ impl Squash {
             reference: repository::reference(repo),
             dump: DumpOptions { drop_data: self.drop_data.clone(), ..dump },
             trusted: self.trust_file,
+            as_migration: self.as_migration,
         };
         let Some(planned) = squash::plan(task.session, &request).await? else {
             return Ok(Output::of(dry_run, None::<String>));
@@ -101,6 +124,16 @@ impl Squash {
         }
         let evidence = evidence::read(&self.applied_on, task).await?;
         planned.refuse_unseen(repo, &evidence)?;
+        let found = sources::of_workspace(task.workspace);
+        let facts = decision::Facts {
+            repo,
+            ledger: planned.ledger().kind,
+            found: &sources::of_repo(repo, &found),
+            baseline: planned.baseline().is_some(),
+        };
+        if let Some(error) = decision::refusal(facts, self.sqlx) {
+            return Err(error);
+        }
         if dry_run {
             return Ok(Output::Plan(plan(repo, &planned)));
         }
@@ -125,6 +158,9 @@ fn plan(repo: &Repo, planned: &Planned) -> Vec<String> {
             if number == 1 { "migration" } else { "migrations" },
         ),
     ];
+    lines.extend(
+        planned.baseline().iter().map(|path| format!("write {}, which makes all of it", shown(path))),
+    );
     lines.extend(
         plan.moves.iter().map(|moved| format!("move {} to {}", shown(&moved.from), shown(&moved.to))),
     );

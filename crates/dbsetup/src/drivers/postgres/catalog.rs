@@ -76,6 +76,7 @@ impl Session {
         let mut next = |wanted: bool| if wanted { answers.next().unwrap_or_default() } else { Vec::new() };
         Ok(LedgerState {
             rows: next(present.ledger).iter().map(|row| AppliedRow::from_columns(row)).collect(),
+            baseline: None,
             meta: next(present.meta).iter().map(|row| (cell(row, 0), cell(row, 1))).collect(),
             progress: next(present.progress).iter().map(|row| Progress::from_columns(row)).collect(),
         })

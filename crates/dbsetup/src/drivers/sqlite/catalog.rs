@@ -136,6 +136,7 @@ impl Session {
         let mut next = || scattered(tables.next().unwrap_or_default());
         Ok(LedgerState {
             rows: next().iter().map(|row| AppliedRow::from_columns(row)).collect(),
+            baseline: None,
             meta: next()
                 .into_iter()
                 .map(|row| {

@@ -19,6 +19,7 @@ fn floor(squashes: &[(&str, &[&str])]) -> Option<Floor> {
         release: Some((*release).into()),
         commit: None,
         migrations: versions.iter().map(entry).collect(),
+        baseline: None,
     };
     let squashes = squashes.iter().map(squash).collect();
     Some(Floor { ledger: Some(LedgerKind::Dbsetup), squashes })

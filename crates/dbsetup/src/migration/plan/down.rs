@@ -78,6 +78,13 @@ fn refuse_half_done(repo: &Repo, found: &Assessment<'_>) -> Result<()> {
 fn refuse_irreversible(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Result<()> {
     let name = &repo.name;
     let version = &entry.version;
+    if entry.row.is_some_and(|row| row.absorbed) {
+        let text = format!("migration {version} of `{name}` cannot be undone: it is part of the baseline");
+        return Err(Error::new(Kind::Missing, text)
+            .note("the ledger has one row for everything that was squashed")
+            .note("nothing was undone")
+            .help("write a new migration that takes it back"));
+    }
     // Without a floor nothing would run a migration of the archive again.
     let file = entry.migration.or_else(|| files.archived.get(version).filter(|_| entry.squashed.is_some()));
     let Some(migration) = file else { return Err(without_file(repo, files, entry)) };

@@ -1,6 +1,9 @@
 //! Writes a squash: prepared files, the journal (from there on it is to be finished), the structure, the floor, the
 //! moves, and the journal's end.
 //!
+//! A baseline comes last: the lane never holds it beside the migrations that it stands for. The floor goes before the
+//! structure then, which records a row that only the floor explains.
+//!
 //! In every state between two operations an empty database comes out the same: until the structure is replaced it is
 //! made of the old one and the migrations; from then on of the new one, which records their versions, wherever their
 //! files are at the moment.
@@ -22,14 +25,24 @@ use crate::structure::floor::Floor;
 pub(super) struct Measured {
     structure: Option<String>,
     floor: Option<String>,
+    baseline: Option<(PathBuf, Option<String>)>,
     moves: Vec<(Move, String)>,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Texts<'a> {
+    pub structure: &'a str,
+    pub floor: &'a str,
+    /// Where the squash was measured with a baseline.
+    pub baseline: Option<&'a str>,
 }
 
 /// Takes the digests of everything that a squash is going to change.
 ///
 /// # Errors
 /// [`Kind::Refused`] for a link in a file's place and for another file where one is to go; [`Kind::Io`].
-pub(super) fn measure(repo: &Repo, moves: &[Move]) -> Result<Measured> {
+pub(super) fn measure(repo: &Repo, moves: &[Move], baseline: Option<&Path>) -> Result<Measured> {
     let mut measured = Vec::with_capacity(moves.len());
     for moved in moves {
         let shown = repo.shown(&moved.from);
@@ -48,6 +61,10 @@ pub(super) fn measure(repo: &Repo, moves: &[Move]) -> Result<Measured> {
     Ok(Measured {
         structure: read(&target(&repo.structure), repo)?,
         floor: read(&Floor::path(&repo.structure), repo)?,
+        baseline: match baseline {
+            Some(path) => Some((path.to_path_buf(), read(path, repo)?)),
+            None => None,
+        },
         moves: measured,
     })
 }
@@ -74,10 +91,11 @@ fn prepared(path: &Path) -> PathBuf {
 }
 
 /// Returns every file of ours that a killed run may leave beside the structure, but for the journal.
-pub(super) fn leftovers(repo: &Repo) -> Vec<PathBuf> {
+pub(super) fn leftovers(repo: &Repo, measured: &Measured) -> Vec<PathBuf> {
     let journal = journal_path(&repo.structure);
     [target(&repo.structure), Floor::path(&repo.structure), journal]
         .iter()
+        .chain(measured.baseline.iter().map(|(path, _)| path))
         .map(|path| prepared(path))
         .collect()
 }
@@ -120,17 +138,22 @@ fn parent(path: &Path) -> &Path {
 pub(super) fn commit(
     repo: &Repo,
     newest: &str,
-    structure: &str,
-    floor: &str,
+    texts: Texts<'_>,
     measured: &Measured,
     disk: &mut Disk<'_>,
 ) -> Result<()> {
     refuse_changed(repo, measured)?;
     let (structure_path, floor_path) = (target(&repo.structure), Floor::path(&repo.structure));
+    let replacement = |before: &Option<String>, text: &str| Replacement {
+        before: before.clone(),
+        after: digest_of(text.as_bytes()),
+    };
+    let baseline = measured.baseline.as_ref().zip(texts.baseline);
     let journal = Journal {
         newest: newest.to_owned(),
-        structure: Replacement { before: measured.structure.clone(), after: digest_of(structure.as_bytes()) },
-        floor: Replacement { before: measured.floor.clone(), after: digest_of(floor.as_bytes()) },
+        structure: replacement(&measured.structure, texts.structure),
+        floor: replacement(&measured.floor, texts.floor),
+        baseline: baseline.map(|((path, before), text)| (path.clone(), replacement(before, text))),
         moves: measured.moves.clone(),
     };
     let text = journal.text(repo)?;
@@ -139,7 +162,10 @@ pub(super) fn commit(
         move |error| Error::io("write", &shown, error)
     };
     probe(repo, measured, disk)?;
-    for (path, bytes) in [(&structure_path, structure), (&floor_path, floor)] {
+    let baseline = baseline.map(|((path, _), text)| (path, text));
+    for (path, bytes) in
+        [(&structure_path, texts.structure), (&floor_path, texts.floor)].into_iter().chain(baseline)
+    {
         disk.make_directory(parent(path)).map_err(io(path))?;
         let prepared = prepared(path);
         disk.write(&prepared, bytes.as_bytes()).map_err(io(&prepared))?;
@@ -156,7 +182,7 @@ pub(super) fn commit(
 /// A file that was edited since it was read is not what was proved.
 fn refuse_changed(repo: &Repo, measured: &Measured) -> Result<()> {
     let moves: Vec<Move> = measured.moves.iter().map(|(moved, _)| moved.clone()).collect();
-    let now = measure(repo, &moves)?;
+    let now = measure(repo, &moves, measured.baseline.as_ref().map(|(path, _)| path.as_path()))?;
     if now == *measured {
         return Ok(());
     }
@@ -164,6 +190,9 @@ fn refuse_changed(repo: &Repo, measured: &Measured) -> Result<()> {
     let path = match changed {
         Some(((moved, _), _)) => moved.from.clone(),
         None if now.structure != measured.structure => repo.structure.clone(),
+        None if now.floor == measured.floor => {
+            measured.baseline.as_ref().map(|(path, _)| path.clone()).unwrap_or_default()
+        }
         None => Floor::path(&repo.structure),
     };
     let message = format!("`{}` was changed while `{}` was squashed", repo.shown(&path).display(), repo.name);
@@ -214,10 +243,16 @@ enum Standing {
 /// [`Kind::Undecided`] when a file is not what the journal knows of it: somebody has changed it since; [`Kind::Io`].
 pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Result<()> {
     let (structure, floor) = (target(&repo.structure), Floor::path(&repo.structure));
-    let files = [
-        (&structure, replacement(repo, &structure, &journal.structure)?),
-        (&floor, replacement(repo, &floor, &journal.floor)?),
-    ];
+    let mut files = vec![(&structure, &journal.structure), (&floor, &journal.floor)];
+    if let Some((path, file)) = &journal.baseline {
+        files.reverse();
+        files.push((path, file));
+    }
+    let mut standings = Vec::with_capacity(files.len());
+    for (path, file) in files {
+        standings.push((path, replacement(repo, path, file)?));
+    }
+    let baseline = journal.baseline.as_ref().and_then(|_| standings.pop());
     let mut moves = Vec::with_capacity(journal.moves.len());
     for (moved, digest) in &journal.moves {
         moves.push((moved, standing(repo, moved, digest)?));
@@ -226,12 +261,8 @@ pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Res
         let shown = repo.shown(path);
         move |error| Error::io("move", &shown, error)
     };
-    for (path, standing) in files {
-        if standing == Standing::ToDo {
-            disk.rename(&prepared(path), path).map_err(io(path))?;
-        }
-        disk.remove_if_there(&prepared(path)).map_err(io(path))?;
-        disk.sync(parent(path)).map_err(io(path))?;
+    for (path, standing) in standings {
+        put(path, standing, disk).map_err(io(path))?;
     }
     let mut directories = BTreeSet::new();
     for (moved, standing) in moves {
@@ -245,6 +276,9 @@ pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Res
         }
         directories.extend([parent(&moved.from).to_path_buf(), parent(&moved.to).to_path_buf()]);
     }
+    if let Some((path, standing)) = baseline {
+        put(path, standing, disk).map_err(io(path))?;
+    }
     for lane in repo.migrations.iter().chain(&repo.manual_migrations) {
         tidy(lane, &directories, disk).map_err(io(lane))?;
     }
@@ -254,6 +288,15 @@ pub(super) fn finish(repo: &Repo, journal: &Journal, disk: &mut Disk<'_>) -> Res
     let journal_path = journal_path(&repo.structure);
     disk.remove(&journal_path).map_err(io(&journal_path))?;
     disk.sync(parent(&journal_path)).map_err(io(&journal_path))
+}
+
+/// Puts a prepared file in its place.
+fn put(path: &Path, standing: Standing, disk: &mut Disk<'_>) -> io::Result<()> {
+    if standing == Standing::ToDo {
+        disk.rename(&prepared(path), path)?;
+    }
+    disk.remove_if_there(&prepared(path))?;
+    disk.sync(parent(path))
 }
 
 /// Removes folders of a lane that moves have emptied, and keeps the lane itself: git knows no empty directory, and

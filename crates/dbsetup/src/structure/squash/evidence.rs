@@ -5,6 +5,7 @@ use crate::error::{Error, Kind, Result};
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable, meta_key};
 use crate::migration::FileSet;
 use crate::migration::assess::{State, assess};
+use crate::migration::baseline;
 use crate::repo::Repo;
 use crate::structure::floor::FloorEntry;
 
@@ -90,7 +91,8 @@ fn lack<'a>(
     taken: &'a [FloorEntry],
     evidence: &'a Evidence,
 ) -> Lack<'a> {
-    let state = state(ledger, evidence);
+    let mut state = state(ledger, evidence);
+    baseline::expand(files.floor.as_ref(), ledger.kind, &mut state);
     let found = assess(files, ledger, &repo.ledger, &state);
     let (mut missing, mut different) = (Vec::new(), Vec::new());
     for entry in taken {

@@ -6,6 +6,8 @@
 //! newest 20260301000000
 //! structure 5d41… 7d79…
 //! floor - 9a0b…
+//! baseline - 1c2d…
+//! in priv/core/migrations/20260101000000_baseline.sql
 //! move 03ac…
 //! from priv/core/migrations/20260101000000_users.sql
 //! to priv/core/dumped_migrations/migrations/20260101000000_users.sql
@@ -36,6 +38,8 @@ pub(super) struct Journal {
     pub structure: Replacement,
     /// The floor beside it.
     pub floor: Replacement,
+    /// The baseline that is left in a lane, and where.
+    pub baseline: Option<(PathBuf, Replacement)>,
     /// What goes to the archive, in order, each with the digest of its content.
     pub moves: Vec<(Move, String)>,
 }
@@ -93,6 +97,10 @@ impl Journal {
         for (word, file) in [("structure", &self.structure), ("floor", &self.floor)] {
             text += &format!("{word} {} {}\n", file.before.as_deref().unwrap_or(NO_FILE), file.after);
         }
+        if let Some((path, file)) = &self.baseline {
+            let before = file.before.as_deref().unwrap_or(NO_FILE);
+            text += &format!("baseline {before} {}\nin {}\n", file.after, written(repo, path)?);
+        }
         for (moved, digest) in &self.moves {
             text += &format!(
                 "move {digest}\nfrom {}\nto {}\n",
@@ -120,11 +128,18 @@ impl Journal {
         let newest = lines.word("newest")?.to_owned();
         let structure = lines.replacement("structure")?;
         let floor = lines.replacement("floor")?;
+        let baseline = match lines.is_next("baseline") {
+            true => {
+                let file = lines.replacement("baseline")?;
+                Some((lines.path(repo, "in", repo.migrations.iter())?, file))
+            }
+            false => None,
+        };
         let mut moves = Vec::new();
         loop {
             let line = lines.next_line().unwrap_or_default();
             if line == "end" {
-                return Ok(Self { newest, structure, floor, moves });
+                return Ok(Self { newest, structure, floor, baseline, moves });
             }
             let digest = line.strip_prefix("move ").filter(|digest| !digest.is_empty());
             let digest = digest.ok_or_else(|| lines.error("a line of the journal that says nothing"))?;
@@ -169,6 +184,11 @@ impl<'a> Lines<'a> {
         let line = rest.split_inclusive('\n').next()?;
         self.at += line.len();
         Some(line.trim_end_matches(['\r', '\n']))
+    }
+
+    /// Whether the next line begins with a word.
+    fn is_next(&self, word: &str) -> bool {
+        self.text[self.at..].strip_prefix(word).is_some_and(|rest| rest.starts_with(' '))
     }
 
     fn word(&mut self, word: &str) -> Result<&'a str> {
@@ -232,6 +252,10 @@ mod tests {
             newest: "20260301".into(),
             structure: Replacement { before: Some("aa".into()), after: "bb".into() },
             floor: Replacement { before: None, after: "cc".into() },
+            baseline: Some((
+                "/shop/priv/core/migrations/1_baseline.sql".into(),
+                Replacement { before: None, after: "dd".into() },
+            )),
             moves: vec![
                 (moved("1_a b.sql"), "d1".into()),
                 (Move { from: "/shop/priv/core/manual_migrations/2/x".into(), ..moved("2/x") }, "d2".into()),
@@ -249,6 +273,8 @@ mod tests {
         assert!(text.contains("\nfrom priv/core/migrations/1_a b.sql\n"), "{text}");
         assert_eq!(parse(&text).unwrap(), journal());
         assert_eq!(parse(&text.replace('\n', "\r\n")).unwrap(), journal());
+        let without = Journal { baseline: None, ..journal() };
+        assert_eq!(parse(&without.text(&repo()).unwrap()).unwrap(), without);
     }
 
     #[test]
@@ -260,6 +286,7 @@ mod tests {
             ("from priv/core/migrations/1_a b.sql", "from priv/core/migrations"),
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to priv/core/migrations/x"),
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to /tmp/x"),
+            ("in priv/core/migrations/1_baseline.sql", "in priv/core/dumped_migrations/x"),
         ] {
             assert!(text.contains(own), "{own}");
             let error = parse(&text.replace(own, other)).unwrap_err();

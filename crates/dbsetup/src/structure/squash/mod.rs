@@ -5,6 +5,7 @@
 //! load of the new file are the same, and writes ([`apply`]).
 
 mod apply;
+mod as_migration;
 mod disk;
 mod evidence;
 mod journal;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use super::dump::{self, DumpOptions};
 use super::floor::Floor;
+use super::recorded::recorded_by;
 use super::{format, header};
 use crate::driver::{DumpRequest, LedgerState};
 use crate::error::{Error, Kind, Result};
@@ -48,6 +50,9 @@ pub struct SquashRequest {
     pub dump: DumpOptions,
     /// Whether the present structure file may reach beyond the database when it is loaded for the replay.
     pub trusted: bool,
+    /// Whether one migration is left in the automatic lane, for what builds databases of migrations alone. Where an
+    /// earlier squash has left one it is made anew in any case.
+    pub as_migration: bool,
 }
 
 /// A squash that may begin: the database is what its files say.
@@ -64,6 +69,7 @@ pub struct Planned {
     /// The versions that the structure file records; `None` without one.
     recorded: Option<Vec<String>>,
     measured: apply::Measured,
+    baseline: Option<as_migration::Place>,
 }
 
 /// What a squash did.
@@ -79,6 +85,8 @@ pub struct Squashed {
     pub floor: PathBuf,
     /// The archive, to show.
     pub archive: PathBuf,
+    /// The baseline that was left in a lane, to show.
+    pub baseline: Option<PathBuf>,
 }
 
 /// Finishes a squash that was interrupted, and returns its newest version; `None` where none was.
@@ -116,7 +124,7 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
     header::check(&dump)?;
     let files = FileSet::read(repo, &[])?;
     let recorded = match &present {
-        Some(_) => Some(format::recorded_versions(&repo.structure, repo.ledger.table.as_deref())?),
+        Some(_) => Some(recorded_by(repo)?),
         None => None,
     };
     let inspection = session.inspect().await?;
@@ -139,7 +147,8 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
     if !kept.is_empty() {
         session.teller().tell(What::FiltersKept { path: shown, filters: kept });
     }
-    let measured = apply::measure(repo, &plan.moves)?;
+    let baseline = as_migration::place(facts, &plan, request.as_migration)?;
+    let measured = apply::measure(repo, &plan.moves, baseline.as_ref().map(|place| place.path.as_path()))?;
     Ok(Some(Planned {
         plan,
         request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
@@ -150,10 +159,21 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         state,
         recorded,
         measured,
+        baseline,
     }))
 }
 
 impl Planned {
+    /// The ledger of the database.
+    pub fn ledger(&self) -> &LedgerTable {
+        &self.ledger
+    }
+
+    /// The file of the baseline that is left in the automatic lane; `None` without one.
+    pub fn baseline(&self) -> Option<&std::path::Path> {
+        self.baseline.as_ref().map(|place| place.path.as_path())
+    }
+
     /// Refuses what a deployed database has not run.
     ///
     /// # Errors
@@ -172,8 +192,8 @@ impl Planned {
 pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squashed> {
     let start = Instant::now();
     let result = proof::structure(session, &planned).await;
-    let text = match result {
-        Ok(text) => text,
+    let proved = match result {
+        Ok(proved) => proved,
         Err(error) => {
             session.close().await;
             return Err(error);
@@ -185,13 +205,13 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         return Err(Error::new(Kind::Locked, format!("another run has begun to squash `{}`", repo.name))
             .help("wait until it has ended; or finish it, if it was interrupted: run this command again"));
     }
-    let Planned { plan, measured, files, .. } = planned;
+    let Planned { plan, measured, files, baseline, .. } = planned;
     let mut disk_gate = |_: &str| Ok(());
+    let floor = proved.floor(&plan.floor).text();
     let written = apply::commit(
         repo,
         plan.newest.as_str(),
-        &text,
-        &plan.floor.text(),
+        proved.texts(&floor),
         &measured,
         &mut Disk::new(&mut disk_gate),
     );
@@ -199,7 +219,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         if is_interrupted(repo) {
             return Err(error.note("the squash has begun: run the command again to finish it"));
         }
-        for path in apply::leftovers(repo) {
+        for path in apply::leftovers(repo, &measured) {
             let _ = std::fs::remove_file(path);
         }
         return Err(error);
@@ -210,6 +230,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         structure: repo.shown(&repo.structure),
         floor: repo.shown(&Floor::path(&repo.structure)),
         archive: repo.archive.first().map(|archive| repo.shown(archive)).unwrap_or_default(),
+        baseline: baseline.map(|place| repo.shown(&place.path)),
     };
     session.teller().tell(What::Squashed {
         migrations: squashed.migrations,
@@ -217,6 +238,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         structure: squashed.structure.clone(),
         floor: squashed.floor.clone(),
         archive: squashed.archive.clone(),
+        baseline: squashed.baseline.clone(),
         took: start.elapsed(),
     });
     Ok(squashed)

@@ -79,6 +79,7 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
         release: reference.release.clone(),
         commit: reference.commit.clone(),
         migrations: entries.clone(),
+        baseline: None,
     });
     let partial = taken.len() < files.migrations.len();
     Ok(Some(Plan { taken: entries, newest, partial, floor, moves: layout::moves(repo, &taken)? }))

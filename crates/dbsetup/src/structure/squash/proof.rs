@@ -3,15 +3,19 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use super::Planned;
+use super::apply::Texts;
+use super::{Planned, as_migration};
 use crate::choice::split_qualified;
-use crate::driver::{DumpRequest, Fingerprint, LedgerState, Rows};
+use crate::driver::{DumpRequest, Fingerprint, LedgerState, Rows, Structure};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::migration::Version;
+use crate::migration::baseline::collapse;
+use crate::repo::Repo;
 use crate::session::Session;
 use crate::structure::assemble::assemble;
 use crate::structure::difference::differences;
+use crate::structure::floor::{Baseline, Floor};
 use crate::structure::replay::{self, replay};
 use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
 use crate::structure::{Outcome, compare, format, in_scratch, loaded, outcome};
@@ -21,6 +25,32 @@ const SHOWN: usize = 20;
 /// What a person has run.
 const COMMAND: &str = "dump --move-migrations";
 
+/// What is written, proved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proved {
+    /// The structure file.
+    pub structure: String,
+    /// The baseline, and what the floor says of it.
+    pub baseline: Option<(String, Baseline)>,
+}
+
+impl Proved {
+    /// The floor from now on.
+    pub fn floor(&self, planned: &Floor) -> Floor {
+        let mut floor = planned.clone();
+        if let (Some((_, baseline)), Some(last)) = (&self.baseline, floor.squashes.last_mut()) {
+            last.baseline = Some(baseline.clone());
+        }
+        floor
+    }
+
+    /// What is written, with the text of the floor.
+    pub fn texts<'a>(&'a self, floor: &'a str) -> Texts<'a> {
+        let baseline = self.baseline.as_ref().map(|(text, _)| text.as_str());
+        Texts { structure: &self.structure, floor, baseline }
+    }
+}
+
 /// What a replay made.
 struct Made {
     /// The database when the newest squashed version had run.
@@ -29,15 +59,17 @@ struct Made {
     audit: Audit,
     /// Those that are kept.
     kept: Kept,
+    /// The structure without the ledger, where a baseline is made of it.
+    bare: Option<Structure>,
     /// The same when everything had run that the live database has.
     whole: Fingerprint,
 }
 
-/// Returns the text of the new structure file, proved.
+/// Returns the text of the new structure file, and of the baseline where there is one, proved.
 ///
 /// # Errors
 /// Those of [`super::squash`].
-pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> Result<String> {
+pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> Result<Proved> {
     let start = Instant::now();
     let repo = session.repo();
     let mut plan = replay::Plan::new(
@@ -66,8 +98,11 @@ pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> R
     let database = outcome(session, &planned.request).await?;
     refuse_other_rows(session, planned, &database.inspection.state)?;
     refuse_drift(session, planned, &made.whole, &database.fingerprint).await?;
-    let text = text(session, planned, &made)?;
-    prove(session, planned, &text, &made).await?;
+    let proved = text(session, planned, &made)?;
+    prove(session, planned, &proved.structure, &made).await?;
+    if let Some((text, baseline)) = &proved.baseline {
+        prove_baseline(session, planned, text, baseline, &made).await?;
+    }
     session.teller().tell(What::Verified {
         facts: made.squashed.fingerprint.facts.len(),
         unread: made.squashed.fingerprint.unread.clone(),
@@ -76,7 +111,7 @@ pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> R
     let now = session.inspect().await?;
     refuse_other_rows(session, planned, &now.state)?;
     session.close().await;
-    Ok(text)
+    Ok(proved)
 }
 
 /// Replays, and reads the database at the newest squashed version and at the end.
@@ -87,6 +122,10 @@ async fn made(session: &mut Session<'_>, planned: &Planned, plan: &mut replay::P
         replay(scratch, plan).await?;
         let squashed = outcome(scratch, &planned.request).await?;
         let (audit, kept) = read_rows(scratch, planned).await?;
+        let bare = match &planned.baseline {
+            Some(_) => Some(as_migration::structure(scratch, &planned.request, &planned.ledger).await?),
+            None => None,
+        };
         let whole = if live > planned.plan.newest {
             plan.to = Some(live);
             replay(scratch, plan).await?;
@@ -94,7 +133,7 @@ async fn made(session: &mut Session<'_>, planned: &Planned, plan: &mut replay::P
         } else {
             squashed.fingerprint.clone()
         };
-        Ok(Made { squashed, audit, kept, whole })
+        Ok(Made { squashed, audit, kept, bare, whole })
     })
     .await
     .map_err(not_squashed)
@@ -208,8 +247,9 @@ fn noted(error: Error, told: &[String]) -> Error {
     }
 }
 
-/// Puts the new file together: what the replay made, and the ledger rows of what is squashed as the database has them.
-fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<String> {
+/// Puts the new files together: what the replay made, and the ledger rows of what is squashed as the database has them, or
+/// the row of the baseline.
+fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<Proved> {
     let dialect = session.server().dialect();
     let parse = |text: &str| planned.files.parse_version(text);
     let squashed: HashSet<Version> =
@@ -224,12 +264,22 @@ fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<String>
                 || (recorded.contains(&version) && planned.files.find(&version).is_none())
         })
     });
+    let baseline = planned.baseline.as_ref().zip(made.bare.as_ref());
+    let baseline = baseline.map(|(place, bare)| {
+        as_migration::text(session.repo(), dialect, &planned.ledger, place, bare, &made.kept.text)
+    });
+    let mut proved = Proved { structure: String::new(), baseline };
+    if proved.baseline.is_some() {
+        state = collapse(Some(&proved.floor(&planned.plan.floor)), planned.ledger.kind, &state);
+    }
     let rows = format::ledger_rows(dialect, &planned.ledger, &state)?;
     for note in &made.squashed.structure.notes {
         session.teller().warn(note.clone(), None);
     }
     let request = DumpRequest { without_rows: made.audit.without_rows.clone(), ..planned.request.clone() };
-    Ok(assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n")))
+    proved.structure =
+        assemble(dialect, &request, &made.squashed.structure, &made.kept.text, &rows.join("\n"));
+    Ok(proved)
 }
 
 /// Loads the new file into a scratch database, and refuses it unless it makes what the replay made.
@@ -245,15 +295,42 @@ async fn prove(session: &mut Session<'_>, planned: &Planned, text: &str, made: &
     })
     .await
     .map_err(|error| not_squashed(error).note("the new structure does not make what the migrations make"))?;
-    let found = differences(&made.squashed.fingerprint, &copy);
-    let mut told: Vec<String> =
-        found.iter().map(|found| found.told("the replay", "the new structure")).collect();
+    refuse_copy(repo, "new structure", made, &copy, &kept)
+}
+
+/// Runs the baseline in a scratch database as sqlx does, in one transaction with its row, and refuses it unless it makes
+/// what the replay made.
+async fn prove_baseline(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    text: &str,
+    baseline: &Baseline,
+    made: &Made,
+) -> Result<()> {
+    session.close().await;
+    let (copy, kept) = in_scratch(session, async |scratch| {
+        as_migration::run(scratch, text, baseline).await?;
+        let copy = outcome(scratch, &planned.request).await?;
+        Ok((copy.fingerprint, read_rows(scratch, planned).await?.1))
+    })
+    .await
+    .map_err(|error| {
+        not_squashed(error).note("the baseline migration does not make what the migrations make")
+    })?;
+    refuse_copy(session.repo(), "baseline migration", made, &copy, &kept)
+}
+
+/// Refuses a copy of the replay's database that is another. `what` it was made of.
+fn refuse_copy(repo: &Repo, what: &str, made: &Made, copy: &Fingerprint, kept: &Kept) -> Result<()> {
+    let found = differences(&made.squashed.fingerprint, copy);
+    let name = format!("the {what}");
+    let mut told: Vec<String> = found.iter().map(|found| found.told("the replay", &name)).collect();
     told.extend(rows::differences(&made.kept.rows, &kept.rows).iter().map(ToString::to_string));
     if told.is_empty() {
         return Ok(());
     }
     let message = format!(
-        "`{}` is not squashed: a database made of its new structure is not what its migrations make: {}",
+        "`{}` is not squashed: a database made of its {what} is not what its migrations make: {}",
         repo.name,
         counted(told.len())
     );

@@ -3,10 +3,13 @@
 
 #![cfg(feature = "sqlite")]
 
+mod baseline;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::proof::Proved;
 use super::*;
 use crate::driver::Fingerprint;
 use crate::event::Silent;
@@ -125,20 +128,26 @@ impl Project {
     }
 
     /// Plans a squash, and makes the new structure.
-    async fn planned(&self, to: Option<&str>) -> Result<Option<(Planned, String)>> {
+    async fn planned(&self, to: Option<&str>) -> Result<Option<(Planned, Proved)>> {
         let Some(planned) = self.plan(to).await? else { return Ok(None) };
         let mut session = Session::new(&self.repo, &Silent, "test").unwrap();
-        let text = proof::structure(&mut session, &planned).await?;
-        Ok(Some((planned, text)))
+        let proved = proof::structure(&mut session, &planned).await?;
+        Ok(Some((planned, proved)))
     }
 
     /// Writes a squash until the operation `last`, and returns whether it came to its end.
-    fn commit(&self, planned: &Planned, text: &str, last: usize) -> bool {
-        let measured = apply::measure(&self.repo, &planned.plan.moves).unwrap();
+    fn commit(&self, planned: &Planned, proved: &Proved, last: usize) -> bool {
+        let measured = apply::measure(&self.repo, &planned.plan.moves, planned.baseline()).unwrap();
         let mut killed = killed_at(last);
-        let (newest, floor) = (planned.plan.newest.as_str(), planned.plan.floor.text());
-        apply::commit(&self.repo, newest, text, &floor, &measured, &mut Disk::new(&mut killed)).is_ok()
+        let (newest, floor) = (planned.plan.newest.as_str(), proved.floor(&planned.plan.floor).text());
+        apply::commit(&self.repo, newest, proved.texts(&floor), &measured, &mut Disk::new(&mut killed))
+            .is_ok()
     }
+}
+
+/// A structure that need not be loaded.
+fn any() -> Proved {
+    Proved { structure: "new".into(), baseline: None }
 }
 
 /// Lets `last` operations pass, and ends the run.
@@ -207,7 +216,8 @@ async fn a_second_squash_stands_on_the_first_and_one_up_to_a_version_leaves_the_
     let project = Project::new(&PROJECT);
     let replayed = project.set_up("core").await;
     let (planned, text) = project.planned(Some("2")).await.unwrap().unwrap();
-    assert!(planned.plan.partial && !text.contains("orders") && !text.contains("'3'"), "{text}");
+    assert!(planned.plan.partial && !text.structure.contains("orders"), "{text:?}");
+    assert!(!text.structure.contains("'3'"), "{text:?}");
     assert!(project.commit(&planned, &text, usize::MAX));
     assert_eq!(project.set_up("first").await, replayed);
     let (planned, text) = project.planned(None).await.unwrap().unwrap();
@@ -248,7 +258,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
     model.set_up("core").await;
     // Right behind the journal, and in the middle of the moves.
     let count = {
-        let (planned, text) = (model.plan(None).await.unwrap().unwrap(), String::from("new"));
+        let (planned, text) = (model.plan(None).await.unwrap().unwrap(), any());
         let mut last = 0;
         while !is_interrupted(&model.repo) {
             assert!(last < 100);
@@ -269,7 +279,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
         let project = Project::new(&PROJECT);
         project.set_up("core").await;
         let planned = project.plan(None).await.unwrap().unwrap();
-        assert!(!project.commit(&planned, "new", count + more));
+        assert!(!project.commit(&planned, &any(), count + more));
         assert!(is_interrupted(&project.repo));
         match text {
             Some(text) => project.write(path, text),
@@ -310,8 +320,9 @@ async fn a_file_that_changes_while_it_is_squashed_stops_it_before_anything_is_wr
         project.write(path, &format!("{text}-- more"));
         let before = project.tree();
         let mut all = |_: &str| Ok(());
-        let error = apply::commit(&project.repo, "4", &structure, "f", &measured, &mut Disk::new(&mut all))
-            .unwrap_err();
+        let error =
+            apply::commit(&project.repo, "4", structure.texts("f"), &measured, &mut Disk::new(&mut all))
+                .unwrap_err();
         assert_eq!(error.kind(), Kind::Refused);
         assert!(error.message().contains("was changed while"), "{error}");
         assert_eq!(project.tree(), before);
@@ -330,13 +341,15 @@ async fn an_archive_that_cannot_be_written_is_found_before_anything_is() {
     let before = project.tree();
     let mut all = |_: &str| Ok(());
     let measured = planned.measured.clone();
-    let error =
-        apply::commit(&project.repo, "4", &structure, "f", &measured, &mut Disk::new(&mut all)).unwrap_err();
+    let error = apply::commit(&project.repo, "4", structure.texts("f"), &measured, &mut Disk::new(&mut all))
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Io);
     assert_eq!(project.tree(), before);
     std::fs::remove_file(project.repo.priv_dir.join("dumped_migrations")).unwrap();
     let link = project.repo.priv_dir.join("migrations/4_view.sql");
     std::fs::rename(&link, project.directory.path().join("4.sql")).unwrap();
     symlink(project.directory.path().join("4.sql"), &link).unwrap();
-    assert!(apply::measure(&project.repo, &planned.plan.moves).unwrap_err().message().contains("is a link"));
+    assert!(
+        apply::measure(&project.repo, &planned.plan.moves, None).unwrap_err().message().contains("is a link")
+    );
 }
