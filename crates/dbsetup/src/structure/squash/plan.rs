@@ -70,17 +70,27 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
     let is_taken = |version: &Version| to.as_ref().is_none_or(|to| version <= to);
     let taken: Vec<&Migration> =
         files.migrations.iter().filter(|migration| is_taken(&migration.version)).collect();
-    let Some(newest) = taken.last().map(|migration| migration.version.clone()) else { return Ok(None) };
+    let Some(last) = taken.last().map(|migration| migration.version.clone()) else { return Ok(None) };
+    // What was squashed before stays in the structure, however old the files are that are squashed now: a file that came
+    // back into its lane, a branch that was merged late.
+    let squashed = files.squashed();
+    let newest = squashed.last_key_value().map_or(last.clone(), |(version, _)| last.max(version.clone()));
     refuse_unready(facts, &found, &newest)?;
     refuse_needs(files, &taken, &newest)?;
+    refuse_between(files, &taken, &newest)?;
+    let is_new = |migration: &&&Migration| !squashed.contains_key(&migration.version);
     let entries: Vec<FloorEntry> = taken.iter().map(|migration| entry(facts, migration)).collect();
+    let migrations: Vec<FloorEntry> =
+        taken.iter().filter(is_new).map(|migration| entry(facts, migration)).collect();
     let mut floor = in_the_ledgers_kind(facts);
-    floor.squashes.push(Squashed {
-        release: reference.release.clone(),
-        commit: reference.commit.clone(),
-        migrations: entries.clone(),
-        baseline: None,
-    });
+    if !migrations.is_empty() {
+        floor.squashes.push(Squashed {
+            release: reference.release.clone(),
+            commit: reference.commit.clone(),
+            migrations,
+            baseline: None,
+        });
+    }
     let partial = taken.len() < files.migrations.len();
     Ok(Some(Plan { taken: entries, newest, partial, floor, moves: layout::moves(repo, &taken)? }))
 }
@@ -125,6 +135,18 @@ fn in_the_ledgers_kind(facts: Facts<'_>) -> Floor {
     }
     floor.ledger = Some(facts.ledger.kind);
     floor
+}
+
+/// A migration that stays and is older than one that was squashed would run on top of what came after it.
+fn refuse_between(files: &FileSet, taken: &[&Migration], newest: &Version) -> Result<()> {
+    let stays = files.migrations.get(taken.len()..).unwrap_or_default();
+    let Some(between) = stays.iter().rfind(|migration| migration.version < *newest) else { return Ok(()) };
+    Err(Error::new(
+        Kind::Refused,
+        format!("migration {} would stay, and {newest} was squashed before it", between.shown()),
+    )
+    .note("nothing has been squashed")
+    .help(format!("squash it, too: `--to {}`", between.version)))
 }
 
 /// A version that is squashed and needs one that stays would never find it applied.

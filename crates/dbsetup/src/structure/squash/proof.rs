@@ -229,10 +229,11 @@ async fn refuse_drift(
         counted(found.len())
     );
     let told: Vec<String> = found.iter().map(|found| found.told("the replay", "the database")).collect();
-    Err(noted(Error::new(Kind::Refused, message), &told).help(format!(
-        "put what the database has besides into a migration; or make the database anew: {}",
-        repo.command("reset")
-    )))
+    let mut help = "put what the database has besides into a migration".to_owned();
+    if repo.disposable {
+        help += &format!("; or make the database anew: {}", repo.command("reset"));
+    }
+    Err(noted(Error::new(Kind::Refused, message), &told).help(help))
 }
 
 fn counted(number: usize) -> String {
