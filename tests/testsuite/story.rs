@@ -174,6 +174,23 @@ on_each_database! {
     }
 }
 
+on_each_database! {
+    fn what_a_structure_brought_is_undone_newest_first(backend) {
+        let mut project = Project::new().repo("core", backend);
+        for version in 8..=10 {
+            let (up, down) = (format!("create table t{version} (id int);"), format!("drop table t{version};"));
+            project = project.reversible("core", &format!("{version}_t"), &up, &down);
+        }
+        project.run("setup").success();
+        project.run("squash --allow-no-vcs").success();
+        project.run("reset --yes").success();
+        project.run("rollback").success();
+        assert_eq!(project.database("core").user_tables(), ["schema_migrations", "t8", "t9"]);
+        project.run("migrate").success();
+        assert_eq!(project.database("core").user_tables(), ["schema_migrations", "t10", "t8", "t9"]);
+    }
+}
+
 /// A generator of numbers: the same seed gives the same project.
 struct Dice(u64);
 

@@ -146,6 +146,7 @@ pub fn assess<'a>(
     for progress in &state.progress {
         interrupt(&mut entries, &parse(&progress.version), progress);
     }
+    put_in_order(&mut applied, ledger.kind, &state.rows);
     let recorded: Vec<Version> = applied.clone();
     for entry in entries.values_mut().filter(|entry| entry.state == State::Pending) {
         let waits_for = entry.migration.into_iter().flat_map(|migration| &migration.requires);
@@ -155,6 +156,21 @@ pub fn assess<'a>(
         }
     }
     Assessment { entries: entries.into_values().collect(), applied, floor: standing }
+}
+
+/// Puts versions that were recorded at the same moment, as far as the ledger tells moments apart, in the order in which
+/// they ran: a database compares versions as text, where 10 comes before 9. `rows` are sorted by the moment.
+fn put_in_order(applied: &mut [Version], kind: LedgerKind, rows: &[AppliedRow]) {
+    // What a structure brought has no place in our order, whenever it was loaded.
+    let moment = |row: &AppliedRow| match kind {
+        LedgerKind::Dbsetup => (row.seq, None),
+        _ => (row.seq, row.applied_at.clone()),
+    };
+    let mut start = 0;
+    for same in rows.chunk_by(|one, other| moment(one) == moment(other)) {
+        applied[start..start + same.len()].sort();
+        start += same.len();
+    }
 }
 
 /// Compares the file of the baseline with its row, if it is the row of this file and not of an older one.
@@ -281,6 +297,30 @@ mod tests {
                 ("3".into(), State::FileMissing { archived: false }),
             ]
         );
+    }
+
+    #[test]
+    fn what_was_recorded_at_once_is_in_the_order_of_versions() {
+        let files = files(&[]);
+        let order = |kind, rows: &[(&str, Option<i64>, Option<&str>)]| {
+            let row = |(version, seq, at): &(&str, Option<i64>, Option<&str>)| AppliedRow {
+                version: (*version).to_owned(),
+                seq: *seq,
+                applied_at: at.map(str::to_owned),
+                success: true,
+                ..AppliedRow::default()
+            };
+            let state = LedgerState { rows: rows.iter().map(row).collect(), ..LedgerState::default() };
+            let found = assess(&files, &ledger(kind), &LedgerSetting::default(), &state);
+            found.applied.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        // As a database sorts text.
+        let loaded = [("10", None, Some("a")), ("8", None, Some("a")), ("9", None, Some("b"))];
+        assert_eq!(order(LedgerKind::Dbmate, &loaded.map(|(v, ..)| (v, None, None))), ["8", "9", "10"]);
+        assert_eq!(order(LedgerKind::Dbsetup, &loaded), ["8", "9", "10"]);
+        assert_eq!(order(LedgerKind::Diesel, &loaded), ["8", "10", "9"]);
+        let run = [("10", None, None), ("9", None, None), ("12", Some(1), None), ("11", Some(2), None)];
+        assert_eq!(order(LedgerKind::Dbsetup, &run), ["9", "10", "12", "11"]);
     }
 
     #[test]
