@@ -295,6 +295,14 @@ fn every_object_is_as_documented() {
     for line in ["setup", "squash --allow-no-vcs", "squash --allow-no-vcs"] {
         seen.extend(checked(&squashed.run(&format!("{line} --format json")), &documented));
     }
+    let baseline = Project::new().repo("core", Sqlite).repo_config("core", "ledger = \"sqlx\"").migration(
+        "core",
+        "1_a",
+        "create table a (id integer);\n",
+    );
+    for line in ["setup", "squash --allow-no-vcs --as-migration", "status", "migrate"] {
+        seen.extend(checked(&baseline.run(&format!("{line} --format json")), &documented));
+    }
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }

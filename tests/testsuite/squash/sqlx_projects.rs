@@ -109,10 +109,19 @@ on_each_database! {
         project.run("setup").success();
         let before = made(&project, "core", "dev");
         committed(&project);
+        git(&project, "checkout -q -b tidy");
         project.run("squash --as-migration --dry-run").success().stdout_contains("0001_baseline.sql");
         project.run("squash --as-migration").success().stderr_contains("0001_baseline.sql");
         assert_eq!(project.files(directory(&project)), ["0001_baseline.sql"]);
+        committed(&project);
         project.run("check").success();
+        project.run("gen migration -r core more").success();
+        let generated = project.files(directory(&project)).pop().expect("there are two");
+        assert!(generated.starts_with("0004_more"), "{generated}");
+        project.remove(directory(&project).join(generated));
+        for side in project.files(directory(&project)).iter().filter(|name| name.contains("more")) {
+            project.remove(directory(&project).join(side));
+        }
 
         // By sqlx alone; then by us beside it.
         let alone = project.database_in("core", "test");
