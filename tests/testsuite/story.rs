@@ -191,6 +191,27 @@ on_each_database! {
     }
 }
 
+on_each_database! {
+    fn a_file_that_came_back_into_its_lane_takes_nothing_out_of_the_structure(backend) {
+        let mut project = Project::new().repo("core", backend);
+        for version in 1..=4 {
+            project = project.migration("core", &format!("{version}_t"), &format!("create table t{version} (id int);"));
+        }
+        project.run("setup").success();
+        project.run("squash --allow-no-vcs").success();
+        let structure = project.read("crates/core/priv/core/structure.sql");
+        let floor = project.read("crates/core/priv/core/structure.floor");
+        // As a merge of a branch does that has picked it.
+        let project = project.migration("core", "2_t", "create table t2 (id int);");
+        project.run("squash --allow-no-vcs").success();
+        assert_eq!(project.read("crates/core/priv/core/structure.sql"), structure);
+        assert_eq!(project.read("crates/core/priv/core/structure.floor"), floor);
+        assert_eq!(project.files("crates/core/priv/core/migrations"), [".gitkeep"]);
+        project.run("reset --yes").success();
+        assert_eq!(project.database("core").user_tables(), ["schema_migrations", "t1", "t2", "t3", "t4"]);
+    }
+}
+
 /// A generator of numbers: the same seed gives the same project.
 struct Dice(u64);
 

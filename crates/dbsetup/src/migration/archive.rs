@@ -14,7 +14,8 @@ use crate::driver::LedgerState;
 use crate::error::{Error, Result};
 use crate::ledger::LedgerTable;
 use crate::repo::{Lane, Repo};
-use crate::structure::floor::{Floor, FloorEntry};
+use crate::structure::floor::{Floor, FloorEntry, Squashed};
+use crate::structure::recorded_versions;
 
 /// A folder of the archive and where its files were before.
 struct Folder {
@@ -46,6 +47,7 @@ impl FileSet {
         let recorded: HashSet<Version> = state.rows.iter().map(|row| self.version_of(&row.version)).collect();
         !squashed.is_subset(&recorded)
             || !state.progress.is_empty()
+            || self.unfloored.iter().any(|version| !recorded.contains(&self.version_of(version)))
             || self.migrations.iter().any(|migration| squashed.contains(&migration.version))
             || recorded.iter().any(|version| !squashed.contains(version) && self.find(version).is_none())
     }
@@ -116,7 +118,44 @@ impl FileSet {
         for (version, script) in downs {
             self.take_down(&self.version_of(version.as_str()), script);
         }
+        self.complete_floor();
         Ok(())
+    }
+
+    /// Returns the versions that the structure file records and that neither a lane nor the floor has, where there is
+    /// an archive that may have them.
+    pub(super) fn without_floor(&self, repo: &Repo) -> Result<Vec<String>> {
+        if !repo.archive.iter().any(|path| path.is_dir()) {
+            return Ok(Vec::new());
+        }
+        let squashed = self.squashed();
+        let mut recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
+        recorded.retain(|text| {
+            let version = self.version_of(text);
+            !squashed.contains_key(&version) && self.find(&version).is_none()
+        });
+        Ok(recorded)
+    }
+
+    /// Takes what the structure records and the archive has for squashed, though the floor does not say so: a database
+    /// that lacks it would never get it.
+    fn complete_floor(&mut self) {
+        let entry = |text: &String| {
+            let archived = self.archived.get(&self.version_of(text))?;
+            Some(FloorEntry {
+                lane: archived.lane,
+                version: archived.version.as_str().to_owned(),
+                checksum: None,
+                name: archived.name.clone(),
+            })
+        };
+        let mut migrations: Vec<FloorEntry> = self.unfloored.iter().filter_map(entry).collect();
+        if migrations.is_empty() {
+            return;
+        }
+        migrations.sort_by_key(|entry| self.version_of(&entry.version));
+        let floor = self.floor.get_or_insert_default();
+        floor.squashes.push(Squashed { migrations, ..Squashed::default() });
     }
 
     /// A down side alone: a move was interrupted between the two sides, and the up side is still in its lane.

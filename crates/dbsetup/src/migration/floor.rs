@@ -43,6 +43,8 @@ pub struct Standing {
     pub is_known: bool,
     /// Versions that are recorded with another checksum than the one they were squashed with.
     pub changed: Vec<Version>,
+    /// Versions that are to run from the archive, and whose files there are not what was squashed.
+    pub edited: Vec<Version>,
 }
 
 impl Standing {
@@ -95,13 +97,22 @@ pub fn standing(
     } else {
         Verdict::Behind(here)
     };
-    let mut standing = Standing { verdict, is_known: true, changed: Vec::new() };
+    let mut standing = Standing { verdict, is_known: true, ..Standing::default() };
     if floor.ledger != Some(ledger.kind) {
         // Checksums of another ledger cannot be compared.
         return standing;
     }
     for (version, entry) in squashed {
-        let (Some(row), Some(expected)) = (rows.get(&version), entry.checksum.as_deref()) else { continue };
+        let Some(expected) = entry.checksum.as_deref() else { continue };
+        if let Some(file) = files.archived.get(&version)
+            && standing.behind().contains(&version)
+            && file.checksum(ledger.kind, ledger.wide, setting) != expected
+            && !differs_in_line_ends_only(file, expected, ledger.kind, ledger.wide, setting)
+        {
+            standing.edited.push(version);
+            continue;
+        }
+        let Some(row) = rows.get(&version) else { continue };
         let Some(recorded) = recorded_checksum(row, ledger, state) else { continue };
         let is_twin = || {
             let archived = files.archived.get(&version);
@@ -189,6 +200,25 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
         format!("{pass}; or put the files back into the archive")
     };
     Err(error.help(if is_new { help + &or_baseline(repo, files) } else { help }))
+}
+
+/// Refuses to run a file of the archive that is not what was squashed: other databases have run another text, and the
+/// structure is made of that.
+pub(super) fn refuse_edited(repo: &Repo, files: &FileSet, standing: &Standing) -> Result<()> {
+    if standing.edited.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(
+        Kind::Changed,
+        format!(
+            "the database of `{}` lacks squashed migrations whose files were changed since: {}",
+            repo.name,
+            named(files, &standing.edited)
+        ),
+    );
+    let paths = standing.edited.iter().filter_map(|version| files.archived.get(version)).take(SHOWN);
+    let error = paths.fold(error, |error, file| error.note(format!("`{}`", file.up.path.display())));
+    Err(error.note("nothing was run").help("restore the files from version control"))
 }
 
 /// Refuses a plan that would pass over squashed migrations: what is newer was made for a database that has them.

@@ -99,6 +99,7 @@ pub struct Plan {
 pub fn up(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -> Result<Plan> {
     rows::refuse_unclear(repo, found)?;
     floor::refuse_below(repo, files, &found.floor, found.applied.is_empty())?;
+    floor::refuse_edited(repo, files, &found.floor)?;
     let mut plan = Plan { applied: found.applied.len(), ..Plan::default() };
     rows::warn_of_rows(repo, found, &mut plan);
     floor::warn_of_changed(repo, files, &found.floor, &mut plan);

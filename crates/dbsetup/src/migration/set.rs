@@ -91,6 +91,9 @@ pub struct FileSet {
     pub floor: Option<Floor>,
     /// The file of the floor's baseline. It is no migration of a lane: what it makes is the structure's.
     pub baseline: Option<Migration>,
+    /// Versions that the structure file records, and that neither a lane nor the floor has, as the file writes them: a
+    /// floor may have lost lines in a merge, and an archive may be older than floors.
+    pub unfloored: Vec<String>,
     /// What deserves a look: text, and what to do.
     pub warnings: Vec<(String, Option<String>)>,
     /// Whether versions are numbers.
@@ -144,6 +147,7 @@ impl FileSet {
         set.floor = Floor::read(repo)?;
         set.take_baseline(repo);
         set.refuse_duplicates()?;
+        set.unfloored = set.without_floor(repo)?;
         if let (None, Some(floor)) = (&grammar, &set.floor) {
             // Everything was squashed.
             set.numeric = floor.ledger != Some(LedgerKind::Diesel);

@@ -272,3 +272,50 @@ fn what_an_archived_migration_requires_cannot_be_undone() {
     let scope = Scope { target: Target::Steps(1), ..all() };
     assert_eq!(undone(&files, &["1", "2"], &scope).unwrap_err().kind(), Kind::Refused);
 }
+
+#[test]
+fn a_file_of_the_archive_that_is_not_what_was_squashed_is_not_run() {
+    let mut files = set(&["4"], &["1", "2"], floor(&[("v1", &["1", "2"])]));
+    let judge = |files: &FileSet, recorded: &[&str]| {
+        let state = state(recorded);
+        let found = assess(files, &ledger(LedgerKind::Dbsetup), &LedgerSetting::default(), &state);
+        plan::up(&repo(), files, &found, &Scope { lanes: Lanes::All, ..Scope::default() })
+    };
+    assert_eq!(texts(&judge(&files, &["1"]).unwrap().versions), ["2", "4"]);
+    let two = Version::numeric("2").expect("a number");
+    files.archived.get_mut(&two).expect("it is there").up.file = "select 'other';".into();
+    let error = judge(&files, &["1"]).unwrap_err();
+    assert_eq!(error.kind(), Kind::Changed);
+    assert!(error.to_string().contains("2 m2"), "{error}");
+    // Whoever has run it needs the file no more.
+    assert_eq!(texts(&judge(&files, &["1", "2"]).unwrap().versions), ["4"]);
+}
+
+#[test]
+fn what_the_structure_records_and_the_floor_has_lost_is_squashed_all_the_same() {
+    let root = tempfile::tempdir().unwrap();
+    let mut repo = repo();
+    repo.structure = root.path().join("structure.sql");
+    repo.migrations = vec![root.path().join("migrations")];
+    repo.manual_migrations.clear();
+    repo.archive = vec![root.path().join("dumped")];
+    std::fs::create_dir(&repo.migrations[0]).unwrap();
+    std::fs::create_dir_all(repo.archive[0].join("migrations")).unwrap();
+    for version in ["1", "2", "3"] {
+        std::fs::write(repo.archive[0].join(format!("migrations/{version}_a.sql")), sql(version)).unwrap();
+    }
+    // Three was thrown away before the structure was written.
+    let row = |version: &str| format!("INSERT INTO schema_migrations (version) VALUES ('{version}');\n");
+    std::fs::write(&repo.structure, [row("1"), row("2")].concat()).unwrap();
+    for lost in [floor(&[("v1", &["1"])]), None] {
+        if let Some(floor) = &lost {
+            std::fs::write(Floor::path(&repo.structure), floor.text()).unwrap();
+        } else {
+            std::fs::remove_file(Floor::path(&repo.structure)).unwrap();
+        }
+        let mut files = FileSet::read_lanes(&repo, &[]).unwrap();
+        files.complete(&repo, &ledger(LedgerKind::Dbsetup), &state(&["1"])).unwrap();
+        assert_eq!(words(&files, &["1"]), "behind 2", "{lost:?}");
+        assert_eq!(words(&files, &["1", "2"]), "reached", "{lost:?}");
+    }
+}

@@ -124,12 +124,11 @@ fn entry(facts: Facts<'_>, migration: &Migration) -> FloorEntry {
 /// Returns the floor so far with checksums as the present ledger keeps them: a project may have changed its ledger.
 fn in_the_ledgers_kind(facts: Facts<'_>) -> Floor {
     let mut floor = facts.files.floor.clone().unwrap_or_default();
-    if floor.ledger.is_some_and(|kind| kind != facts.ledger.kind) {
-        for entry in floor.squashes.iter_mut().flat_map(|squash| &mut squash.migrations) {
-            let archived = facts
-                .files
-                .parse_version(&entry.version)
-                .and_then(|version| facts.files.archived.get(&version));
+    let is_other = floor.ledger.is_some_and(|kind| kind != facts.ledger.kind);
+    for entry in floor.squashes.iter_mut().flat_map(|squash| &mut squash.migrations) {
+        if is_other || entry.checksum.is_none() {
+            let version = facts.files.parse_version(&entry.version);
+            let archived = version.and_then(|version| facts.files.archived.get(&version));
             entry.checksum = archived.and_then(|archived| self::entry(facts, archived).checksum);
         }
     }
