@@ -1,5 +1,6 @@
 //! Files of ours taken apart, compared and merged. The two files were dumped from databases.
 
+mod clashes;
 mod conflicts;
 mod properties;
 
