@@ -6,7 +6,7 @@ use std::fmt;
 use super::facts::{Facts, plain_table};
 use super::inside::{self, Sides, decide};
 use super::key::{Key, in_canonical_order};
-use super::mentions::Dropped;
+use super::mentions::{self, Dropped};
 use super::{Object, Structure, Text, Version, clashes, joined, order, parse, rows};
 use crate::error::{Error, Kind, Result};
 use crate::sql::Dialect;
@@ -42,6 +42,8 @@ pub enum Clash {
     DroppedByThem,
     /// One side has it new or changed, and mentions what the other side has dropped.
     Mentions(String),
+    /// Both sides have given one name to different things, of which it is one or has one.
+    Name,
     /// One side has changed the table, the other its rows.
     Definition,
     /// Rows of both sides have the same values in these columns, which are unique; no columns where they are not known.
@@ -59,6 +61,7 @@ impl fmt::Display for Conflict {
             Clash::DroppedByUs => f.write_str("our side has dropped it, and theirs has changed it"),
             Clash::DroppedByThem => f.write_str("their side has dropped it, and ours has changed it"),
             Clash::Mentions(dropped) => write!(f, "it mentions {dropped}, which the other side has dropped"),
+            Clash::Name => f.write_str("both sides have given one name to different things"),
             Clash::Definition => f.write_str(
                 "one side has changed the columns or constraints of the table, and the other its rows",
             ),
@@ -92,7 +95,8 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Result<Merged> {
     }
     let versions = [&base, &ours, &theirs];
     let tables = versions.map(Facts::of);
-    let clashes = clashes::of_rows(ours.dialect, versions, &tables);
+    let mut clashes = clashes::of_rows(ours.dialect, versions, &tables);
+    clashes.extend(mentions::given_twice(versions).into_iter().map(|key| (key, Clash::Name)));
     Ok(Merge { dialect: ours.dialect, versions, tables, clashes, conflicts: Vec::new() }.run())
 }
 
@@ -162,27 +166,19 @@ impl Merge<'_> {
                 || matches!(of(key), [Some(_), None, None])
         };
         let order = order::merged((&keys[0], &keys[1], &keys[2]), |key| !gone(key), in_canonical_order);
-        let dropped = Dropped::of(self.versions, &order);
+        let dropped = Dropped::of(self.versions, &order, &self.tables);
         let mut texts = Vec::with_capacity(order.len());
         for key in &order {
             let versions = of(key);
-            if let Some(clash) = self.clashes.remove(key) {
+            let mentioned = || dropped.mentioned_by(self.dialect, key, versions).map(Clash::Mentions);
+            if let Some(clash) = mentioned().or_else(|| self.clashes.remove(key)) {
                 let text = |object: Option<&Object>| object.map(|object| object.text(self.dialect));
                 let [_, ours, theirs] = versions.map(|object| text(object).unwrap_or_default());
                 self.conflict(key.to_string(), clash);
                 texts.push(marked(&ours, &theirs));
                 continue;
             }
-            match dropped.mentioned_by(self.dialect, key, versions) {
-                Some((mentioned, ours)) => {
-                    let [_, one, other] = versions;
-                    let object = if ours { one } else { other };
-                    let text = object.map(|object| object.text(self.dialect)).unwrap_or_default();
-                    self.conflict(key.to_string(), Clash::Mentions(mentioned));
-                    texts.push(if ours { marked(&text, "") } else { marked("", &text) });
-                }
-                None => texts.extend(self.object(key, versions)),
-            }
+            texts.extend(self.object(key, versions));
         }
         texts
     }

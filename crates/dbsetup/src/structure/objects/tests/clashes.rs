@@ -165,3 +165,71 @@ fn a_row_cannot_refer_to_what_the_other_side_has_dropped() {
     let child = "INSERT INTO \"a\".\"c\" (\"p\") VALUES (2);";
     assert_eq!(conflicts(&of(two, ""), &of("", ""), &of(two, child)).len(), 1);
 }
+
+#[test]
+fn a_column_that_one_side_has_dropped_the_other_cannot_begin_to_use() {
+    let base = sqlite("CREATE TABLE items (id int, price int);\n\nCREATE TABLE other (id int);");
+    let gone = base.replace(", price int", "");
+    let renamed = base.replace("price int", "cost int");
+    let begin = |from: &str, to: &str| base.replace(from, to);
+    let end = "\n\n-- dbsetup structure end";
+    for (uses, object) in [
+        (begin("price int);", "price int);\n\nCREATE INDEX i ON items (\"Price\");"), "table items"),
+        (begin("price int);", "price int, check (price > 0));"), "table items"),
+        (begin("id int, price int);", "id int check (id < price), price int);"), "table items"),
+        (begin(end, &format!("\n\nCREATE VIEW v AS SELECT price FROM items;{end}")), "view v"),
+        (begin("other (id int)", "other (id int references items (price))"), "table other"),
+    ] {
+        for dropped in [&gone, &renamed] {
+            let found = format!(
+                "{object}: it mentions column price of table items, which the other side has dropped"
+            );
+            assert_eq!(conflicts(&base, dropped, &uses), [found], "{uses}");
+        }
+    }
+    // Another table's column of that name, and another column of that table.
+    let theirs = begin("other (id int);", "other (id int, price int);\n\nCREATE INDEX i ON other (price);");
+    assert!(clean([&base, &gone, &theirs]).contains("items (id int);"));
+    let theirs = begin("price int);", "price int, more int);\n\nCREATE INDEX i ON items (id);");
+    assert!(clean([&base, &gone, &theirs]).contains("items (id int, more int);"));
+
+    let base = postgres("CREATE TABLE app.items (\n    id integer,\n    price integer\n);");
+    let gone = base.replace(",\n    price integer", "");
+    for more in [
+        "\nCREATE INDEX i ON app.items USING btree (lower(price));",
+        "\nCOMMENT ON COLUMN app.items.price IS 'x';",
+        "\n\nCREATE VIEW app.v AS\n SELECT items.price\n   FROM app.items;",
+        "\n\nALTER TABLE ONLY app.items ADD CONSTRAINT f FOREIGN KEY (price) REFERENCES app.items(id);",
+    ] {
+        assert_eq!(conflicts(&base, &gone, &base.replace("\n);", &format!("\n);{more}"))).len(), 1, "{more}");
+    }
+}
+
+#[test]
+fn what_both_sides_have_changed_may_mention_what_is_gone_as_well() {
+    let base =
+        sqlite("CREATE TABLE a (i int);\n\nCREATE TABLE users (id integer primary key, mail text unique);");
+    let (gone, _) = base.split_once("\n\nCREATE TABLE users").unwrap();
+    let ours = format!("{gone}\n\n-- dbsetup structure end\n").replace("i int", "i int, j int");
+    let theirs = base.replace("i int", "i int references users (mail)");
+    let found = "table a: it mentions table users, which the other side has dropped";
+    assert_eq!(conflicts(&base, &ours, &theirs), [found]);
+    // What a foreign key needs.
+    let ours = base.replace(" unique", "").replace("i int", "i int, j int");
+    let found = "table a: it mentions a key of table users, which the other side has dropped";
+    assert_eq!(conflicts(&base, &ours, &theirs), [found]);
+}
+
+#[test]
+fn a_name_is_given_once() {
+    let base = sqlite("CREATE TABLE a (i);\n\nCREATE TABLE b (i);");
+    let ours = base.replace("a (i);", "a (i);\n\nCREATE INDEX one ON a (i);");
+    let theirs = base.replace("b (i);", "b (i);\n\nCREATE INDEX \"ONE\" ON b (i);");
+    let found = ["table a", "table b"]
+        .map(|table| format!("{table}: both sides have given one name to different things"));
+    assert_eq!(conflicts(&base, &ours, &theirs), found);
+    let end = "\n\n-- dbsetup structure end";
+    let ours = base.replace(end, &format!("\n\nCREATE TABLE c (i);{end}"));
+    let theirs = base.replace(end, &format!("\n\nCREATE VIEW c AS SELECT 1;{end}"));
+    assert_eq!(conflicts(&base, &ours, &theirs).len(), 2);
+}
