@@ -2,6 +2,8 @@
 
 mod clashes;
 mod conflicts;
+#[cfg(feature = "sqlite")]
+mod loads;
 mod properties;
 
 use super::*;
