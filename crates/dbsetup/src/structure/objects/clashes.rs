@@ -17,11 +17,14 @@ const SIDES: [(usize, usize); 2] = [(1, 2), (2, 1)];
 
 type Tables = [HashMap<String, Facts>; 3];
 
+/// A row as it is written, and how many of that text stand above it.
+type Line<'a> = (&'a str, usize);
+
 /// The rows of one table in each version.
 struct TableRows<'a> {
     key: &'a Key,
     objects: [Option<&'a Object>; 3],
-    lines: [HashSet<&'a str>; 3],
+    lines: [HashSet<Line<'a>>; 3],
 }
 
 impl<'a> TableRows<'a> {
@@ -32,14 +35,19 @@ impl<'a> TableRows<'a> {
                 let new = || Self { key: &object.key, objects: [None; 3], lines: Default::default() };
                 let rows = all.entry(plain_table(dialect, &object.key.name)).or_insert_with(new);
                 rows.objects[at] = Some(object);
-                rows.lines[at].extend(object.statements.iter().map(String::as_str));
+                let mut seen: HashMap<&str, usize> = HashMap::new();
+                for line in &object.statements {
+                    let times = seen.entry(line).or_default();
+                    rows.lines[at].insert((line, *times));
+                    *times += 1;
+                }
             }
         }
         all
     }
 
     /// The lines that one side alone has added or changed.
-    fn touched(&self, side: usize, other: usize) -> impl Iterator<Item = &'a str> {
+    fn touched(&self, side: usize, other: usize) -> impl Iterator<Item = Line<'a>> {
         self.lines[side]
             .iter()
             .copied()
@@ -85,7 +93,7 @@ fn of_heads(dialect: Dialect, rows: &TableRows<'_>) -> Option<Clash> {
     if SIDES.iter().any(|(side, _)| rows.lines[*side] == rows.lines[0]) {
         return None;
     }
-    let inserts = rows.lines.iter().flatten().filter_map(|line| Insert::read(dialect, line));
+    let inserts = rows.lines.iter().flatten().filter_map(|(line, _)| Insert::read(dialect, line));
     let heads: HashSet<Vec<String>> = inserts.map(|insert| insert.columns).collect();
     (heads.len() > 1).then_some(Clash::Definition)
 }
@@ -107,7 +115,8 @@ fn of_nobody(dialect: Dialect, rows: &TableRows<'_>, facts: [Option<&Facts>; 3])
 
 /// Rows of both sides have the same values where each row has to have its own.
 fn of_unique(dialect: Dialect, rows: &TableRows<'_>, facts: [Option<&Facts>; 3]) -> Option<Clash> {
-    let touched = SIDES.map(|(side, other)| rows.touched(side, other).collect::<Vec<_>>());
+    let touched =
+        SIDES.map(|(side, other)| rows.touched(side, other).map(|(line, _)| line).collect::<Vec<_>>());
     if touched.iter().any(Vec::is_empty) {
         return None;
     }
@@ -170,7 +179,7 @@ fn of_references(
         let Some(parent) = all.get(&reference.table) else { continue };
         let is_new = !facts[0].is_some_and(|facts| facts.references.contains(reference));
         for (side, other) in SIDES {
-            let is_gone = |line: &&str| !parent.lines[other].contains(line);
+            let is_gone = |line: &Line<'_>| !parent.lines[other].contains(line);
             if !parent.lines[0].iter().any(is_gone) {
                 continue;
             }
@@ -188,11 +197,12 @@ fn of_references(
                 let insert = Insert::read(dialect, line)?;
                 Some(insert.of(columns)?.into_iter().map(str::to_owned).collect())
             };
-            let there: HashSet<Vec<String>> = stays.filter_map(|line| values(line, to)).collect();
+            let there: HashSet<Vec<String>> = stays.filter_map(|(line, _)| values(line, to)).collect();
             // Rows that the other side has in spite of it are those of a reference that it does not know.
-            let refers =
-                |line: &&str| is_new || !rows.lines[0].contains(line) && !rows.lines[other].contains(line);
-            let dangles = |line: &&str| -> bool {
+            let refers = |line: &&Line<'_>| {
+                is_new || !rows.lines[0].contains(*line) && !rows.lines[other].contains(*line)
+            };
+            let dangles = |(line, _): &Line<'_>| -> bool {
                 let Some(values) = values(line, &reference.columns) else { return true };
                 let has_null = values.iter().any(|value| value.eq_ignore_ascii_case("null"));
                 !has_null && (to.is_empty() || !there.contains(&values))

@@ -168,7 +168,10 @@ impl Dropped {
             let are_lines = rows::are_lines(key);
             let known = base.filter(|_| !are_lines);
             let known = known.map(|base| mentions(dialect, &base.text(dialect))).unwrap_or_default();
-            let new = new_pieces(dialect, side, base, other);
+            let new = match are_lines {
+                true => pieces(dialect, side),
+                false => new_pieces(dialect, side, base, other),
+            };
             let names: HashSet<String> = new
                 .iter()
                 .flat_map(|piece| mentions(dialect, piece))

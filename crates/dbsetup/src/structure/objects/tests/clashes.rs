@@ -96,6 +96,10 @@ fn nobody_knows_what_became_of_a_row_without_a_key() {
     assert_eq!(conflicts(&base, &ours, &theirs), ["rows of t: both sides have changed it"]);
     assert_eq!(conflicts(&base, &ours, &of(&["1, 'a'"])), ["rows of t: both sides have changed it"]);
     assert_eq!(conflicts(&base, &ours, &ours), [""; 0]);
+    // A row that is there already is a row.
+    let theirs = of(&["1, 'a'", "1, 'a'", "1, 'b'"]);
+    let found = "rows of t: it mentions table t, which the other side has dropped";
+    assert_eq!(conflicts(&base, &sqlite("CREATE TABLE other (i);"), &theirs), [found]);
 }
 
 #[test]
