@@ -243,12 +243,13 @@ proptest! {
     #[test]
     fn a_clean_merge_loads(ours in edits(), theirs in edits()) {
         let base = base();
-        let [ours, theirs] = [ours, theirs].map(|edits| text(&edited(base.clone(), &edits)));
+        // A dump is of a database: what none would take is not done.
+        let side = |tables: Vec<Model>, edit: Edit| {
+            let next = edited(tables.clone(), &[edit]);
+            if loads(&text(&next)).is_ok() { next } else { tables }
+        };
+        let [ours, theirs] = [ours, theirs].map(|edits| text(&edits.into_iter().fold(base.clone(), side)));
         let base = text(&base);
-        // Not all edits are ones that a dump could have written.
-        if loads(&ours).is_err() || loads(&theirs).is_err() {
-            return Ok(());
-        }
         let merged = merge(&base, &ours, &theirs).unwrap();
         if merged.conflicts.is_empty() {
             if let Err(error) = loads(&merged.text) {
