@@ -4,6 +4,8 @@
 //! block holds its keys, indexes and comments; what is not a table's stands alone.
 
 mod changes;
+mod clashes;
+mod facts;
 mod inside;
 mod key;
 mod mentions;

@@ -1,9 +1,11 @@
-//! What one side still mentions after the other side has dropped it: such a file would not load.
+//! What one side begins to mention though the other side has dropped it: such a file would not load.
 
 use std::collections::{HashMap, HashSet};
 
+use super::facts::{Facts, plain, plain_table};
 use super::key::Key;
-use super::{Object, Structure, rows};
+use super::naming::Named;
+use super::{Object, Structure, rows, table};
 use crate::sql::{self, Dialect, TokenKind};
 
 /// Kinds of objects that others mention by name.
@@ -45,15 +47,84 @@ fn mentions(dialect: Dialect, text: &str) -> HashSet<String> {
     names
 }
 
-/// The objects that one side alone has dropped.
+/// Returns the statements of an object; of CREATE TABLE, its columns and clauses one by one.
+fn pieces(dialect: Dialect, object: &Object) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    for statement in &object.statements {
+        match table::parts(dialect, statement) {
+            Some(parts) => {
+                pieces.extend(parts.items.iter().map(|(_, text)| *text));
+                pieces.push(parts.behind);
+            }
+            None => pieces.push(statement),
+        }
+    }
+    pieces
+}
+
+/// Returns the pieces that a side has and neither the base nor the other side.
+fn new_pieces<'a>(
+    dialect: Dialect,
+    side: &'a Object,
+    base: Option<&'a Object>,
+    other: Option<&'a Object>,
+) -> Vec<&'a str> {
+    let known: HashSet<&str> =
+        [base, other].into_iter().flatten().flat_map(|object| pieces(dialect, object)).collect();
+    pieces(dialect, side).into_iter().filter(|piece| !known.contains(piece)).collect()
+}
+
+/// The objects, columns and keys that one side alone has dropped.
 pub(super) struct Dropped {
     /// By the name under which others mention them: what they are, and whether it was our side.
     by_name: HashMap<String, (String, bool)>,
+    parts: Vec<Part>,
+}
+
+/// A part of a table that is still there.
+struct Part {
+    table: String,
+    /// The column; nothing for what foreign keys may refer to.
+    column: Option<String>,
+    by_us: bool,
+}
+
+impl Part {
+    /// Returns what one of two sides has dropped of a table: `base` had it, and the other side has it still.
+    fn of(table: &str, [base, dropper, other]: [&Facts; 3], by_us: bool) -> Vec<Self> {
+        let part = |column| Self { table: table.to_owned(), column, by_us };
+        let gone = |column: &&String| {
+            base.columns.contains_key(*column)
+                && !dropper.columns.contains_key(*column)
+                && !dropper.columns.is_empty()
+        };
+        let mut parts: Vec<Self> =
+            other.columns.keys().filter(gone).map(|column| part(Some(column.clone()))).collect();
+        let has = |facts: &Facts, columns: &[String]| facts.unique.iter().any(|one| one.columns == columns);
+        if base.unique.iter().any(|one| has(other, &one.columns) && !has(dropper, &one.columns)) {
+            parts.push(part(None));
+        }
+        parts
+    }
+
+    fn is_mentioned_in(&self, dialect: Dialect, piece: &str, is_own: bool) -> bool {
+        let bare = self.table.rsplit('.').next().unwrap_or(&self.table);
+        let tokens = || sql::significant(dialect, piece);
+        let has = |name: &str| tokens().any(|token| plain(dialect, token) == name);
+        match &self.column {
+            Some(column) => has(column) && (is_own || has(bare)),
+            None => tokens().any(|token| token.is_word("references")) && has(bare),
+        }
+    }
 }
 
 impl Dropped {
     /// Compares versions in the order base, ours, theirs; `kept` is what the merged file has.
-    pub fn of([base, ours, theirs]: [&Structure; 3], kept: &[Key]) -> Self {
+    pub fn of(
+        [base, ours, theirs]: [&Structure; 3],
+        kept: &[Key],
+        tables: &[HashMap<String, Facts>; 3],
+    ) -> Self {
         let mentionable = |key: &&Key| MENTIONED.contains(&key.kind.as_str());
         let names = |structure: &Structure| -> HashSet<String> {
             let keys = structure.objects.iter().map(|object| &object.key);
@@ -67,34 +138,99 @@ impl Dropped {
             (!kept.contains(&name) && ours != theirs).then_some((name, (key.to_string(), !ours)))
         };
         let keys = base.objects.iter().map(|object| &object.key);
-        Self { by_name: keys.filter(mentionable).filter_map(gone).collect() }
+        let by_name = keys.filter(mentionable).filter_map(gone).collect();
+        let mut parts = Vec::new();
+        for (table, base) in &tables[0] {
+            if let (Some(ours), Some(theirs)) = (tables[1].get(table), tables[2].get(table)) {
+                parts.extend(Part::of(table, [base, ours, theirs], true));
+                parts.extend(Part::of(table, [base, theirs, ours], false));
+            }
+        }
+        // What is said of it is the same for everyone who merges.
+        parts.sort_by(|one, other| (&one.table, &one.column).cmp(&(&other.table, &other.column)));
+        Self { by_name, parts }
     }
 
-    /// Returns what an object mentions for the first time that the other side has dropped, and whether it is our side
-    /// that has the object.
+    /// Returns what an object mentions for the first time that the other side has dropped.
     pub fn mentioned_by(
         &self,
         dialect: Dialect,
         key: &Key,
         [base, ours, theirs]: [Option<&Object>; 3],
-    ) -> Option<(String, bool)> {
-        if self.by_name.is_empty() {
+    ) -> Option<String> {
+        if self.by_name.is_empty() && self.parts.is_empty() {
             return None;
         }
         let is_new = |side: &&Object| base.is_none_or(|base| base.statements != side.statements);
-        let (ours, theirs) = (ours.filter(is_new), theirs.filter(is_new));
         for (side, other, dropped_by_us) in [(ours, theirs, false), (theirs, ours, true)] {
-            // What the other side has touched, too, it has seen.
-            let Some(side) = side.filter(|_| other.is_none()) else { continue };
+            let Some(side) = side.filter(is_new) else { continue };
             // Rows go with their table, whatever was known of it.
-            let known = base.filter(|_| !rows::are_lines(key));
+            let are_lines = rows::are_lines(key);
+            let known = base.filter(|_| !are_lines);
             let known = known.map(|base| mentions(dialect, &base.text(dialect))).unwrap_or_default();
-            let names = mentions(dialect, &side.text(dialect));
-            let mut dropped = names.difference(&known).filter_map(|name| self.by_name.get(name));
+            let new = match are_lines {
+                true => pieces(dialect, side),
+                false => new_pieces(dialect, side, base, other),
+            };
+            let names: HashSet<String> = new
+                .iter()
+                .flat_map(|piece| mentions(dialect, piece))
+                .filter(|name| !known.contains(name))
+                .collect();
+            let mut dropped = names.iter().filter_map(|name| self.by_name.get(name));
             if let Some((name, _)) = dropped.find(|(_, by_us)| *by_us == dropped_by_us) {
-                return Some((name.clone(), !dropped_by_us));
+                return Some(name.clone());
+            }
+            if are_lines {
+                continue;
+            }
+            let own = (key.kind == "table").then(|| plain_table(dialect, &key.name));
+            let parts = self.parts.iter().filter(|part| part.by_us == dropped_by_us);
+            for part in parts {
+                let is_own = own.as_ref() == Some(&part.table);
+                if new.iter().any(|piece| part.is_mentioned_in(dialect, piece, is_own)) {
+                    return Some(match &part.column {
+                        Some(column) => format!("column {column} of table {}", part.table),
+                        None => format!("a key of table {}", part.table),
+                    });
+                }
             }
         }
         None
     }
+}
+
+/// Returns the names of tables, views and indexes that both sides have given to different things.
+pub(super) fn given_twice([base, ours, theirs]: [&Structure; 3]) -> HashSet<Key> {
+    let named = |structure: &Structure| -> HashMap<(String, String), Key> {
+        let mut named = HashMap::new();
+        let dialect = structure.dialect;
+        for object in structure.objects.iter().filter(|object| !rows::are_lines(&object.key)) {
+            for statement in &object.statements {
+                let about = Named::of(dialect, statement.trim_end().trim_end_matches(';'));
+                let name = plain_table(dialect, &about.key.name);
+                let name = match (about.key.kind.as_str(), &about.on) {
+                    ("index", Some(on)) => match plain_table(dialect, &on.name).rsplit_once('.') {
+                        Some((schema, _)) => format!("{schema}.{name}"),
+                        None => name,
+                    },
+                    ("table" | "foreign table" | "view" | "materialized view" | "sequence", _) => name,
+                    _ => continue,
+                };
+                named.insert((name, about.key.kind.clone()), object.key.clone());
+            }
+        }
+        named
+    };
+    let [base, ours, theirs] = [base, ours, theirs].map(named);
+    let mut twice = HashSet::new();
+    for ((name, kind), key) in ours.iter().filter(|(name, _)| !base.contains_key(*name)) {
+        let other = theirs.iter().find(|((other, other_kind), other_key)| {
+            other == name && (other_kind != kind || *other_key != key)
+        });
+        if let Some((_, other)) = other.filter(|(name, _)| !base.contains_key(*name)) {
+            twice.extend([key.clone(), other.clone()]);
+        }
+    }
+    twice
 }

@@ -3,10 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use super::facts::{Facts, plain_table};
 use super::inside::{self, Sides, decide};
 use super::key::{Key, in_canonical_order};
-use super::mentions::Dropped;
-use super::{Object, Structure, Text, Version, joined, order, parse, rows};
+use super::mentions::{self, Dropped};
+use super::{Object, Structure, Text, Version, clashes, joined, order, parse, rows};
 use crate::error::{Error, Kind, Result};
 use crate::sql::Dialect;
 
@@ -41,6 +42,14 @@ pub enum Clash {
     DroppedByThem,
     /// One side has it new or changed, and mentions what the other side has dropped.
     Mentions(String),
+    /// Both sides have given one name to different things, of which it is one or has one.
+    Name,
+    /// One side has changed the table, the other its rows.
+    Definition,
+    /// Rows of both sides have the same values in these columns, which are unique; no columns where they are not known.
+    Same(String),
+    /// Rows of one side refer to rows of this table that the other side has dropped or changed.
+    Refers(String),
 }
 
 impl fmt::Display for Conflict {
@@ -52,6 +61,20 @@ impl fmt::Display for Conflict {
             Clash::DroppedByUs => f.write_str("our side has dropped it, and theirs has changed it"),
             Clash::DroppedByThem => f.write_str("their side has dropped it, and ours has changed it"),
             Clash::Mentions(dropped) => write!(f, "it mentions {dropped}, which the other side has dropped"),
+            Clash::Name => f.write_str("both sides have given one name to different things"),
+            Clash::Definition => f.write_str(
+                "one side has changed the columns or constraints of the table, and the other its rows",
+            ),
+            Clash::Same(columns) if columns.is_empty() => {
+                f.write_str("both sides have new rows, and what is unique in them only the database can tell")
+            }
+            Clash::Same(columns) => write!(f, "rows of both sides have the same value of `{columns}`"),
+            Clash::Refers(table) => {
+                write!(
+                    f,
+                    "rows of one side refer to rows of {table} that the other side has dropped or changed"
+                )
+            }
         }
     }
 }
@@ -70,7 +93,11 @@ pub fn merge(base: &str, ours: &str, theirs: &str) -> Result<Merged> {
     if base.first != ours.first || ours.first != theirs.first {
         return Err(Error::new(Kind::Unsupported, "the files are structures of different databases"));
     }
-    Ok(Merge { dialect: ours.dialect, versions: [&base, &ours, &theirs], conflicts: Vec::new() }.run())
+    let versions = [&base, &ours, &theirs];
+    let tables = versions.map(Facts::of);
+    let mut clashes = clashes::of_rows(ours.dialect, versions, &tables);
+    clashes.extend(mentions::given_twice(versions).into_iter().map(|key| (key, Clash::Name)));
+    Ok(Merge { dialect: ours.dialect, versions, tables, clashes, conflicts: Vec::new() }.run())
 }
 
 /// Returns a base without what stands between conflict markers: where two branches have been merged with each other
@@ -90,6 +117,10 @@ fn undecided_left_out(base: &str) -> String {
 struct Merge<'a> {
     dialect: Dialect,
     versions: [&'a Structure; 3],
+    /// What is known of the tables of each version.
+    tables: [HashMap<String, Facts>; 3],
+    /// Objects that need a decision, whatever comes out for their lines.
+    clashes: HashMap<Key, Clash>,
     conflicts: Vec<Conflict>,
 }
 
@@ -135,20 +166,19 @@ impl Merge<'_> {
                 || matches!(of(key), [Some(_), None, None])
         };
         let order = order::merged((&keys[0], &keys[1], &keys[2]), |key| !gone(key), in_canonical_order);
-        let dropped = Dropped::of(self.versions, &order);
+        let dropped = Dropped::of(self.versions, &order, &self.tables);
         let mut texts = Vec::with_capacity(order.len());
         for key in &order {
             let versions = of(key);
-            match dropped.mentioned_by(self.dialect, key, versions) {
-                Some((mentioned, ours)) => {
-                    let [_, one, other] = versions;
-                    let object = if ours { one } else { other };
-                    let text = object.map(|object| object.text(self.dialect)).unwrap_or_default();
-                    self.conflict(key.to_string(), Clash::Mentions(mentioned));
-                    texts.push(if ours { marked(&text, "") } else { marked("", &text) });
-                }
-                None => texts.extend(self.object(key, versions)),
+            let mentioned = || dropped.mentioned_by(self.dialect, key, versions).map(Clash::Mentions);
+            if let Some(clash) = mentioned().or_else(|| self.clashes.remove(key)) {
+                let text = |object: Option<&Object>| object.map(|object| object.text(self.dialect));
+                let [_, ours, theirs] = versions.map(|object| text(object).unwrap_or_default());
+                self.conflict(key.to_string(), clash);
+                texts.push(marked(&ours, &theirs));
+                continue;
             }
+            texts.extend(self.object(key, versions));
         }
         texts
     }
@@ -160,8 +190,10 @@ impl Merge<'_> {
             return decided.ours.map(text);
         }
         if rows::are_lines(key) {
-            let lines = rows::keyed(self.dialect, key, versions);
-            let merged = self.lines(&lines, rows::in_order);
+            let table = plain_table(self.dialect, &key.name);
+            let tables = self.tables.each_ref().map(|tables| tables.get(&table));
+            let keyed = rows::keyed(self.dialect, key, versions, tables);
+            let merged = self.lines(&keyed.lines, rows::in_order);
             return (!merged.is_empty()).then(|| merged.join("\n"));
         }
         let sides = match versions {

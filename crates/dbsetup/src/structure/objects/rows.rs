@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::facts::{self, Facts};
 use super::key::Key;
 use super::{Object, Version};
 use crate::error::{Error, Kind, Result};
@@ -26,14 +27,17 @@ pub(super) fn are_lines(key: &Key) -> bool {
 }
 
 /// An INSERT, as far as it matters.
-struct Insert {
+pub(super) struct Insert {
     table: String,
     is_ledger: bool,
-    first: String,
+    /// The columns without quotes, as they are compared.
+    pub columns: Vec<String>,
+    /// The values as they are written, without blanks.
+    pub values: Vec<String>,
 }
 
 impl Insert {
-    fn read(dialect: Dialect, statement: &str) -> Option<Self> {
+    pub fn read(dialect: Dialect, statement: &str) -> Option<Self> {
         let mut tokens = sql::significant(dialect, statement);
         if !tokens.next()?.is_word("insert") || !tokens.next()?.is_word("into") {
             return None;
@@ -45,16 +49,43 @@ impl Insert {
             table.push_str(token.text);
             token = tokens.next()?;
         }
-        let mut columns = Vec::new();
+        let (mut columns, mut is_ledger) = (Vec::new(), false);
         if open(&token) {
             let inside = tokens.by_ref().take_while(|token| !token.is_punctuation(")"));
-            columns.extend(inside.filter(|token| token.text != ",").map(|token| token.text.to_lowercase()));
+            let written: Vec<Token<'_>> = inside.filter(|token| token.text != ",").collect();
+            let lowered: Vec<String> = written.iter().map(|token| token.text.to_lowercase()).collect();
+            is_ledger = LEDGERS.iter().any(|ledger| lowered == *ledger);
+            columns = written.into_iter().map(|token| facts::plain(dialect, token)).collect();
         }
-        let mut values = tokens.skip_while(|token| !open(token)).skip(1);
-        let value = values.by_ref().take_while(|token| !matches!(token.text, "," | ")"));
-        let first = value.map(|token| token.text).collect::<String>();
-        let is_ledger = LEDGERS.iter().any(|ledger| columns == *ledger);
-        Some(Self { table, is_ledger, first })
+        let mut values = vec![String::new()];
+        let mut depth = 0_usize;
+        for token in tokens.skip_while(|token| !open(token)).skip(1) {
+            match token.text {
+                ")" if depth == 0 => break,
+                "," if depth == 0 => {
+                    values.push(String::new());
+                    continue;
+                }
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ => {}
+            }
+            values.last_mut().expect("there is one from the beginning").push_str(token.text);
+        }
+        Some(Self { table, is_ledger, columns, values })
+    }
+
+    /// Returns the values of columns; nothing where the INSERT has not all of them.
+    pub fn of(&self, columns: &[String]) -> Option<Vec<&str>> {
+        let value = |column: &String| {
+            let at = self.columns.iter().position(|one| one == column)?;
+            self.values.get(at).map(String::as_str)
+        };
+        columns.iter().map(value).collect()
+    }
+
+    fn first(&self) -> &str {
+        self.values.first().map_or("", String::as_str)
     }
 }
 
@@ -116,27 +147,51 @@ pub(super) fn ledger_at(dialect: Dialect, statements: &[&str]) -> Result<usize> 
 /// Reads a row of the ledger.
 pub(super) fn version(dialect: Dialect, statement: &str, text: &str) -> Option<Version> {
     let insert = Insert::read(dialect, statement)?;
-    Some(Version { version: insert.first.trim_matches('\'').to_owned(), text: text.to_owned() })
+    Some(Version { version: insert.first().trim_matches('\'').to_owned(), text: text.to_owned() })
 }
 
-/// Returns the lines of an object with what tells them apart, for each version: the first value of a row, where every row
-/// of the table has another one in each version; else the whole row; of a counter, its name.
+/// The lines of each version, with what tells them apart.
+pub(super) struct Keyed<'a> {
+    pub lines: [Vec<(Key, &'a str)>; 3],
+    /// Whether rows have no key and stand for themselves: another row and a changed one are the same then.
+    pub are_whole: bool,
+}
+
+/// Returns the lines of an object with what tells them apart: the values of a row in the columns of a key that the table
+/// has in all versions; without one its first value, where every row of the table has another one in each version; else
+/// the whole row; of a counter, its name.
 pub(super) fn keyed<'a>(
     dialect: Dialect,
     key: &Key,
     versions: [Option<&'a Object>; 3],
-) -> [Vec<(Key, &'a str)>; 3] {
+    tables: [Option<&Facts>; 3],
+) -> Keyed<'a> {
     let none: &[String] = &[];
     let lines = versions.map(|object| object.map_or(none, |object| &object.statements));
-    let firsts = lines.map(|lines| {
-        let first =
-            |line: &String| Insert::read(dialect, line).map(|insert| insert.first).unwrap_or_default();
-        lines.iter().map(first).collect::<Vec<_>>()
-    });
-    let is_key = firsts.iter().all(|firsts| {
-        let mut seen = HashSet::new();
-        firsts.iter().all(|first| seen.insert(first))
-    });
+    let inserts = lines.map(|lines| lines.iter().map(|line| Insert::read(dialect, line)).collect::<Vec<_>>());
+    let columns = inserts.iter().flatten().flatten().next().map(|insert| insert.columns.as_slice());
+    // In the order ours, theirs, base: a side knows the table.
+    let tables = [tables[1], tables[2], tables[0].filter(|_| versions[0].is_some())];
+    let known = columns.and_then(|columns| Facts::key(&tables, columns));
+    let values = |by: Option<&[String]>| {
+        inserts.each_ref().map(|inserts| {
+            let value = |insert: &Option<Insert>| {
+                let Some(insert) = insert else { return String::new() };
+                let values = by.and_then(|columns| insert.of(columns));
+                values.map_or_else(|| insert.first().to_owned(), |values| values.join(", "))
+            };
+            inserts.iter().map(value).collect::<Vec<_>>()
+        })
+    };
+    let tells_apart = |values: &[Vec<String>; 3]| {
+        values.iter().all(|values| {
+            let mut seen = HashSet::new();
+            values.iter().all(|value| seen.insert(value))
+        })
+    };
+    let by_key = known.map(|columns| values(Some(columns))).filter(tells_apart);
+    let firsts = by_key.unwrap_or_else(|| values(None));
+    let is_key = tells_apart(&firsts);
     let of = |line: &str, first: &str| {
         if key.kind == COUNTERS {
             let mut tokens = sql::significant(dialect, line);
@@ -156,7 +211,7 @@ pub(super) fn keyed<'a>(
             keyed.push((if *times > 1 { key.numbered(*times) } else { key }, line.as_str()));
         }
     }
-    keyed
+    Keyed { lines: keyed, are_whole: !is_key && key.kind == ROWS }
 }
 
 /// Whether new rows of two sides stand in this order: by their first values in one table, else ours come first.

@@ -71,6 +71,31 @@ pub(super) fn merge<'a>(dialect: Dialect, [base, ours, theirs]: [&'a str; 3]) ->
     })
 }
 
+/// A CREATE TABLE, for those who read it.
+pub(super) struct Parts<'a> {
+    /// The table's name as it is written.
+    pub name: &'a str,
+    /// Columns with their names, and other clauses without.
+    pub items: Vec<(Option<String>, &'a str)>,
+    /// What stands behind the list of columns.
+    pub behind: &'a str,
+}
+
+/// Takes a CREATE TABLE apart; nothing where it is none with a list of columns.
+pub(super) fn parts(dialect: Dialect, text: &str) -> Option<Parts<'_>> {
+    let table = Table::read(dialect, text)?;
+    let head = table.head.strip_suffix('(')?.trim_end();
+    let name = sql::significant(dialect, head).fold(None, |start, token| {
+        let is_before = ["table", "exists"].iter().any(|word| token.is_word(word));
+        if is_before { Some(token.start + token.text.len()) } else { start }
+    });
+    let items = table.items.iter().map(|item| {
+        let column = (item.key.kind == "column").then(|| item.key.compared().to_owned());
+        (column, item.text.trim_end())
+    });
+    Some(Parts { name: head[name?..].trim(), items: items.collect(), behind: table.rest })
+}
+
 /// The blanks before the first item and before others, where an item comes to stand elsewhere than it was.
 struct Leads<'a> {
     first: &'a str,

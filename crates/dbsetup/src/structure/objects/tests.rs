@@ -1,6 +1,9 @@
 //! Files of ours taken apart, compared and merged. The two files were dumped from databases.
 
+mod clashes;
 mod conflicts;
+#[cfg(feature = "sqlite")]
+mod loads;
 mod properties;
 
 use super::*;

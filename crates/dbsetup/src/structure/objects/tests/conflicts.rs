@@ -4,13 +4,13 @@ use super::*;
 
 /// Merges and returns the text with what is in conflict.
 #[track_caller]
-fn merged([base, ours, theirs]: [&str; 3]) -> (String, Vec<String>) {
+pub(super) fn merged([base, ours, theirs]: [&str; 3]) -> (String, Vec<String>) {
     let merged = merge(base, ours, theirs).unwrap();
     (merged.text, merged.conflicts.iter().map(ToString::to_string).collect())
 }
 
 #[track_caller]
-fn clean(texts: [&str; 3]) -> String {
+pub(super) fn clean(texts: [&str; 3]) -> String {
     let (text, conflicts) = merged(texts);
     assert_eq!(conflicts, [""; 0], "{text}");
     text
