@@ -26,6 +26,8 @@ pub enum Code {
     FileMissing,
     /// Migrations that the structure does not hold yet.
     StructureBehind,
+    /// The structure holds rows that nobody has named.
+    RowsUnnamed,
     /// The squash floor cannot be read.
     FloorBroken,
     /// The squash floor names a version that the structure does not record.
@@ -84,7 +86,7 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the document.
     #[cfg(test)]
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -95,6 +97,7 @@ impl Code {
         Self::Changed,
         Self::FileMissing,
         Self::StructureBehind,
+        Self::RowsUnnamed,
         Self::FloorBroken,
         Self::FloorUnrecorded,
         Self::FloorChanged,
@@ -135,6 +138,7 @@ impl Code {
             Self::Changed => "changed",
             Self::FileMissing => "file-missing",
             Self::StructureBehind => "structure-behind",
+            Self::RowsUnnamed => "rows-unnamed",
             Self::FloorBroken => "floor-broken",
             Self::FloorUnrecorded => "floor-unrecorded",
             Self::FloorChanged => "floor-changed",

@@ -3,11 +3,13 @@
 use dbsetup::driver::{DumpRequest, FilledTable};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::sql::Dialect;
 use dbsetup::structure::convergence::{Content, Failed, replayed};
 use dbsetup::structure::replay::Plan;
 use dbsetup::structure::rows::{
     Audit, RowDifference, Volatile, differences, refuse_volatile, undecided, volatile,
 };
+use dbsetup::structure::{unnamed_rows, unnamed_rows_error};
 use dbsetup::{Kind, Result};
 
 use super::code::Code;
@@ -58,6 +60,14 @@ pub async fn check(
     }
     report.take(ROWS, findings);
     Ok(())
+}
+
+/// Returns the finding of rows in the structure's text that nobody has named: the next dump would lose them.
+pub fn unnamed(repo: &Repo, dialect: Dialect, text: &str) -> Option<Finding> {
+    let tables = unnamed_rows(repo, dialect, text);
+    let name = tables.first()?.shown();
+    let finding = Finding::of(Code::RowsUnnamed, unnamed_rows_error(repo, &tables));
+    Some(finding.about(name).file(repo.shown(&repo.structure)))
 }
 
 fn is_about(difference: &RowDifference, volatile: &Volatile) -> bool {

@@ -43,7 +43,7 @@ pub struct Squash {
 
     /// Leave out the rows that migrations have inserted into this table; may be given several times. The structure
     /// remembers it.
-    #[arg(long, value_name = "TABLE", action = ArgAction::Append, requires = "move_migrations")]
+    #[arg(long, value_name = "TABLE", action = ArgAction::Append)]
     pub drop_data: Vec<String>,
 
     /// Squash although files of the repo are not committed.
