@@ -3,7 +3,6 @@
 mod check;
 mod cli;
 mod git;
-#[allow(dead_code, unused_imports, reason = "taken up by the commands that stand on it")]
 mod lint;
 #[allow(dead_code, reason = "taken up by the squash")]
 mod sources;

@@ -88,7 +88,7 @@ fn of_row(repo: &Repo, row: &StatusRow, wishes: &Wishes<'_>) -> Option<Finding> 
                 .note(format!("the database recorded {}, and the file is {}", short(recorded), short(now)))
                 .help(format!(
                     "restore the file, and put the change into a new migration; or accept it: {}",
-                    repo.command(&format!("resolve {} --accept", row.version))
+                    repo.command(&format!("resolve {} --accept-checksum", row.version))
                 ))
         }
         State::FileMissing { archived: false } => Finding::new(
