@@ -44,6 +44,8 @@ pub struct DumpOptions {
     pub no_filters: bool,
     /// Tables whose rows are left out on purpose, besides those that the file names already.
     pub drop_data: Vec<String>,
+    /// Migrations that are run again for the rows that they insert may reach beyond the scratch database.
+    pub trusted: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
     /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
@@ -184,7 +186,8 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
             if !repo.keep_data.is_empty() {
                 let applied = &after.state.rows;
                 let (audit, rows) =
-                    super::kept::kept_rows(session, &request, applied, present.as_deref()).await?;
+                    super::kept::kept_rows(session, &request, applied, present.as_deref(), options.trusted)
+                        .await?;
                 request.without_rows = audit.without_rows;
                 kept = rows;
             }

@@ -54,9 +54,9 @@ pub struct Squash {
     #[arg(long, requires = "move_migrations")]
     pub allow_no_vcs: bool,
 
-    /// Load the present structure for the replay although it reaches beyond the database: functions in C, untrusted
-    /// languages, programs, files of the server.
-    #[arg(long, requires = "move_migrations")]
+    /// Replay the present structure and the migrations although they reach beyond the scratch database: roles, other
+    /// databases, programs, files of the server, functions in C.
+    #[arg(long)]
     pub trust_file: bool,
 }
 
