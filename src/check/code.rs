@@ -45,6 +45,10 @@ pub enum Code {
     StructureUnloadable,
     /// The structure file is not what a dump of itself says.
     StructureEdited,
+    /// Migrations that would be replayed reach beyond the scratch database.
+    ReplayBeyond,
+    /// The migrations cannot be replayed: some have no file.
+    Unreplayable,
     /// A migration fails on a new database.
     ReplayFails,
     /// The structure with its pending migrations is not what the replay gives.
@@ -86,7 +90,7 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the document.
     #[cfg(test)]
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -106,6 +110,8 @@ impl Code {
         Self::Lint,
         Self::StructureUnloadable,
         Self::StructureEdited,
+        Self::ReplayBeyond,
+        Self::Unreplayable,
         Self::ReplayFails,
         Self::Divergence,
         Self::RowsChanged,
@@ -147,6 +153,8 @@ impl Code {
             Self::Lint => "lint",
             Self::StructureUnloadable => "structure-unloadable",
             Self::StructureEdited => "structure-edited",
+            Self::ReplayBeyond => "replay-beyond",
+            Self::Unreplayable => "unreplayable",
             Self::ReplayFails => "replay-fails",
             Self::Divergence => "divergence",
             Self::RowsChanged => "rows-changed",
