@@ -76,13 +76,12 @@ pub fn of_structure(repo: &Repo, dialect: Dialect, text: Option<&str>, side: &Si
             let mut audit = content.audit.clone();
             audit.undecided.retain(|table| !told.contains(&table.table()));
             let name = audit.undecided.first().map(|table| table.table().shown());
-            let finding = undecided(repo, &audit, "dump").zip(name).map(|(error, name)| {
+            undecided(repo, &audit, "dump").zip(name).map(|(error, name)| {
                 Finding::of(Code::RowsUndecided, error)
                     .about(name)
                     .file(repo.shown(&repo.structure))
                     .note("the next squash refuses them, and a dump leaves them out")
-            });
-            finding
+            })
         }
     };
     report.take("rows of structure and pending migrations", findings);
