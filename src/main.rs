@@ -3,7 +3,6 @@
 mod check;
 mod cli;
 mod git;
-#[allow(dead_code, unused_imports, reason = "taken up by the commands that stand on it")]
 mod lint;
 mod sources;
 mod ui;

@@ -13,7 +13,7 @@ use dbsetup::structure::{compare, recorded_by};
 
 use super::code::Code;
 use super::finding::{Finding, Report};
-use super::scratch::{Side, Wishes, fails};
+use super::scratch::{Side, Wishes, fails, stays};
 use super::{objects, rows};
 
 /// What is checked.
@@ -33,13 +33,23 @@ pub async fn check(
     report: &mut Report,
 ) -> Result<()> {
     let repo = session.repo();
-    if files.archived.is_empty() {
-        report.skip(CHECK, "there are no squashed migrations", None);
+    let missing = missing(repo, files);
+    let is_asked_for = wishes.archive;
+    // Where nothing else was replayed beside the structure, the archive alone tells whether it was edited by hand.
+    if !is_asked_for && !made.is_some_and(|made| made.stands_alone) {
         return Ok(());
     }
-    let missing = missing(repo, files);
+    if files.archived.is_empty() && missing.is_empty() {
+        if is_asked_for {
+            report.skip(CHECK, "there are no squashed migrations", None);
+        }
+        return Ok(());
+    }
     if !missing.is_empty() {
-        let why = format!("it lacks {}, which the structure records", missing.join(", "));
+        let why = format!(
+            "it lacks {}, which the structure records: whether the structure is what they made is not proved",
+            shortened(&missing)
+        );
         report.skip(CHECK, why, Some("put their files back into the archive".to_owned()));
         return Ok(());
     }
@@ -47,6 +57,22 @@ pub async fn check(
         report.skip(CHECK, "there is no structure to compare it with", None);
         return Ok(());
     };
+    let plan = Plan::from_nothing(files.clone());
+    if !is_asked_for && report.findings.iter().any(|finding| finding.code == Code::FloorChanged) {
+        let why = "its files are not those that were squashed: the structure is not proved by them";
+        report.skip(CHECK, why, Some("restore them; or replay them as they are: `--archive`".to_owned()));
+        return Ok(());
+    }
+    let dialect = session.server().dialect();
+    if !is_asked_for && !wishes.trusted && !plan.beyond(dialect).is_empty() {
+        let why =
+            "squashed migrations reach beyond the scratch database: the structure is not proved by them";
+        report.skip(CHECK, why, Some("replay them all the same: `--archive --trust-file`".to_owned()));
+        return Ok(());
+    }
+    if !stays(repo, dialect, &plan, wishes, report) {
+        return Ok(());
+    }
     let cached = place(repo, files, made, wishes);
     if wishes.cache && cached.is_file() {
         report.take(CHECK, []);
@@ -56,7 +82,6 @@ pub async fn check(
         ));
         return Ok(());
     }
-    let plan = Plan::from_nothing(files.clone());
     let before = report.findings.len();
     let findings = match replayed(session, &plan, &made.request).await? {
         Ok(full) => {
@@ -69,7 +94,7 @@ pub async fn check(
         }
         Err(failed) => vec![fails(failed)],
     };
-    if findings.is_empty() && report.findings.len() == before {
+    if findings.is_empty() && made.made.content.is_ok() && report.findings.len() == before {
         // Without it the next run takes longer: no reason to fail.
         let _ = cached.parent().map(std::fs::create_dir_all);
         let _ = std::fs::write(&cached, "in order\n");
@@ -89,6 +114,13 @@ fn missing(repo: &Repo, files: &FileSet) -> Vec<String> {
     recorded
 }
 
+/// The first five of a list.
+fn shortened(versions: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = versions[..versions.len().min(SHOWN)].join(", ");
+    if versions.len() > SHOWN { format!("{shown} and {} more", versions.len() - SHOWN) } else { shown }
+}
+
 /// Whether a failure is that of a squashed file.
 fn is_rotten(files: &FileSet, error: &Error) -> bool {
     files.archived.values().any(|migration| {
@@ -98,11 +130,13 @@ fn is_rotten(files: &FileSet, error: &Error) -> bool {
     })
 }
 
-/// Returns where the result is kept: its name says everything that it depends on.
+/// Returns where the result is kept: its name says everything that it depends on, how databases are made and the versions
+/// of extensions included.
 fn place(repo: &Repo, files: &FileSet, made: &Side, wishes: &Wishes<'_>) -> PathBuf {
     let mut all = format!("{} {:?}\n", env!("CARGO_PKG_VERSION"), made.made.outcome.fingerprint.server);
     all += &format!("{:?} {:?} {:?} {:?}\n", repo.schemas, repo.role, repo.ledger, repo.layout_ledger);
     all += &format!("{:?} {:?}\n", made.request, repo.keep_data);
+    all += &format!("{:?} {:?}\n", repo.create, made.made.outcome.fingerprint.facts);
     all += &std::fs::read_to_string(&repo.structure).unwrap_or_default();
     for migration in files.archived.values().chain(&files.migrations) {
         let (version, transactional) = (&migration.version, migration.up.transactional);

@@ -26,6 +26,8 @@ pub enum Code {
     FileMissing,
     /// Migrations that the structure does not hold yet.
     StructureBehind,
+    /// The structure holds rows that nobody has named.
+    RowsUnnamed,
     /// The squash floor cannot be read.
     FloorBroken,
     /// The squash floor names a version that the structure does not record.
@@ -43,6 +45,10 @@ pub enum Code {
     StructureUnloadable,
     /// The structure file is not what a dump of itself says.
     StructureEdited,
+    /// Migrations that would be replayed reach beyond the scratch database.
+    ReplayBeyond,
+    /// The migrations cannot be replayed: some have no file.
+    Unreplayable,
     /// A migration fails on a new database.
     ReplayFails,
     /// The structure with its pending migrations is not what the replay gives.
@@ -84,7 +90,7 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the document.
     #[cfg(test)]
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -95,6 +101,7 @@ impl Code {
         Self::Changed,
         Self::FileMissing,
         Self::StructureBehind,
+        Self::RowsUnnamed,
         Self::FloorBroken,
         Self::FloorUnrecorded,
         Self::FloorChanged,
@@ -103,6 +110,8 @@ impl Code {
         Self::Lint,
         Self::StructureUnloadable,
         Self::StructureEdited,
+        Self::ReplayBeyond,
+        Self::Unreplayable,
         Self::ReplayFails,
         Self::Divergence,
         Self::RowsChanged,
@@ -135,6 +144,7 @@ impl Code {
             Self::Changed => "changed",
             Self::FileMissing => "file-missing",
             Self::StructureBehind => "structure-behind",
+            Self::RowsUnnamed => "rows-unnamed",
             Self::FloorBroken => "floor-broken",
             Self::FloorUnrecorded => "floor-unrecorded",
             Self::FloorChanged => "floor-changed",
@@ -143,6 +153,8 @@ impl Code {
             Self::Lint => "lint",
             Self::StructureUnloadable => "structure-unloadable",
             Self::StructureEdited => "structure-edited",
+            Self::ReplayBeyond => "replay-beyond",
+            Self::Unreplayable => "unreplayable",
             Self::ReplayFails => "replay-fails",
             Self::Divergence => "divergence",
             Self::RowsChanged => "rows-changed",

@@ -46,7 +46,7 @@ pub async fn check(
         report.skip(DRIFT, "the structure was loaded half way", None);
         return Ok(());
     }
-    compared(session, files, made, report).await
+    compared(session, files, made, wishes.trusted, report).await
 }
 
 /// Returns what is not as it should be with the migrations.
@@ -88,7 +88,7 @@ fn of_row(repo: &Repo, row: &StatusRow, wishes: &Wishes<'_>) -> Option<Finding> 
                 .note(format!("the database recorded {}, and the file is {}", short(recorded), short(now)))
                 .help(format!(
                     "restore the file, and put the change into a new migration; or accept it: {}",
-                    repo.command(&format!("resolve {} --accept", row.version))
+                    repo.command(&format!("resolve {} --accept-checksum", row.version))
                 ))
         }
         State::FileMissing { archived: false } => Finding::new(
@@ -132,6 +132,7 @@ async fn compared(
     session: &mut Session<'_>,
     files: &FileSet,
     made: Option<&Side>,
+    trusted: bool,
     report: &mut Report,
 ) -> Result<()> {
     let repo = session.repo();
@@ -154,7 +155,7 @@ async fn compared(
         report.skip(DRIFT, "migrations are pending, and there is no structure to begin with", None);
         return Ok(());
     } else {
-        match built(session, &applied).await? {
+        match built(session, &applied, trusted).await? {
             Ok(built) => match built.made {
                 Ok(made) => {
                     other = made.outcome;

@@ -12,7 +12,7 @@ use dbsetup::{Error, Kind};
 use super::base::{self, Base};
 use super::code::Code;
 use super::finding::{Finding, Report, Severity};
-use super::{applied, floor, lint, order};
+use super::{applied, floor, lint, order, rows};
 
 /// What later checks go on with.
 #[derive(Debug)]
@@ -65,6 +65,9 @@ pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut 
     if let Some(files) = &files {
         compare(repo, files, lanes, text.as_deref(), rows.as_deref(), floor.as_ref(), report);
         beside_base(repo, files, dialect, wanted_base, report);
+    }
+    if let (Some(text), true) = (&text, is_ours) {
+        report.take("rows of the structure", rows::unnamed(repo, dialect.unwrap_or(Dialect::Postgres), text));
     }
     Known { files, structure: text, is_ours }
 }

@@ -3,15 +3,17 @@
 use dbsetup::driver::{DumpRequest, FilledTable};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::sql::Dialect;
 use dbsetup::structure::convergence::{Content, Failed, replayed};
-use dbsetup::structure::replay::Plan;
+use dbsetup::structure::replay::{Frozen, Plan};
 use dbsetup::structure::rows::{
     Audit, RowDifference, Volatile, differences, refuse_volatile, undecided, volatile,
 };
-use dbsetup::{Kind, Result};
+use dbsetup::structure::{unnamed_rows, unnamed_rows_error};
+use dbsetup::{Error, Kind, Result};
 
 use super::code::Code;
-use super::finding::{Finding, Report};
+use super::finding::{Finding, Report, Severity};
 use crate::ui::text;
 
 /// The name of the check.
@@ -38,11 +40,15 @@ pub async fn check(
     let replay = match replay {
         Ok(replay) => replay,
         Err(failed) => {
-            report.take(ROWS, [Finding::of(Code::RowsUnwritable, failed.error)]);
+            report.take(ROWS, unwritable(&failed, report));
             return Ok(());
         }
     };
     let mut findings = Vec::new();
+    if let Err(failed) = structure {
+        findings.extend(unwritable(failed, report));
+    }
+    findings.extend(plan.frozen(session.server().dialect(), &replay.audit.kept).into_iter().map(frozen));
     if let Ok(structure) = structure {
         let mut found = differences(&structure.kept.rows, &replay.kept.rows);
         if !found.is_empty()
@@ -58,6 +64,68 @@ pub async fn check(
     }
     report.take(ROWS, findings);
     Ok(())
+}
+
+/// Looks at the rows that a structure has which took the place of its migrations, and at those that pending ones add.
+/// What `text` alone has told is not told again.
+pub fn of_structure(repo: &Repo, dialect: Dialect, text: Option<&str>, side: &Side, report: &mut Report) {
+    let findings = match side {
+        Err(failed) => unwritable(failed, report),
+        Ok(content) => {
+            let told = unnamed_rows(repo, dialect, text.unwrap_or_default());
+            let mut audit = content.audit.clone();
+            audit.undecided.retain(|table| !told.contains(&table.table()));
+            let name = audit.undecided.first().map(|table| table.table().shown());
+            undecided(repo, &audit, "dump").zip(name).map(|(error, name)| {
+                Finding::of(Code::RowsUndecided, error)
+                    .about(name)
+                    .file(repo.shown(&repo.structure))
+                    .note("the next squash refuses them, and a dump leaves them out")
+            })
+        }
+    };
+    report.take("rows of structure and pending migrations", findings);
+}
+
+/// Returns the finding of rows that cannot be written, unless it was made on the other side already.
+fn unwritable(failed: &Failed, report: &Report) -> Option<Finding> {
+    let is_known = |finding: &Finding| {
+        finding.code == Code::RowsUnwritable && finding.error.message() == failed.error.message()
+    };
+    if report.findings.iter().any(is_known) {
+        return None;
+    }
+    Some(Finding::of(Code::RowsUnwritable, copied(&failed.error)))
+}
+
+/// The same error once more: both sides of a comparison may be told.
+fn copied(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind(), error.message().to_owned());
+    if let Some(site) = error.site() {
+        copy = copy.at(site.clone());
+    }
+    copy = error.notes().iter().fold(copy, |copy, note| copy.note(note.clone()));
+    match error.help_text() {
+        Some(help) => copy.help(help),
+        None => copy,
+    }
+}
+
+/// Returns the warning of a value that is another one on another day.
+fn frozen(frozen: Frozen) -> Finding {
+    Finding::new(Code::RowsVolatile, frozen.to_string())
+        .severity(Severity::Warn)
+        .about(frozen.table.shown())
+        .help(frozen.help())
+        .at(frozen.site)
+}
+
+/// Returns the finding of rows in the structure's text that nobody has named: the next dump would lose them.
+pub fn unnamed(repo: &Repo, dialect: Dialect, text: &str) -> Option<Finding> {
+    let tables = unnamed_rows(repo, dialect, text);
+    let name = tables.first()?.shown();
+    let finding = Finding::of(Code::RowsUnnamed, unnamed_rows_error(repo, &tables));
+    Some(finding.about(name).file(repo.shown(&repo.structure)))
 }
 
 fn is_about(difference: &RowDifference, volatile: &Volatile) -> bool {

@@ -7,10 +7,11 @@ use dbsetup::error::Site;
 use dbsetup::migration::{FileSet, Lanes};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::sql::Dialect;
 use dbsetup::structure::convergence::{Built, Failed, Faith, Made, Stage, built, is_faithful, replayed};
 use dbsetup::structure::replay::Plan;
 use dbsetup::structure::{Base, Dump, compare, recorded_by};
-use dbsetup::{Error, Result};
+use dbsetup::{Error, Kind, Result};
 
 use super::code::Code;
 use super::finding::{Finding, Report, Severity};
@@ -39,6 +40,8 @@ pub struct Wishes<'a> {
     pub cache: bool,
     /// Whose pending migrations are findings.
     pub lanes: Lanes,
+    /// Whether what reaches beyond a scratch database is run all the same.
+    pub trusted: bool,
     /// Where cargo builds.
     pub target: &'a Path,
 }
@@ -52,6 +55,8 @@ pub struct Side {
     pub made: Made,
     /// How that is called in messages.
     pub name: &'static str,
+    /// Whether nothing was replayed beside it: the structure took the place of its migrations.
+    pub stands_alone: bool,
 }
 
 /// Tries the files of a repo.
@@ -72,10 +77,8 @@ pub async fn check(
         );
         return Ok(());
     };
-    let made = made(session, known, files, report).await?;
-    if wishes.archive {
-        archive::check(session, files, made.as_ref(), wishes, report).await?;
-    }
+    let made = made(session, known, files, wishes, report).await?;
+    archive::check(session, files, made.as_ref(), wishes, report).await?;
     if wishes.live {
         live::check(session, files, made.as_ref(), wishes, report).await?;
     }
@@ -87,6 +90,7 @@ async fn made(
     session: &mut Session<'_>,
     known: &Known,
     files: &FileSet,
+    wishes: &Wishes<'_>,
     report: &mut Report,
 ) -> Result<Option<Side>> {
     let repo = session.repo();
@@ -98,11 +102,15 @@ async fn made(
         );
         return Ok(None);
     }
+    let dialect = session.server().dialect();
+    if !stays(repo, dialect, &Plan::after_structure(files.clone()), wishes, report) {
+        return Ok(None);
+    }
     let name = if is_current(repo, files) { STRUCTURE_ALONE } else { STRUCTURE };
     let mut request = DumpRequest::default();
     let mut side = None;
     if known.structure.is_some() {
-        match built(session, files).await? {
+        match built(session, files, wishes.trusted).await? {
             Err(failed) => report.take("structure loads", [unloadable(repo, failed)]),
             Ok(built) => {
                 report.take("structure loads", []);
@@ -111,7 +119,10 @@ async fn made(
                 }
                 request = built.dump.request;
                 match built.made {
-                    Ok(made) => side = Some(Side { request: request.clone(), made, name }),
+                    Ok(made) => {
+                        let request = request.clone();
+                        side = Some(Side { request, made, name, stands_alone: false });
+                    }
                     Err(failed) => report.take("pending migrations run", [fails(failed)]),
                 }
             }
@@ -119,6 +130,15 @@ async fn made(
     }
     let plan = match Plan::read(repo) {
         Ok(plan) => plan,
+        // What is told of files already is not told again.
+        Err(error)
+            if error.kind() == Kind::Missing
+                && !report.findings.iter().any(|finding| finding.code == Code::FileMissing) =>
+        {
+            let shown = repo.shown(&repo.structure);
+            report.take("replay of all migrations", [Finding::of(Code::Unreplayable, error).file(shown)]);
+            return Ok(side);
+        }
         Err(error) => {
             let help = error.help_text().map(str::to_owned);
             report.skip("replay of all migrations", error.message().to_owned(), help);
@@ -127,11 +147,23 @@ async fn made(
     };
     // The structure took the place of what was squashed: the replay begins with it, and has been made above.
     if plan.base == Base::Structure {
+        if let Some(side) = &mut side {
+            side.stands_alone = true;
+            rows::of_structure(repo, dialect, known.structure.as_deref(), &side.made.content, report);
+        }
+        return Ok(side);
+    }
+    if !stays(repo, dialect, &plan, wishes, report) {
         return Ok(side);
     }
     let Some(replay) = replay(session, &plan, &request, report).await? else { return Ok(side) };
     let Some(side) = side else {
-        return Ok(known.structure.is_none().then_some(Side { request, made: replay, name: REPLAY }));
+        return Ok(known.structure.is_none().then_some(Side {
+            request,
+            made: replay,
+            name: REPLAY,
+            stands_alone: false,
+        }));
     };
     let differences = compare(&replay.outcome.fingerprint, &side.made.outcome.fingerprint)?;
     report.take(
@@ -140,6 +172,27 @@ async fn made(
     );
     rows::check(session, &plan, &request, (&side.made.content, replay.content), report).await?;
     Ok(Some(side))
+}
+
+/// Whether a plan does nothing outside of its scratch database, or may. Tells what reaches beyond.
+pub fn stays(repo: &Repo, dialect: Dialect, plan: &Plan, wishes: &Wishes<'_>, report: &mut Report) -> bool {
+    let found = if wishes.trusted { Vec::new() } else { plan.beyond(dialect) };
+    if found.is_empty() {
+        return true;
+    }
+    let findings = found.into_iter().map(|beyond| {
+        let message = format!("{} reaches beyond the scratch database that it is replayed in", beyond.what);
+        Finding::new(Code::ReplayBeyond, message)
+            .about(beyond.what)
+            .at(beyond.site)
+            .note("nothing was replayed")
+            .help(format!(
+                "run it all the same, if it may be done once more on that server: {}",
+                repo.command("check --trust-file")
+            ))
+    });
+    report.take("replay within scratch databases", findings);
+    false
 }
 
 /// Runs every migration from nothing. Returns nothing where that fails, and tells why.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use squawk_syntax::ast::{self, AlterTableAction, AstNode, Constraint, NameLike, Stmt};
+use squawk_syntax::ast::{self, AlterTableAction, AstNode, Constraint, Stmt};
 
 use super::name::Name;
 use super::source;

@@ -24,7 +24,8 @@ use dbsetup::repo::Lane;
 use dbsetup::sql::Dialect;
 
 pub use rules::{Rule, Scope, Severity};
-pub use table::RULES;
+#[cfg(test)]
+use table::RULES;
 
 /// What a rule says of a place in a migration.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod files;
 mod history;
+mod squashed;
 mod told;
 mod tried;
 

@@ -21,13 +21,19 @@ pub struct Check {
     #[arg(long)]
     live: bool,
 
-    /// Replay the archive, too: every squashed migration, and then the others.
+    /// Replay the archive, too: every squashed migration, and then the others. Done unasked where the archive is whole and
+    /// nothing else was replayed beside the structure.
     #[arg(long)]
     archive: bool,
 
     /// Replay the archive although a run before has found the same files in order.
-    #[arg(long, requires = "archive")]
+    #[arg(long)]
     no_cache: bool,
+
+    /// Replay migrations and load the structure although they reach beyond their scratch database: roles, other
+    /// databases, programs, files of the server, functions in C.
+    #[arg(long)]
+    trust_file: bool,
 
     /// Whose pending migrations are findings; those of other lanes are shown.
     #[arg(long, value_enum, default_value = "automatic")]
@@ -73,6 +79,7 @@ impl Check {
                 live: self.live,
                 archive: self.archive,
                 cache: !self.no_cache,
+                trusted: self.trust_file,
                 lanes,
                 target: task.target,
             };

@@ -117,7 +117,8 @@ impl Dump {
             owners: self.owners,
             privileges: self.privileges,
             no_filters: self.no_filters,
-            drop_data: Vec::new(),
+            drop_data: self.squash.drop_data.clone(),
+            trusted: self.squash.trust_file,
             allow_missing: self.allow_missing,
             // A rehearsal makes no databases.
             verify: self.verify && !task.options.dry_run,

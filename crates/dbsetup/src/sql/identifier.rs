@@ -21,7 +21,7 @@ pub(crate) fn name<'a>(dialect: Dialect, token: Token<'a>) -> Option<Cow<'a, str
 
 /// Returns every name in a text, with the token behind it, also names with an escape character of their own
 /// (`U&"d!0061ta" UESCAPE '!'`).
-pub(super) fn names(dialect: Dialect, text: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Token<'_>>)> {
+pub(crate) fn names(dialect: Dialect, text: &str) -> impl Iterator<Item = (Cow<'_, str>, Option<Token<'_>>)> {
     let mut tokens = significant(dialect, text);
     std::iter::from_fn(move || {
         loop {

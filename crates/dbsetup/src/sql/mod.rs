@@ -28,7 +28,7 @@ pub use danger::dangerous_in_structure;
 pub use dialect::Dialect;
 pub(crate) use effects::significant;
 pub use error::{Construct, SplitError};
-pub(crate) use identifier::name as identifier_name;
+pub(crate) use identifier::{name as identifier_name, names};
 pub use lexer::{Token, TokenKind, Tokens, tokens};
 pub use location::{Location, char_offset_to_byte, locate};
 pub use meta::MetaLine;

@@ -55,6 +55,8 @@ pub struct Built {
     pub dump: Dump,
     /// Whether the server words definitions itself, and another release of it may find other words.
     pub words_definitions: bool,
+    /// Whether the file was allowed to reach beyond the scratch database.
+    pub trusted: bool,
     /// The database once the pending migrations have run; or why they do not.
     pub made: std::result::Result<Made, Failed>,
 }
@@ -80,13 +82,17 @@ pub struct Content {
 }
 
 /// Loads the structure file into a scratch database, dumps it again, and runs those of `files` that the file does not
-/// record.
+/// record. Unless it is `trusted`, a structure that reaches beyond the scratch database does not load.
 ///
 /// # Errors
 /// Those of having a scratch database; a file that does not load is a value.
-pub async fn built(session: &mut Session<'_>, files: &FileSet) -> Result<std::result::Result<Built, Failed>> {
+pub async fn built(
+    session: &mut Session<'_>,
+    files: &FileSet,
+    trusted: bool,
+) -> Result<std::result::Result<Built, Failed>> {
     in_scratch(session, async |scratch| {
-        if let Err(error) = load(scratch, &LoadRequest::default()).await {
+        if let Err(error) = load(scratch, &LoadRequest { trusted, ..LoadRequest::default() }).await {
             return of_files(Stage::Load, error).map(Err);
         }
         let dump = match written(scratch).await {
@@ -95,7 +101,7 @@ pub async fn built(session: &mut Session<'_>, files: &FileSet) -> Result<std::re
         };
         let words_definitions = scratch.driver().await?.about().capabilities.words_definitions;
         let made = ran(scratch, &Plan::after_structure(files.clone()), &dump.request).await?;
-        Ok(Ok(Built { dump, words_definitions, made }))
+        Ok(Ok(Built { dump, words_definitions, trusted, made }))
     })
     .await
 }
@@ -201,7 +207,7 @@ pub async fn is_faithful(session: &mut Session<'_>, made: &Built) -> Result<Fait
     let (mut sides, texts) = (Vec::new(), [present, &built.text]);
     for text in texts {
         let side = in_scratch(session, async |scratch| {
-            loaded(scratch, text, &built.shown, false).await?;
+            loaded(scratch, text, &built.shown, made.trusted).await?;
             outcome(scratch, &built.request).await
         })
         .await?;

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 pub(super) use super::assemble::assemble;
 use super::floor::Floor;
+use super::held::{unnamed_rows, unnamed_rows_error};
 use super::recorded::recorded_by;
-use super::rows::Kept;
+use super::rows::{Kept, Wishes, audit, is_written};
 use super::{forgets, format, header};
-use crate::driver::{DumpRequest, Via};
+use crate::driver::{DumpRequest, FilledTable, TableName, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::{LedgerTable, meta_key};
@@ -46,6 +47,8 @@ pub struct DumpOptions {
     pub no_filters: bool,
     /// Tables whose rows are left out on purpose, besides those that the file names already.
     pub drop_data: Vec<String>,
+    /// Migrations that are run again for the rows that they insert may reach beyond the scratch database.
+    pub trusted: bool,
     /// Record versions whose files are nowhere in this checkout.
     pub allow_missing: bool,
     /// Prove the structure: load it into a scratch database and compare ([`super::verify`]).
@@ -181,11 +184,14 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
                 session.teller().warn(note.clone(), None);
             }
             let mut request = request;
+            let named = present.as_deref().unwrap_or_default();
+            decide_rows(session, options, &mut request, &ledger, named).await?;
             let mut kept = Kept::default();
             if !repo.keep_data.is_empty() {
                 let applied = &after.state.rows;
                 let (audit, rows) =
-                    super::kept::kept_rows(session, &request, applied, present.as_deref()).await?;
+                    super::kept::kept_rows(session, &request, applied, present.as_deref(), options.trusted)
+                        .await?;
                 request.without_rows = audit.without_rows;
                 kept = rows;
             }
@@ -207,6 +213,39 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
         format!("migrations of `{}` keep running while its structure is read", repo.name),
     )
     .help("wait for them to end, then dump again"))
+}
+
+/// Decides which rows are left out, where anybody named any, and refuses to lose those that the file has now: after a squash
+/// they are nowhere else.
+async fn decide_rows(
+    session: &mut Session<'_>,
+    options: &DumpOptions,
+    request: &mut DumpRequest,
+    ledger: &LedgerTable,
+    present: &str,
+) -> Result<()> {
+    let repo = session.repo();
+    let dialect = session.server().dialect();
+    let unnamed = unnamed_rows(repo, dialect, present);
+    if options.drop_data.is_empty() && unnamed.is_empty() {
+        return Ok(());
+    }
+    let driver = session.driver().await?;
+    let wishes = Wishes { keep: &repo.keep_data, drop: &options.drop_data, request };
+    let tables = driver.table_rows(ledger).await?;
+    let audit = audit(&tables, driver.about().schema.as_deref(), &wishes)?;
+    let mut lost: Vec<TableName> = tables.iter().map(FilledTable::table).collect();
+    lost.retain(|table| {
+        unnamed.contains(table)
+            && is_written(table, request)
+            && !audit.kept.iter().any(|kept| kept.table == *table)
+            && !audit.without_rows.contains(&table.shown())
+    });
+    if !lost.is_empty() {
+        return Err(unnamed_rows_error(repo, &lost));
+    }
+    request.without_rows = audit.without_rows;
+    Ok(())
 }
 
 /// A file with the ledger's rows and without its table would not load.

@@ -14,7 +14,8 @@ use crate::session::Session;
 
 /// Returns the rows that `keep-data` names, as the migrations in `applied` insert them into a database where nothing else
 /// was. `present` is the structure's text before: rows that it has already, word for word, were the same in an earlier
-/// replay; others are replayed twice, so that no value that is another one every time gets into it.
+/// replay; others are replayed twice, so that no value that is another one every time gets into it. Unless they are
+/// `trusted`, files that reach beyond the scratch database are refused.
 ///
 /// # Errors
 /// Those of the replay, of [`audit_of`], [`Kept::read`] and [`refuse_volatile`].
@@ -23,6 +24,7 @@ pub(super) async fn kept_rows(
     request: &DumpRequest,
     applied: &[AppliedRow],
     present: Option<&str>,
+    trusted: bool,
 ) -> Result<(Audit, Kept)> {
     let repo = session.repo();
     let mut plan = Plan::read(repo)?;
@@ -32,11 +34,16 @@ pub(super) async fn kept_rows(
     let applied: BTreeSet<Version> =
         applied.iter().filter(|row| row.success).map(|row| version(&row.version)).collect();
     plan.files.migrations.retain(|migration| applied.contains(&migration.version));
+    plan.trusted = trusted;
+    plan.refuse_beyond(repo, session.server().dialect(), "dump")?;
     let wishes = Wishes { keep: &repo.keep_data, drop: &[], request };
     let (audit, kept) = replayed(session, &plan, &wishes).await?;
     let done = Instant::now();
     for warning in &audit.warnings {
         session.teller().warn(warning.clone(), None);
+    }
+    for frozen in plan.frozen(session.server().dialect(), &audit.kept) {
+        session.teller().warn(frozen.to_string(), Some(frozen.help()));
     }
     let is_known = present.is_some_and(|present| present.contains(kept.text.trim()));
     if !kept.text.is_empty() && !is_known {

@@ -6,6 +6,7 @@
 //! place (a squash) it is loaded, and the lanes follow.
 
 mod beyond;
+mod frozen;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::repo::Repo;
 use crate::session::Session;
 
 pub use beyond::Beyond;
+pub use frozen::Frozen;
 
 /// What a replay begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +59,14 @@ pub fn base(
     }
     let structure = repo.shown(&repo.structure);
     let noun = if nowhere.len() == 1 { "migration" } else { "migrations" };
-    let commit =
-        floor.into_iter().flat_map(|floor| &floor.squashes).rev().find_map(|squash| squash.commit.as_ref());
+    // The commit that a squash names is the one before it, which has an older structure: the floor was committed with it.
+    let commit = match floor {
+        Some(_) => {
+            let floor = repo.shown(&Floor::path(&repo.structure));
+            format!("$(git log -1 --format=%h -- {})", floor.display())
+        }
+        None => "COMMIT".to_owned(),
+    };
     let error = Error::new(
         Kind::Missing,
         format!("`{}` cannot be replayed: {noun} {} have no file anywhere", repo.name, shortened(&nowhere)),
@@ -72,8 +80,7 @@ pub fn base(
     });
     let archive = repo.archive.first().map(|path| repo.shown(path).display().to_string()).unwrap_or_default();
     Err(error.help(format!(
-        "put their files back into `{archive}`; or restore the structure of the last squash: `git checkout {} -- {}`",
-        commit.map_or("COMMIT", |commit| commit.as_str()),
+        "put their files back into `{archive}`; or restore the structure of the last squash: `git checkout {commit} -- {}`",
         structure.display()
     )))
 }

@@ -203,6 +203,7 @@ const VERIFY: DumpOptions = DumpOptions {
     privileges: false,
     no_filters: false,
     drop_data: Vec::new(),
+    trusted: false,
     allow_missing: false,
     verify: true,
 };

@@ -44,7 +44,7 @@ pub struct Squash {
 
     /// Leave out the rows that migrations have inserted into this table; may be given several times. The structure
     /// remembers it.
-    #[arg(long, value_name = "TABLE", action = ArgAction::Append, requires = "move_migrations")]
+    #[arg(long, value_name = "TABLE", action = ArgAction::Append)]
     pub drop_data: Vec<String>,
 
     /// Squash although files of the repo are not committed.
@@ -76,9 +76,9 @@ pub struct Squash {
     #[arg(long, requires = "move_migrations")]
     pub as_migration: bool,
 
-    /// Load the present structure for the replay although it reaches beyond the database: functions in C, untrusted
-    /// languages, programs, files of the server.
-    #[arg(long, requires = "move_migrations")]
+    /// Replay the present structure and the migrations although they reach beyond the scratch database: roles, other
+    /// databases, programs, files of the server, functions in C.
+    #[arg(long)]
     pub trust_file: bool,
 }
 

@@ -78,7 +78,12 @@ fn a_replay_without_its_files_names_them_and_the_commit_that_has_the_structure()
     assert_eq!(error.kind(), Kind::Missing);
     assert!(error.message().contains("migration 2 "), "{error}");
     let help = error.help_text().unwrap();
-    assert!(help.contains("`git checkout c0ffee -- priv/core/structure.sql`"), "{help}");
+    assert!(
+        help.contains(
+            "`git checkout $(git log -1 --format=%h -- priv/core/structure.floor) -- priv/core/structure.sql`"
+        ),
+        "{help}"
+    );
     assert!(help.contains("`priv/core/dumped_migrations`"), "{help}");
     let error = planned((None, &["1"], &["2"], &[])).unwrap_err();
     assert!(error.to_string().contains("there is no `priv/core/structure.sql`"), "{error}");

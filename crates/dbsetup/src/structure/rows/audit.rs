@@ -150,7 +150,7 @@ fn no_table(where_: &str, name: &str, tables: &[FilledTable], schema: Option<&st
 }
 
 /// Whether a structure holds a table.
-fn is_written(table: &TableName, request: &DumpRequest) -> bool {
+pub(in crate::structure) fn is_written(table: &TableName, request: &DumpRequest) -> bool {
     let any = |patterns: &[String], name: &str| patterns.iter().any(|pattern| matches(pattern, name));
     let Some(schema) = &table.schema else {
         let is = |name: &String| name.strip_prefix("main.").unwrap_or(name).eq_ignore_ascii_case(&table.name);
@@ -200,7 +200,7 @@ pub fn undecided(repo: &Repo, audit: &Audit, command: &str) -> Option<Error> {
 }
 
 /// The `keep-data` setting as it stands in Cargo.toml.
-pub(super) fn setting(kept: &[KeepData]) -> String {
+pub(in crate::structure) fn setting(kept: &[KeepData]) -> String {
     let text = |name: &str| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
     let entries: Vec<String> = kept
         .iter()
@@ -216,7 +216,7 @@ pub(super) fn setting(kept: &[KeepData]) -> String {
 }
 
 /// A word of a command line.
-fn shell(word: &str) -> String {
+pub(in crate::structure) fn shell(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
