@@ -37,7 +37,8 @@ pub struct Squash {
     /// A deployed database that has to have applied what is squashed; may be given several times.
     ///
     /// `env:NAME` is a variable with its URL, which is read and never written to; anything else is a file that
-    /// `cargo dbsetup status --format json` has written there.
+    /// `cargo dbsetup status --format json` has written there. Each protected environment that has a database of its
+    /// own in Cargo.toml needs one that belongs to it.
     #[arg(long, value_name = "env:NAME|FILE", action = ArgAction::Append, requires = "move_migrations")]
     pub applied_on: Vec<String>,
 
@@ -69,10 +70,39 @@ impl Squash {
         self.applied_on.iter().any(|source| evidence::is_variable(source)).then_some("--applied-on env:NAME")
     }
 
-    /// Whether somebody has to say that deployed databases have run what this squashes in `repo`.
-    pub fn is_unproven(&self, repo: &Repo) -> bool {
+    /// Returns those of the protected environments of `repo` for which nothing shows that they have run what this
+    /// squashes. `live` is the repo's own database, as it is shown.
+    ///
+    /// # Errors
+    /// Those of the evidence.
+    pub async fn unproven(&self, repo: &Repo, live: &str, protected: &[String]) -> Result<Vec<String>> {
         // To finish is to do no more than what was decided.
-        self.move_migrations && self.applied_on.is_empty() && !squash::is_interrupted(repo)
+        if !self.move_migrations || protected.is_empty() || squash::is_interrupted(repo) {
+            return Ok(Vec::new());
+        }
+        Ok(evidence::missing(protected, &evidence::read(&self.applied_on, repo, live).await?))
+    }
+
+    /// Returns what deserves a look before deployed databases are left to their fate.
+    fn doubts(&self, found: &[evidence::Found], newest: &str) -> Vec<(String, Option<String>)> {
+        if self.applied_on.is_empty() {
+            let text = format!(
+                "nothing shows that deployed databases have applied what is squashed, up to {newest}: one that has not \
+                 runs it from the archive first, and cannot be migrated where the archive is gone"
+            );
+            let help = "show it, where something is deployed: `--applied-on env:NAME` (a variable with its URL) or \
+                        `--applied-on FILE` (what `cargo dbsetup status --format json` writes there)";
+            return vec![(text, Some(help.to_owned()))];
+        }
+        let unknown = found.iter().filter(|found| found.is_taken_at_their_word());
+        let told = |found: &evidence::Found| {
+            let text = format!(
+                "`{}` does not say which environment it belongs to: it counts as the one that you mean",
+                found.evidence.name
+            );
+            (text, None)
+        };
+        unknown.map(told).collect()
     }
 
     pub async fn run(&self, dump: DumpOptions, task: &mut Task<'_, '_>) -> Result<Output> {
@@ -99,7 +129,12 @@ impl Squash {
         if let Some((text, help)) = repository::check(repo, self.allow_dirty, self.allow_no_vcs)? {
             task.session.teller().warn(text, help);
         }
-        let evidence = evidence::read(&self.applied_on, task).await?;
+        let live = task.session.server().target().shown.clone();
+        let found = evidence::read(&self.applied_on, repo, &live).await?;
+        for (text, help) in self.doubts(&found, planned.plan.newest.as_str()) {
+            task.session.teller().warn(text, help);
+        }
+        let evidence: Vec<_> = found.into_iter().map(|found| found.evidence).collect();
         planned.refuse_unseen(repo, &evidence)?;
         if dry_run {
             return Ok(Output::Plan(plan(repo, &planned)));
