@@ -121,6 +121,7 @@ pub fn event(event: &Event) -> Object {
             .path_as("floor", floor)
             .path_as("archive", archive)
             .took(*took),
+        What::SquashGivenUp { newest } => object("squash_given_up").text("newest", newest),
         What::SquashFinished { newest } => object("squash_finished").text("newest", newest),
         What::NothingToSquash { applied } => object("nothing_to_squash").number("applied", size(applied)),
         What::MigrationsPlanned { direction, count } => {

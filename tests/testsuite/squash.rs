@@ -243,6 +243,23 @@ fn what_stands_in_the_way_is_named_with_its_remedy() {
 }
 
 #[test]
+fn what_git_ignores_is_not_committed() {
+    for (ignored, named) in [
+        ("crates/core/priv", "?? crates/core/priv/core/migrations/3_countries.sql"),
+        ("2_names.sql", "1 of its file is not committed"),
+    ] {
+        let project = project(Sqlite);
+        project.run("setup").success();
+        project.write(".gitignore", &format!("target\n*.db*\n{ignored}\n"));
+        git(&project, "init -q");
+        git(&project, "add .");
+        git(&project, "commit -q -m work");
+        project.run("squash").code(4).stderr_contains(named).stderr_contains("`--allow-dirty`");
+        project.run("squash --allow-dirty").success();
+    }
+}
+
+#[test]
 fn a_squash_needs_no_git_when_it_is_told_so_and_says_what_it_did_in_json() {
     let project = project(Sqlite);
     project.run("setup").success();

@@ -30,6 +30,14 @@ pub struct Squash {
     #[arg(long, conflicts_with_all = ["dump_path", "check", "allow_missing"])]
     pub move_migrations: bool,
 
+    /// Give up a squash that was interrupted: every file goes back where it was.
+    #[arg(
+        long,
+        requires = "move_migrations",
+        conflicts_with_all = ["to", "applied_on", "drop_data", "allow_dirty", "allow_no_vcs", "trust_file"]
+    )]
+    pub abort: bool,
+
     /// Squash up to this version and include it; what is newer stays in its lane.
     #[arg(long, value_name = "VERSION", requires = "move_migrations")]
     pub to: Option<String>,
@@ -77,7 +85,7 @@ impl Squash {
     /// Those of the evidence.
     pub async fn unproven(&self, repo: &Repo, live: &str, protected: &[String]) -> Result<Vec<String>> {
         // To finish is to do no more than what was decided.
-        if !self.move_migrations || protected.is_empty() || squash::is_interrupted(repo) {
+        if !self.move_migrations || self.abort || protected.is_empty() || squash::is_interrupted(repo) {
             return Ok(Vec::new());
         }
         Ok(evidence::missing(protected, &evidence::read(&self.applied_on, repo, live).await?))
@@ -108,6 +116,9 @@ impl Squash {
     pub async fn run(&self, dump: DumpOptions, task: &mut Task<'_, '_>) -> Result<Output> {
         let repo = task.repo;
         let dry_run = task.options.dry_run;
+        if self.abort {
+            return give_up(task);
+        }
         if squash::is_interrupted(repo) {
             if dry_run {
                 return Ok(Output::Plan(vec!["finish the squash that was interrupted".to_owned()]));
@@ -126,7 +137,8 @@ impl Squash {
         let Some(planned) = squash::plan(task.session, &request).await? else {
             return Ok(Output::of(dry_run, None::<String>));
         };
-        if let Some((text, help)) = repository::check(repo, self.allow_dirty, self.allow_no_vcs)? {
+        let moves = &planned.plan.moves;
+        if let Some((text, help)) = repository::check(repo, moves, self.allow_dirty, self.allow_no_vcs)? {
             task.session.teller().warn(text, help);
         }
         let live = task.session.server().target().shown.clone();
@@ -142,6 +154,21 @@ impl Squash {
         squash::squash(task.session, planned).await?;
         Ok(Output::Done)
     }
+}
+
+fn give_up(task: &mut Task<'_, '_>) -> Result<Output> {
+    let repo = task.repo;
+    if task.options.dry_run {
+        let is_any = squash::is_interrupted(repo);
+        return Ok(Output::Plan(
+            is_any.then(|| "give up the squash that was interrupted".to_owned()).into_iter().collect(),
+        ));
+    }
+    match squash::abort(repo)? {
+        Some(newest) => task.session.teller().tell(What::SquashGivenUp { newest }),
+        None => task.session.teller().warn(format!("no squash of `{}` was interrupted", repo.name), None),
+    }
+    Ok(Output::Done)
 }
 
 /// Returns what a dry run says.

@@ -9,14 +9,21 @@
 //! move 03ac…
 //! from priv/core/migrations/20260101000000_users.sql
 //! to priv/core/dumped_migrations/migrations/20260101000000_users.sql
+//! keeper priv/core/migrations/.gitkeep
+//! former 1200 0
+//! CREATE TABLE …
 //! end
 //! ```
+//!
+//! A `keeper` is a file that keeps an emptied lane and was not there before. The former text of structure and floor, so
+//! many bytes of each, is there to give the squash up: no version control need have it.
 //!
 //! A file has the digest that it had before and the one that it gets, `-` where there was none. Paths start where those
 //! in messages do. A journal is data of a checkout, so it may name nothing but the repo's own files.
 
 use std::path::{Component, Path, PathBuf};
 
+use super::disk::digest_of;
 use super::layout::Move;
 use crate::error::{Error, Kind, Result, Site};
 use crate::repo::Repo;
@@ -24,6 +31,8 @@ use crate::session::Session;
 
 const FIRST_LINE: &str = "dbsetup squash journal format 1";
 const FORMAT: &str = "dbsetup squash journal format ";
+/// The file that keeps an emptied lane.
+pub(super) const KEEPER: &str = ".gitkeep";
 /// What stands for the digest of a file that is not there.
 const NO_FILE: &str = "-";
 
@@ -38,6 +47,8 @@ pub(super) struct Journal {
     pub floor: Replacement,
     /// What goes to the archive, in order, each with the digest of its content.
     pub moves: Vec<(Move, String)>,
+    /// Files that keep emptied lanes and were not there before.
+    pub keepers: Vec<PathBuf>,
 }
 
 /// A file that is replaced: the digests of its content.
@@ -46,6 +57,8 @@ pub(super) struct Replacement {
     /// `None` where there was no file.
     pub before: Option<String>,
     pub after: String,
+    /// What it said before.
+    pub former: Option<String>,
 }
 
 /// Returns where the journal of an interrupted squash is: beside the structure file.
@@ -64,8 +77,28 @@ pub(crate) fn warn_of_interruption(session: &Session<'_>) {
     let repo = session.repo();
     if is_interrupted(repo) {
         let text = format!("a squash of `{}` was interrupted: its files are half moved", repo.name);
-        session.teller().warn(text, Some(format!("finish it: {}", repo.command("squash"))));
+        session.teller().warn(text, Some(ways(repo)));
     }
+}
+
+/// How an interrupted squash comes to its end.
+fn ways(repo: &Repo) -> String {
+    format!("finish it: {}; or give it up: {}", repo.command("squash"), repo.command("squash --abort"))
+}
+
+/// Refuses to write a structure file that an interrupted squash is about to replace, or has replaced: neither it nor its
+/// journal would be true any more.
+///
+/// # Errors
+/// [`Kind::Undecided`] with the two ways out.
+pub(crate) fn refuse_interrupted(repo: &Repo) -> Result<()> {
+    if !is_interrupted(repo) {
+        return Ok(());
+    }
+    let shown = repo.shown(&repo.structure);
+    let message =
+        format!("`{}` is not written: a squash of `{}` was interrupted", shown.display(), repo.name);
+    Err(Error::new(Kind::Undecided, message).help(ways(repo)))
 }
 
 impl Journal {
@@ -100,7 +133,11 @@ impl Journal {
                 written(repo, &moved.to)?
             );
         }
-        text += "end\n";
+        for keeper in &self.keepers {
+            text += &format!("keeper {}\n", written(repo, keeper)?);
+        }
+        let former = [&self.structure, &self.floor].map(|file| file.former.as_deref().unwrap_or_default());
+        text += &format!("former {} {}\n{}\nend\n", former[0].len(), former[1].len(), former.concat());
         Ok(text)
     }
 
@@ -118,17 +155,35 @@ impl Journal {
             });
         }
         let newest = lines.word("newest")?.to_owned();
-        let structure = lines.replacement("structure")?;
-        let floor = lines.replacement("floor")?;
-        let mut moves = Vec::new();
+        let mut structure = lines.replacement("structure")?;
+        let mut floor = lines.replacement("floor")?;
+        let (mut moves, mut keepers) = (Vec::new(), Vec::new());
         loop {
             let line = lines.next_line().unwrap_or_default();
-            if line == "end" {
-                return Ok(Self { newest, structure, floor, moves });
+            let lanes = || repo.migrations.iter().chain(&repo.manual_migrations);
+            if let Some(lengths) = line.strip_prefix("former ") {
+                let lengths = lengths.split_once(' ').and_then(|(one, other)| {
+                    Some((one.parse::<usize>().ok()?, other.parse::<usize>().ok()?))
+                });
+                let (one, other) =
+                    lengths.ok_or_else(|| lines.error("a line of the journal without two lengths"))?;
+                lines.former(&mut structure, one)?;
+                lines.former(&mut floor, other)?;
+                if lines.next_line() != Some("") || lines.next_line() != Some("end") {
+                    return Err(lines.error("it does not end where it should"));
+                }
+                return Ok(Self { newest, structure, floor, moves, keepers });
+            }
+            if line.starts_with("keeper ") {
+                let path = lines.own(repo, line, "keeper", lanes())?;
+                if path.file_name().is_none_or(|name| name != KEEPER) {
+                    return Err(lines.error("a file that keeps no lane"));
+                }
+                keepers.push(path);
+                continue;
             }
             let digest = line.strip_prefix("move ").filter(|digest| !digest.is_empty());
             let digest = digest.ok_or_else(|| lines.error("a line of the journal that says nothing"))?;
-            let lanes = || repo.migrations.iter().chain(&repo.manual_migrations);
             let from = lines.path(repo, "from", lanes())?;
             let to = lines.path(repo, "to", repo.archive.iter())?;
             moves.push((Move { from, to }, digest.to_owned()));
@@ -173,6 +228,10 @@ impl<'a> Lines<'a> {
 
     fn word(&mut self, word: &str) -> Result<&'a str> {
         let line = self.next_line().unwrap_or_default();
+        self.rest(line, word)
+    }
+
+    fn rest<'l>(&self, line: &'l str, word: &str) -> Result<&'l str> {
         let rest = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
         rest.filter(|rest| !rest.is_empty())
             .ok_or_else(|| self.error(&format!("a line of the journal that does not begin with `{word}`")))
@@ -182,7 +241,24 @@ impl<'a> Lines<'a> {
         let line = self.word(word)?;
         let (before, after) =
             line.split_once(' ').ok_or_else(|| self.error("a line of the journal without two digests"))?;
-        Ok(Replacement { before: (before != NO_FILE).then(|| before.to_owned()), after: after.to_owned() })
+        Ok(Replacement {
+            before: (before != NO_FILE).then(|| before.to_owned()),
+            after: after.to_owned(),
+            former: None,
+        })
+    }
+
+    /// Takes what a file has said, so many bytes.
+    fn former(&mut self, file: &mut Replacement, length: usize) -> Result<()> {
+        let end = self.at.saturating_add(length);
+        let text = self.text.get(self.at..end).ok_or_else(|| self.error("its end is missing"))?;
+        let Some(before) = &file.before else { return Ok(()) };
+        if digest_of(text.as_bytes()) != *before {
+            return Err(self.error("a former text that is another one"));
+        }
+        self.at = end;
+        file.former = Some(text.to_owned());
+        Ok(())
     }
 
     /// Reads a path that must lie below one of the directories.
@@ -190,9 +266,20 @@ impl<'a> Lines<'a> {
         &mut self,
         repo: &Repo,
         word: &str,
+        directories: impl Iterator<Item = &'d PathBuf>,
+    ) -> Result<PathBuf> {
+        let line = self.next_line().unwrap_or_default();
+        self.own(repo, line, word, directories)
+    }
+
+    fn own<'d>(
+        &self,
+        repo: &Repo,
+        line: &str,
+        word: &str,
         mut directories: impl Iterator<Item = &'d PathBuf>,
     ) -> Result<PathBuf> {
-        let path = repo.display_root.join(self.word(word)?);
+        let path = repo.display_root.join(self.rest(line, word)?);
         let lies_below = |directory: &PathBuf| {
             path.strip_prefix(directory).is_ok_and(|below| {
                 let mut parts = below.components().peekable();
@@ -212,7 +299,8 @@ impl<'a> Lines<'a> {
         let start = self.text[..end].rfind('\n').map_or(0, |at| at + 1);
         let message = format!("the journal of an interrupted squash cannot be read: {what}");
         Error::new(Kind::Grammar, message).at(Site::in_text(self.shown, self.text, start..end)).help(format!(
-            "restore the files from version control, remove `{}`, and squash again",
+            "move each file that it names in a `to` back to its `from`, restore structure and floor from version control, \
+             remove `{}`, and squash again",
             self.shown.display()
         ))
     }
@@ -230,12 +318,17 @@ mod tests {
         };
         Journal {
             newest: "20260301".into(),
-            structure: Replacement { before: Some("aa".into()), after: "bb".into() },
-            floor: Replacement { before: None, after: "cc".into() },
+            structure: Replacement {
+                before: Some(digest_of(b"old")),
+                after: "bb".into(),
+                former: Some("old".into()),
+            },
+            floor: Replacement { before: None, after: "cc".into(), former: None },
             moves: vec![
                 (moved("1_a b.sql"), "d1".into()),
                 (Move { from: "/shop/priv/core/manual_migrations/2/x".into(), ..moved("2/x") }, "d2".into()),
             ],
+            keepers: vec!["/shop/priv/core/migrations/.gitkeep".into()],
         }
     }
 
@@ -260,6 +353,8 @@ mod tests {
             ("from priv/core/migrations/1_a b.sql", "from priv/core/migrations"),
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to priv/core/migrations/x"),
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to /tmp/x"),
+            ("keeper priv/core/migrations/.gitkeep", "keeper priv/core/migrations/1_a.sql"),
+            ("keeper priv/core/migrations/.gitkeep", "keeper priv/core/.gitkeep"),
         ] {
             assert!(text.contains(own), "{own}");
             let error = parse(&text.replace(own, other)).unwrap_err();

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "sqlite")]
 
+mod abort;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
