@@ -6,6 +6,7 @@ mod repository;
 
 use clap::{ArgAction, Args};
 use dbsetup::Result;
+use dbsetup::driver::Via;
 use dbsetup::event::What;
 use dbsetup::repo::Repo;
 use dbsetup::structure::DumpOptions;
@@ -91,6 +92,38 @@ impl Squash {
         Ok(evidence::missing(protected, &evidence::read(&self.applied_on, repo, live).await?))
     }
 
+    /// Returns the flags as they were given, ready for a shell.
+    fn given(&self, dump: &DumpOptions) -> Vec<String> {
+        let mut words = Vec::new();
+        let via = dump.via.map(|via| match via {
+            Via::Native => "native".to_owned(),
+            Via::PgDump => "pg_dump".to_owned(),
+        });
+        let valued: [(&str, &[String]); 8] = [
+            ("--to", self.to.as_slice()),
+            ("--applied-on", &self.applied_on),
+            ("--drop-data", &self.drop_data),
+            ("--via", via.as_slice()),
+            ("--schema", &dump.schemas),
+            ("--exclude-schema", &dump.exclude_schemas),
+            ("--exclude-table", &dump.exclude_tables),
+            ("--exclude-extension", &dump.exclude_extensions),
+        ];
+        for (flag, values) in valued {
+            words.extend(values.iter().map(|value| format!("{flag} {}", shell_words::quote(value))));
+        }
+        let plain = [
+            ("--allow-dirty", self.allow_dirty),
+            ("--allow-no-vcs", self.allow_no_vcs),
+            ("--trust-file", self.trust_file),
+            ("--owners", dump.owners),
+            ("--privileges", dump.privileges),
+            ("--no-filters", dump.no_filters),
+        ];
+        words.extend(plain.iter().filter(|(_, given)| *given).map(|(flag, _)| (*flag).to_owned()));
+        words
+    }
+
     /// Returns what deserves a look before deployed databases are left to their fate.
     fn doubts(&self, found: &[evidence::Found], newest: &str) -> Vec<(String, Option<String>)> {
         if self.applied_on.is_empty() {
@@ -131,6 +164,7 @@ impl Squash {
         let request = SquashRequest {
             to: self.to.clone(),
             reference: repository::reference(repo),
+            given: self.given(&dump),
             dump: DumpOptions { drop_data: self.drop_data.clone(), ..dump },
             trusted: self.trust_file,
         };

@@ -50,6 +50,8 @@ pub struct SquashRequest {
     pub dump: DumpOptions,
     /// Whether the present structure file may reach beyond the database when it is loaded for the replay.
     pub trusted: bool,
+    /// What else the command was given, ready for a shell: a refusal that shows the command again repeats it.
+    pub given: Vec<String>,
 }
 
 /// A squash that may begin: the database is what its files say.
@@ -60,6 +62,7 @@ pub struct Planned {
     request: DumpRequest,
     drop_data: Vec<String>,
     trusted: bool,
+    given: Vec<String>,
     files: FileSet,
     ledger: LedgerTable,
     state: LedgerState,
@@ -165,6 +168,7 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
         drop_data: request.dump.drop_data.clone(),
         trusted: request.trusted,
+        given: request.given.clone(),
         ledger: choice.table,
         files,
         state,
