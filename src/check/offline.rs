@@ -168,7 +168,11 @@ fn journal(repo: &Repo) -> Option<Finding> {
         Finding::new(Code::InterruptedSquash, format!("a squash of `{}` was interrupted", repo.name))
             .file(repo.shown(&path))
             .note("its files are partly moved; nothing is lost")
-            .help(format!("finish it: {}", repo.command("dump --move-migrations")))
+            .help(format!(
+                "finish it: {}; or give it up: {}",
+                repo.command("squash"),
+                repo.command("squash --abort")
+            ))
     })
 }
 

@@ -61,10 +61,8 @@ impl Victim {
 pub struct Unproven {
     /// The repo.
     pub repo: String,
-    /// The protected environments that are known to have databases of their own.
+    /// The protected environments that have databases of their own, and of which nothing speaks.
     pub environments: Vec<String>,
-    /// Whether `--yes` holds for this step.
-    pub yes: bool,
 }
 
 /// What follows from a plan's victims.
@@ -107,8 +105,7 @@ pub fn judge(victims: &[Victim], terminal: bool) -> Verdict {
 
 /// Decides about squashes without evidence.
 pub fn judge_unproven(repos: &[Unproven], terminal: bool) -> Verdict {
-    let open: Vec<&Unproven> =
-        repos.iter().filter(|repo| !repo.yes && !repo.environments.is_empty()).collect();
+    let open: Vec<&Unproven> = repos.iter().collect();
     if open.is_empty() {
         return Verdict::Go;
     }
@@ -134,7 +131,7 @@ pub fn judge_unproven(repos: &[Unproven], terminal: bool) -> Verdict {
     }
     Verdict::Refuse(error.help(
         "show it: `--applied-on env:NAME` (a variable with a URL) or `--applied-on FILE` (what `cargo dbsetup status \
-         --format json` writes there); or pass `--yes`",
+         --format json` writes there), one for each; or pass `--yes`",
     ))
 }
 
@@ -214,11 +211,9 @@ mod tests {
 
     #[test]
     fn a_squash_without_evidence_is_asked_about_once_and_refused_without_a_terminal() {
-        let core = Unproven { repo: "core".into(), environments: vec!["prod".into()], yes: false };
+        let core = Unproven { repo: "core".into(), environments: vec!["prod".into()] };
         let data = Unproven { repo: "data".into(), ..core.clone() };
-        let none = Unproven { environments: Vec::new(), ..core.clone() };
-        let yes = Unproven { yes: true, ..core.clone() };
-        assert!(matches!(judge_unproven(&[none, yes], false), Verdict::Go));
+        assert!(matches!(judge_unproven(&[], false), Verdict::Go));
         let Verdict::Ask(question) = judge_unproven(&[core.clone(), data.clone()], true) else {
             panic!("no question")
         };

@@ -12,6 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
+use super::commands::squash::Squash;
 use super::confirm::{self, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
@@ -182,26 +183,32 @@ impl<'a> Runner<'a> {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
         consent(confirm::judge(&victims, prompt::can_ask())).await?;
-        consent(confirm::judge_unproven(&self.unproven(), prompt::can_ask())).await
+        let unproven = self.unproven().await?;
+        consent(confirm::judge_unproven(&unproven, prompt::can_ask())).await
     }
 
     /// Returns the squashes of the plan that nothing shows to be safe.
-    fn unproven(&self) -> Vec<Unproven> {
+    async fn unproven(&mut self) -> Result<Vec<Unproven>, Stop> {
+        let prepared = self.prepared;
         let mut unproven = Vec::new();
-        for PreparedStep { step, repos, .. } in &self.prepared.steps {
+        for PreparedStep { step, repos, .. } in &prepared.steps {
             let Action::Command(command) = &step.action else { continue };
-            let Some(squash) = command.squash().filter(|_| !step.options.dry_run) else { continue };
-            for resolved in repos.iter().map(|&at| &self.prepared.repos[at]) {
-                if squash.is_unproven(resolved.files()) {
-                    unproven.push(Unproven {
-                        repo: resolved.name().to_string(),
-                        environments: resolved.protected.clone(),
-                        yes: step.options.yes,
-                    });
+            let asks = |_: &&Squash| !(step.options.dry_run || step.options.yes);
+            let Some(squash) = command.squash().filter(asks) else { continue };
+            for &at in repos {
+                let resolved = &prepared.repos[at];
+                if resolved.protected.is_empty() {
+                    continue;
+                }
+                let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
+                let live = session.server().target().shown.clone();
+                let environments = squash.unproven(resolved.files(), &live, &resolved.protected).await?;
+                if !environments.is_empty() {
+                    unproven.push(Unproven { repo: resolved.name().to_string(), environments });
                 }
             }
         }
-        unproven
+        Ok(unproven)
     }
 
     /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what

@@ -145,6 +145,19 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
+    /// Returns the files below `paths` that git keeps, from the root of the work tree.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn tracked(&self, paths: &[&Path]) -> Result<Vec<PathBuf>> {
+        let words = ["--literal-pathspecs", "ls-files", "-z", "--full-name", "--"];
+        let mut words: Vec<std::ffi::OsString> = words.iter().map(|word| (*word).into()).collect();
+        words.extend(paths.iter().map(|path| self.inside(path).into_os_string()));
+        let output = self.done(&words)?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
     /// Returns a setting of git's; `None` where it has none.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.one_line(&["config", "--get", key])

@@ -158,6 +158,13 @@ pub fn sentence(event: &Event) -> Sentence {
                 ),
             )
         }
+        What::SquashGivenUp { newest } => named(
+            Reason,
+            format!(
+                "The interrupted squash of {repo} up to {} has been given up: its files are where they were",
+                line(newest)
+            ),
+        ),
         What::SquashFinished { newest } => named(
             Reason,
             format!(

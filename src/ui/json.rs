@@ -132,6 +132,7 @@ pub fn event(event: &Event) -> Object {
         What::LedgerRewritten { rows, version } => {
             object("ledger_rewritten").number("rows", size(rows)).text("version", version)
         }
+        What::SquashGivenUp { newest } => object("squash_given_up").text("newest", newest),
         What::SquashFinished { newest } => object("squash_finished").text("newest", newest),
         What::NothingToSquash { applied } => object("nothing_to_squash").number("applied", size(applied)),
         What::MigrationsPlanned { direction, count } => {

@@ -319,6 +319,7 @@ fn every_object_is_as_documented() {
         "other",
         "retry",
         "squash_finished",
+        "squash_given_up",
         "unreachable",
         "warning",
     ];

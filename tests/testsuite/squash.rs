@@ -150,6 +150,20 @@ on_each_database! {
         project.run("squash --drop-data log").success();
         let structure = project.read(project.priv_dir("core").join("structure.sql"));
         assert!(structure.contains("without rows: ") && !structure.contains("begun"), "{structure}");
+        // What was given is not asked for again, and is not to be typed again.
+        let project = project
+            .migration("core", "7_plans", "create table plans (id integer); insert into plans values (1);")
+            .migration("core", "8_odd", "create table odd (id integer); insert into odd values (1);");
+        project.run("migrate").success();
+        let run = project.run("squash --to 8 --allow-dirty --drop-data odd");
+        let schema = if backend == Postgres { "public." } else { "" };
+        run.code(4).stderr_contains(&format!(
+            "`cargo dbsetup dump --move-migrations --to 8 --drop-data odd --allow-dirty --drop-data {schema}plans \
+             --repo core`"
+        ));
+        project.remove(project.priv_dir("core").join("migrations/8_odd.sql"));
+        project.remove(project.priv_dir("core").join("migrations/7_plans.sql"));
+        project.run("reset --yes").success();
         // It stays decided.
         let project = project.migration("core", "5_x", "create table x (i integer);");
         committed(&project);
@@ -241,6 +255,23 @@ fn what_stands_in_the_way_is_named_with_its_remedy() {
     assert!(git(&project, "status --porcelain").is_empty());
     git(&project, "checkout -q -b feature");
     told("squash", 0, &["on the branch `feature`, not on `main`", "has been squashed"]);
+}
+
+#[test]
+fn what_git_ignores_is_not_committed() {
+    for (ignored, named) in [
+        ("crates/core/priv", "?? crates/core/priv/core/migrations/3_countries.sql"),
+        ("2_names.sql", "1 of its file is not committed"),
+    ] {
+        let project = project(Sqlite);
+        project.run("setup").success();
+        project.write(".gitignore", &format!("target\n*.db*\n{ignored}\n"));
+        git(&project, "init -q");
+        git(&project, "add .");
+        git(&project, "commit -q -m work");
+        project.run("squash").code(4).stderr_contains(named).stderr_contains("`--allow-dirty`");
+        project.run("squash --allow-dirty").success();
+    }
 }
 
 #[test]

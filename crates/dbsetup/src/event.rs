@@ -82,6 +82,8 @@ pub enum What {
     },
     /// A squash that was interrupted is finished; `newest` is the newest version that it took.
     SquashFinished { newest: String },
+    /// A squash that was interrupted is given up, and its files are where they were; `newest` is the newest version of it.
+    SquashGivenUp { newest: String },
     /// No migration is there to be squashed; so many are applied.
     NothingToSquash { applied: usize },
     /// The database lacks squashed migrations: `count` of them are run first, from the archive at `path`.

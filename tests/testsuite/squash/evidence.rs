@@ -99,3 +99,82 @@ fn a_person_is_asked_and_no_is_the_default() {
     terminal.expect("[y/N]: ").send("y\n");
     terminal.wait().success().stdout_contains("has been squashed");
 }
+
+/// Production and staging, each with a database of its own.
+fn deployed_twice() -> Project {
+    let own = ["prod", "staging"].map(|name| format!("env.{name}.url = \"sqlite:core_{name}.db\""));
+    let project = project(Sqlite).repo_config("core", &own.join("\n"));
+    for environment in ["dev", "prod", "staging"] {
+        project.run(&format!("setup --env {environment}")).success();
+    }
+    committed(&project);
+    project
+}
+
+#[test]
+fn each_protected_environment_needs_evidence_of_its_own() {
+    let project = deployed_twice();
+    let status = |environment: &str| {
+        project.run(&format!("status --env {environment} --format json")).success().stdout.clone()
+    };
+    let (prod, staging) = (status("prod"), status("staging"));
+    // Not where the repo's files are.
+    for (path, text) in [
+        ("prod.json", prod.clone()),
+        ("dev.json", status("dev")),
+        ("half.json", prod.replace("\"half_loaded\":false", "\"half_loaded\":true")),
+        ("both.json", format!("{staging}{prod}")),
+        (
+            "stale.json",
+            format!("{}{prod}", staging.replacen("\"state\":\"applied\"", "\"state\":\"pending\"", 1)),
+        ),
+    ] {
+        project.write(path, &text);
+    }
+    let refused = |line: &str, texts: &[&str]| {
+        let run = project.run(line);
+        run.code(4);
+        texts.iter().for_each(|text| {
+            run.stderr_contains(text);
+        });
+        assert!(git(&project, "status --porcelain -- crates").is_empty());
+    };
+    refused("squash", &["refused to squash `core` in prod, staging"]);
+    refused("squash --applied-on prod.json", &["refused to squash `core` in staging", "--yes"]);
+    refused("squash --applied-on dev.json", &["in the environment `dev`, which is squashed itself"]);
+    refused("squash --yes --applied-on dev.json", &["in the environment `dev`, which is squashed itself"]);
+    refused("squash --yes --applied-on half.json", &["is half loaded"]);
+    refused("squash --applied-on stale.json", &["`stale.json (staging)` lacks "]);
+    let run = project.command("squash --applied-on env:DEV_URL").env("DEV_URL", "sqlite:core_dev.db").run();
+    run.code(2).stderr_contains("the very database that is squashed");
+    project.run("squash --applied-on both.json").success().stderr_lacks("nothing shows");
+}
+
+#[test]
+fn a_database_that_names_no_environment_is_taken_for_the_one_that_is_missing() {
+    let project = deployed_twice();
+    project.write("prod.json", &project.run("status --env prod --format json").success().stdout);
+    let staging = project.database_in("core", "staging");
+    staging.execute("delete from dbsetup_meta where key = 'environment'");
+    let url = match &staging {
+        Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),
+        Database::Postgres(database) => database.url(),
+    };
+    let squash = |line: &str| project.command(line).env("URL", &url).run();
+    squash("squash --applied-on env:URL")
+        .code(4)
+        .stderr_contains("refused to squash `core` in prod, staging");
+    let run = squash("squash --applied-on env:URL --applied-on prod.json");
+    run.success().stderr_contains("`env:URL` does not say which environment it belongs to");
+}
+
+#[test]
+fn a_project_that_shows_nothing_is_told_what_that_means_and_squashed() {
+    let project = project(Sqlite);
+    project.run("setup").success();
+    committed(&project);
+    let run = project.run("squash");
+    run.success()
+        .stderr_contains("nothing shows that deployed databases have applied what is squashed, up to 3");
+    run.stderr_contains("--applied-on env:NAME");
+}

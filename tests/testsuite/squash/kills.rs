@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{committed, made, project};
+use super::{committed, git, made, project};
 use crate::support::{Project, Sqlite, is_full_run};
 
 /// A project with enough files for a kill to meet their moves.
@@ -60,4 +60,37 @@ fn wherever_it_is_killed_setup_makes_the_same_and_the_next_run_finishes() {
         assert_eq!(made(&project, "core", "test"), wanted);
     }
     assert!(met > 0 || !is_full_run(), "no kill has met the moves");
+}
+
+#[test]
+fn a_dump_does_not_write_over_a_killed_squash_and_giving_up_leaves_nothing_to_commit() {
+    // A kill may come too late.
+    for _ in 0..10 {
+        let project = large();
+        let journal = project.path(project.priv_dir("core").join(".structure.dbsetup-squash"));
+        let mut running = project.command("squash").spawn();
+        let started = Instant::now();
+        while !journal.exists() && started.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        running.kill();
+        running.wait();
+        if !journal.exists() {
+            continue;
+        }
+        project.database("core").execute("create table by_hand (i integer)");
+        let run = project.run("dump");
+        assert!(!run.stderr.is_empty() && run.stderr.contains("a squash of `core` was interrupted"), "{run}");
+        run.stderr_contains("`cargo dbsetup squash --abort --repo core`");
+        project.run("check --offline").stderr_lacks("git clean");
+        project.run("squash --abort --dry-run").success().stdout_contains("would give up");
+        assert!(journal.exists());
+        project.run("squash --abort").success().stderr_contains("up to 89 has been given up");
+        assert_eq!(git(&project, "status --porcelain --ignored -- crates/core/priv"), "");
+        project.run("squash --abort").success().stderr_contains("no squash of `core` was interrupted");
+        project.database("core").execute("drop table by_hand");
+        project.run("squash").success();
+        return;
+    }
+    panic!("no kill has met the journal");
 }

@@ -364,12 +364,19 @@ fn refuse_to_empty(repo: &Repo, dump: &Dump) -> Result<()> {
 pub fn write(session: &Session<'_>, dump: &Dump, start: Instant) -> Result<bool> {
     let changed = !dump.is_current();
     if changed {
+        refuse_interrupted(session.repo(), &dump.path)?;
         refuse_to_empty(session.repo(), dump)?;
         forgets::refuse_to_forget(session.repo(), dump)?;
         replace(&dump.path, &dump.shown, dump.text.as_bytes())?;
     }
     session.teller().tell(What::Dumped { path: dump.shown.clone(), changed, took: start.elapsed() });
     Ok(changed)
+}
+
+/// A structure file that a squash is half done with is the squash's.
+fn refuse_interrupted(repo: &Repo, path: &Path) -> Result<()> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if real(path) == real(&repo.structure) { super::squash::refuse_interrupted(repo) } else { Ok(()) }
 }
 
 fn replace(path: &Path, shown: &Path, bytes: &[u8]) -> Result<()> {

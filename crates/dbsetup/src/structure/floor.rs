@@ -137,6 +137,10 @@ impl Floor {
 
     /// Takes a line; `None` where it is not understood.
     fn take(&mut self, line: &str) -> Option<()> {
+        // It is shown on terminals.
+        if line.contains(char::is_control) {
+            return None;
+        }
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "ledger" if self.squashes.is_empty() => self.ledger = Some(LedgerKind::from_name(rest)?),
@@ -294,6 +298,8 @@ mod tests {
             "release",
             "baseline 1",
             "baseline 1 a b",
+            "release v1\u{1b}[2J",
+            "automatic 9 ab a\u{7}name",
         ] {
             let text = format!("{}{line}\n", floor().text());
             let error = Floor::parse(&text, Path::new("s.floor")).unwrap_err();

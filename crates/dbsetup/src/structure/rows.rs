@@ -11,7 +11,7 @@ mod order;
 mod text;
 mod volatile;
 
-pub use audit::{Audit, Wishes, audit, undecided};
+pub use audit::{Audit, Wishes, audit, is_there, undecided};
 pub(super) use audit::{is_written, setting, shell};
 pub use difference::{RowDifference, differences};
 pub use volatile::{Volatile, let_the_clock_go_on, refuse_volatile, volatile};

@@ -10,44 +10,94 @@ use dbsetup::structure::squash::{Evidence, Seen};
 use dbsetup::{Error, Kind, Result};
 use serde_json::Value as Json;
 
-use crate::cli::context::Task;
-
 const VARIABLE: &str = "env:";
+
+/// What a source says of one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What is applied there.
+    pub evidence: Evidence,
+    /// The environment that the database has recorded.
+    pub environment: Option<String>,
+    /// Whether the database itself was asked.
+    pub is_asked: bool,
+}
+
+impl Found {
+    /// Whether nobody but the person who named the database knows what it is.
+    pub fn is_taken_at_their_word(&self) -> bool {
+        self.is_asked && self.environment.is_none()
+    }
+}
+
+/// Returns the environments for which nothing speaks. A database that was asked and has none recorded stands for one
+/// that is missing: whoever named it knows which. One of several could be any.
+pub fn missing(environments: &[String], found: &[Found]) -> Vec<String> {
+    let speaks = |name: &&String| !found.iter().any(|found| found.environment.as_ref() == Some(name));
+    let missing: Vec<String> = environments.iter().filter(speaks).cloned().collect();
+    let unknown = found.iter().filter(|found| found.is_taken_at_their_word()).count();
+    if unknown >= missing.len() { Vec::new() } else { missing }
+}
 
 /// Whether a source is the URL of one database.
 pub fn is_variable(source: &str) -> bool {
     source.starts_with(VARIABLE)
 }
 
-/// Reads every source as far as it speaks of the task's repo.
+/// Reads every source as far as it speaks of `repo`, whose database is shown as `live`.
 ///
 /// # Errors
-/// Those of a source that cannot be read, and [`Kind::Configuration`] when all of them speak of other repos.
-pub async fn read(sources: &[String], task: &Task<'_, '_>) -> Result<Vec<Evidence>> {
-    let repo = task.repo;
-    let mut found = Vec::new();
+/// Those of a source that cannot be read; [`Kind::Configuration`] when all of them speak of other repos;
+/// [`Kind::Refused`] for one that proves nothing.
+pub async fn read(sources: &[String], repo: &Repo, live: &str) -> Result<Vec<Found>> {
+    let mut all = Vec::new();
     for source in sources {
-        match source.strip_prefix(VARIABLE) {
+        let found = match source.strip_prefix(VARIABLE) {
             Some(variable) => {
                 let value = std::env::var(variable).ok();
-                let live = task.session.server().target().shown.clone();
-                found.push(of_database(repo, variable, value.as_deref(), &live).await?);
+                vec![of_database(repo, variable, value.as_deref(), live).await?]
             }
-            None => found.extend(of_file(repo, source)?),
+            None => of_file(repo, source)?,
+        };
+        for found in &found {
+            refuse_own(repo, source, found)?;
         }
+        all.extend(found);
     }
-    if found.is_empty() && !sources.is_empty() {
+    if all.is_empty() && !sources.is_empty() {
         let message = format!("`--applied-on {}` says nothing of `{}`", sources.join(", "), repo.name);
         return Err(Error::new(Kind::Configuration, message).help(format!(
             "write a file where the database is: `cargo dbsetup status --repo {} --format json > FILE`",
             repo.name
         )));
     }
-    Ok(found)
+    Ok(all)
+}
+
+/// What belongs to the environment of the database that is squashed shows nothing of any other.
+fn refuse_own(repo: &Repo, source: &str, found: &Found) -> Result<()> {
+    if found.environment.as_deref() != Some(repo.environment.as_str()) {
+        return Ok(());
+    }
+    let message = format!(
+        "`{source}` speaks of a database of `{}` in the environment `{}`, which is squashed itself: that shows nothing of others",
+        repo.name, repo.environment
+    );
+    Err(Error::new(Kind::Refused, message).help(format!(
+        "name a deployed database; where it is one, it has a wrong environment recorded: with its URL, `cargo dbsetup \
+         resolve --environment NAME --repo {}`",
+        repo.name
+    )))
+}
+
+fn half_loaded(source: &str, repo: &RepoName) -> Error {
+    Error::new(Kind::Refused, format!("`{source}` says that the database of `{repo}` is half loaded"))
+        .note("what it has recorded need not be there")
+        .help("finish it there, then show it again: `cargo dbsetup setup`")
 }
 
 /// Asks a database. Nothing is written there.
-async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &str) -> Result<Evidence> {
+async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &str) -> Result<Found> {
     let flag = format!("--applied-on {VARIABLE}{variable}");
     let Some(url) = value.map(str::trim).filter(|url| !url.is_empty()) else {
         return Err(Error::new(
@@ -68,6 +118,9 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
     session.close().await;
     let inspection = inspection?;
     let (ledger, state) = (inspection.choice.table, inspection.state);
+    if state.meta(meta_key::LOADING).is_some() {
+        return Err(half_loaded(&format!("{VARIABLE}{variable}"), &repo.name));
+    }
     let checksum = |version: &str, own: &Option<String>| match ledger.kind.keeps_checksums() {
         true => own.clone(),
         false => state.meta(&format!("{}{version}", meta_key::CHECKSUM_PREFIX)).map(str::to_owned),
@@ -76,8 +129,9 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
     let applied = applied
         .map(|row| Seen { version: row.version.clone(), checksum: checksum(&row.version, &row.checksum) })
         .collect();
-    let name = named(&format!("{VARIABLE}{variable}"), state.meta(meta_key::ENVIRONMENT));
-    Ok(Evidence { name, ledger: Some(ledger.kind), applied })
+    let environment = state.meta(meta_key::ENVIRONMENT).map(str::to_owned);
+    let name = named(&format!("{VARIABLE}{variable}"), environment.as_deref());
+    Ok(Found { evidence: Evidence { name, ledger: Some(ledger.kind), applied }, environment, is_asked: true })
 }
 
 fn named(source: &str, environment: Option<&str>) -> String {
@@ -87,8 +141,9 @@ fn named(source: &str, environment: Option<&str>) -> String {
     }
 }
 
-/// Reads a file that `status --format json` has written; `None` where it speaks of other repos alone.
-fn of_file(repo: &Repo, source: &str) -> Result<Option<Evidence>> {
+/// Reads a file that `status --format json` has written, of one database or of several; nothing where it speaks of other
+/// repos alone.
+fn of_file(repo: &Repo, source: &str) -> Result<Vec<Found>> {
     let path = Path::new(source);
     let text = std::fs::read_to_string(path).map_err(|error| {
         let is_variable = std::env::var_os(source).is_some();
@@ -102,8 +157,8 @@ fn of_file(repo: &Repo, source: &str) -> Result<Option<Evidence>> {
     of_text(&repo.name, source, &text)
 }
 
-fn of_text(repo: &RepoName, source: &str, text: &str) -> Result<Option<Evidence>> {
-    let mut found: Option<Evidence> = None;
+fn of_text(repo: &RepoName, source: &str, text: &str) -> Result<Vec<Found>> {
+    let mut found: Vec<Found> = Vec::new();
     let mut is_status = false;
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let object: Json = serde_json::from_str(line).map_err(|_| foreign(source))?;
@@ -124,19 +179,24 @@ fn of_text(repo: &RepoName, source: &str, text: &str) -> Result<Option<Evidence>
                     return Err(Error::new(Kind::Refused, message)
                         .help("write it where the database is deployed, with its URL"));
                 }
-                found = Some(Evidence {
+                if object.get("half_loaded").and_then(Json::as_bool) == Some(true) {
+                    return Err(half_loaded(source, repo));
+                }
+                let evidence = Evidence {
                     name: named(source, word("environment")),
                     ledger: word("ledger_kind").and_then(LedgerKind::from_name),
                     applied: Vec::new(),
-                });
+                };
+                let environment = word("environment").map(str::to_owned);
+                found.push(Found { evidence, environment, is_asked: false });
             }
             "status" => {
                 // `changed` and `file_missing` are about the files of the checkout that it was written in.
                 let is_applied =
                     matches!(word("state"), Some("applied" | "squashed" | "changed" | "file_missing"));
-                if let (Some(found), Some(version), true) = (&mut found, word("version"), is_applied) {
+                if let (Some(found), Some(version), true) = (found.last_mut(), word("version"), is_applied) {
                     let checksum = word("checksum").map(str::to_owned);
-                    found.applied.push(Seen { version: version.to_owned(), checksum });
+                    found.evidence.applied.push(Seen { version: version.to_owned(), checksum });
                 }
             }
             _ => {}
@@ -163,18 +223,45 @@ mod tests {
 {"v":1,"event":"status","repo":"other","lane":"manual","version":"9","name":"c","state":"applied"}
 "#;
 
-    fn read(repo: &str, text: &str) -> Result<Option<Evidence>> {
+    fn read(repo: &str, text: &str) -> Result<Vec<Found>> {
         of_text(&RepoName::new(repo), "prod.json", text)
     }
 
     #[test]
     fn what_status_has_written_says_what_is_applied() {
-        let found = read("core_data", STATUS).unwrap().unwrap();
+        let found = read("core_data", STATUS).unwrap();
+        assert_eq!((found.len(), found[0].environment.as_deref()), (1, Some("prod")));
+        let found = &found[0].evidence;
         assert_eq!((found.name.as_str(), found.ledger), ("prod.json (prod)", Some(LedgerKind::Dbsetup)));
         let seen: Vec<_> =
             found.applied.iter().map(|seen| (&*seen.version, seen.checksum.as_deref())).collect();
         assert_eq!(seen, [("1", Some("sha256:1")), ("2", None)]);
-        assert_eq!(read("unknown", STATUS).unwrap(), None);
+        assert_eq!(read("unknown", STATUS).unwrap(), []);
+    }
+
+    #[test]
+    fn every_database_of_a_file_is_a_piece_of_its_own() {
+        let text =
+            format!("{}{STATUS}", STATUS.replace("prod", "staging").replace("\"applied\"", "\"pending\""));
+        let found = read("core_data", &text).unwrap();
+        let names: Vec<&str> = found.iter().map(|found| found.evidence.name.as_str()).collect();
+        assert_eq!(names, ["prod.json (staging)", "prod.json (prod)"]);
+        assert_eq!((found[0].evidence.applied.len(), found[1].evidence.applied.len()), (1, 2));
+    }
+
+    #[test]
+    fn each_environment_needs_what_speaks_of_it() {
+        let found = |environment: Option<&str>, is_asked| Found {
+            evidence: Evidence::default(),
+            environment: environment.map(str::to_owned),
+            is_asked,
+        };
+        let left = |found: &[Found]| missing(&["prod".to_owned(), "staging".to_owned()], found);
+        assert_eq!(left(&[found(Some("prod"), false)]), ["staging"]);
+        assert_eq!(left(&[found(Some("dev"), false), found(None, false)]), ["prod", "staging"]);
+        assert_eq!(left(&[found(None, true)]), ["prod", "staging"]);
+        assert!(left(&[found(None, true), found(Some("prod"), true)]).is_empty());
+        assert!(left(&[found(Some("staging"), true), found(Some("prod"), false)]).is_empty());
     }
 
     #[test]
@@ -190,5 +277,7 @@ mod tests {
         }
         let missing = STATUS.replace("\"exists\":true", "\"exists\":false");
         assert_eq!(read("core_data", &missing).unwrap_err().kind(), Kind::Refused);
+        let half = STATUS.replace("\"half_loaded\":false", "\"half_loaded\":true");
+        assert_eq!(read("core_data", &half).unwrap_err().kind(), Kind::Refused);
     }
 }

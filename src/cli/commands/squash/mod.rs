@@ -6,6 +6,7 @@ mod repository;
 
 use clap::{ArgAction, Args};
 use dbsetup::Result;
+use dbsetup::driver::Via;
 use dbsetup::event::What;
 use dbsetup::repo::Repo;
 use dbsetup::structure::DumpOptions;
@@ -31,6 +32,14 @@ pub struct Squash {
     #[arg(long, conflicts_with_all = ["dump_path", "check", "allow_missing"])]
     pub move_migrations: bool,
 
+    /// Give up a squash that was interrupted: every file goes back where it was.
+    #[arg(
+        long,
+        requires = "move_migrations",
+        conflicts_with_all = ["to", "applied_on", "drop_data", "allow_dirty", "allow_no_vcs", "trust_file"]
+    )]
+    pub abort: bool,
+
     /// Squash up to this version and include it; what is newer stays in its lane.
     #[arg(long, value_name = "VERSION", requires = "move_migrations")]
     pub to: Option<String>,
@@ -38,7 +47,8 @@ pub struct Squash {
     /// A deployed database that has to have applied what is squashed; may be given several times.
     ///
     /// `env:NAME` is a variable with its URL, which is read and never written to; anything else is a file that
-    /// `cargo dbsetup status --format json` has written there.
+    /// `cargo dbsetup status --format json` has written there. Each protected environment that has a database of its
+    /// own in Cargo.toml needs one that belongs to it.
     #[arg(long, value_name = "env:NAME|FILE", action = ArgAction::Append, requires = "move_migrations")]
     pub applied_on: Vec<String>,
 
@@ -91,15 +101,79 @@ impl Squash {
         self.applied_on.iter().any(|source| evidence::is_variable(source)).then_some("--applied-on env:NAME")
     }
 
-    /// Whether somebody has to say that deployed databases have run what this squashes in `repo`.
-    pub fn is_unproven(&self, repo: &Repo) -> bool {
+    /// Returns those of the protected environments of `repo` for which nothing shows that they have run what this
+    /// squashes. `live` is the repo's own database, as it is shown.
+    ///
+    /// # Errors
+    /// Those of the evidence.
+    pub async fn unproven(&self, repo: &Repo, live: &str, protected: &[String]) -> Result<Vec<String>> {
         // To finish is to do no more than what was decided.
-        self.move_migrations && self.applied_on.is_empty() && !squash::is_interrupted(repo)
+        if !self.move_migrations || self.abort || protected.is_empty() || squash::is_interrupted(repo) {
+            return Ok(Vec::new());
+        }
+        Ok(evidence::missing(protected, &evidence::read(&self.applied_on, repo, live).await?))
+    }
+
+    /// Returns the flags as they were given, ready for a shell.
+    fn given(&self, dump: &DumpOptions) -> Vec<String> {
+        let mut words = Vec::new();
+        let via = dump.via.map(|via| match via {
+            Via::Native => "native".to_owned(),
+            Via::PgDump => "pg_dump".to_owned(),
+        });
+        let valued: [(&str, &[String]); 8] = [
+            ("--to", self.to.as_slice()),
+            ("--applied-on", &self.applied_on),
+            ("--drop-data", &self.drop_data),
+            ("--via", via.as_slice()),
+            ("--schema", &dump.schemas),
+            ("--exclude-schema", &dump.exclude_schemas),
+            ("--exclude-table", &dump.exclude_tables),
+            ("--exclude-extension", &dump.exclude_extensions),
+        ];
+        for (flag, values) in valued {
+            words.extend(values.iter().map(|value| format!("{flag} {}", shell_words::quote(value))));
+        }
+        let plain = [
+            ("--allow-dirty", self.allow_dirty),
+            ("--allow-no-vcs", self.allow_no_vcs),
+            ("--trust-file", self.trust_file),
+            ("--owners", dump.owners),
+            ("--privileges", dump.privileges),
+            ("--no-filters", dump.no_filters),
+        ];
+        words.extend(plain.iter().filter(|(_, given)| *given).map(|(flag, _)| (*flag).to_owned()));
+        words
+    }
+
+    /// Returns what deserves a look before deployed databases are left to their fate.
+    fn doubts(&self, found: &[evidence::Found], newest: &str) -> Vec<(String, Option<String>)> {
+        if self.applied_on.is_empty() {
+            let text = format!(
+                "nothing shows that deployed databases have applied what is squashed, up to {newest}: one that has not \
+                 runs it from the archive first, and cannot be migrated where the archive is gone"
+            );
+            let help = "show it, where something is deployed: `--applied-on env:NAME` (a variable with its URL) or \
+                        `--applied-on FILE` (what `cargo dbsetup status --format json` writes there)";
+            return vec![(text, Some(help.to_owned()))];
+        }
+        let unknown = found.iter().filter(|found| found.is_taken_at_their_word());
+        let told = |found: &evidence::Found| {
+            let text = format!(
+                "`{}` does not say which environment it belongs to: it counts as the one that you mean",
+                found.evidence.name
+            );
+            (text, None)
+        };
+        unknown.map(told).collect()
     }
 
     pub async fn run(&self, dump: DumpOptions, task: &mut Task<'_, '_>) -> Result<Output> {
         let repo = task.repo;
         let dry_run = task.options.dry_run;
+        if self.abort {
+            return give_up(task);
+        }
         if squash::is_interrupted(repo) {
             if dry_run {
                 return Ok(Output::Plan(vec!["finish the squash that was interrupted".to_owned()]));
@@ -112,6 +186,7 @@ impl Squash {
         let request = SquashRequest {
             to: self.to.clone(),
             reference: repository::reference(repo),
+            given: self.given(&dump),
             dump: DumpOptions { drop_data: self.drop_data.clone(), ..dump },
             trusted: self.trust_file,
             as_migration: self.as_migration,
@@ -119,10 +194,16 @@ impl Squash {
         let Some(planned) = squash::plan(task.session, &request).await? else {
             return Ok(Output::of(dry_run, None::<String>));
         };
-        if let Some((text, help)) = repository::check(repo, self.allow_dirty, self.allow_no_vcs)? {
+        let moves = &planned.plan.moves;
+        if let Some((text, help)) = repository::check(repo, moves, self.allow_dirty, self.allow_no_vcs)? {
             task.session.teller().warn(text, help);
         }
-        let evidence = evidence::read(&self.applied_on, task).await?;
+        let live = task.session.server().target().shown.clone();
+        let found = evidence::read(&self.applied_on, repo, &live).await?;
+        for (text, help) in self.doubts(&found, planned.plan.newest.as_str()) {
+            task.session.teller().warn(text, help);
+        }
+        let evidence: Vec<_> = found.into_iter().map(|found| found.evidence).collect();
         planned.refuse_unseen(repo, &evidence)?;
         let found = sources::of_workspace(task.workspace);
         let facts = decision::Facts {
@@ -140,6 +221,21 @@ impl Squash {
         squash::squash(task.session, planned).await?;
         Ok(Output::Done)
     }
+}
+
+fn give_up(task: &mut Task<'_, '_>) -> Result<Output> {
+    let repo = task.repo;
+    if task.options.dry_run {
+        let is_any = squash::is_interrupted(repo);
+        return Ok(Output::Plan(
+            is_any.then(|| "give up the squash that was interrupted".to_owned()).into_iter().collect(),
+        ));
+    }
+    match squash::abort(repo)? {
+        Some(newest) => task.session.teller().tell(What::SquashGivenUp { newest }),
+        None => task.session.teller().warn(format!("no squash of `{}` was interrupted", repo.name), None),
+    }
+    Ok(Output::Done)
 }
 
 /// Returns what a dry run says.

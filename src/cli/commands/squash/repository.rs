@@ -1,10 +1,11 @@
 //! What git says of the files that a squash is about to replace and move.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use dbsetup::repo::Repo;
 use dbsetup::structure::floor::Floor;
-use dbsetup::structure::squash::{Reference, is_own_file};
+use dbsetup::structure::squash::{Move, Reference, is_own_file};
 use dbsetup::{Error, Kind, Result};
 
 use crate::git::Git;
@@ -26,11 +27,16 @@ pub fn reference(repo: &Repo) -> Reference {
     Reference { release: git.describe().filter(is_tag), commit }
 }
 
-/// Refuses files that no commit has; returns what deserves a look: the branch, where it is not the default one.
+/// Refuses files that no commit has, ignored ones among `moves` too; returns what deserves a look: the branch, where it is not the default one.
 ///
 /// # Errors
 /// [`Kind::Refused`] naming the files and the flag; [`Kind::Program`] when git fails.
-pub fn check(repo: &Repo, allow_dirty: bool, allow_no_vcs: bool) -> Result<Option<(String, Option<String>)>> {
+pub fn check(
+    repo: &Repo,
+    moves: &[Move],
+    allow_dirty: bool,
+    allow_no_vcs: bool,
+) -> Result<Option<(String, Option<String>)>> {
     let Some(git) = git(repo) else {
         if allow_no_vcs {
             return Ok(None);
@@ -42,7 +48,7 @@ pub fn check(repo: &Repo, allow_dirty: bool, allow_no_vcs: bool) -> Result<Optio
     let floor = Floor::path(&repo.structure);
     let mut paths: Vec<&Path> = vec![&repo.priv_dir, &repo.structure, &floor];
     let directories = repo.migrations.iter().chain(&repo.manual_migrations).chain(&repo.archive);
-    paths.extend(directories.map(std::path::PathBuf::as_path));
+    paths.extend(directories.map(PathBuf::as_path));
     // What lies elsewhere is not this repository's to know.
     paths.retain(|path| is_inside(&git, path));
     let changes: Vec<String> = if allow_dirty {
@@ -50,7 +56,14 @@ pub fn check(repo: &Repo, allow_dirty: bool, allow_no_vcs: bool) -> Result<Optio
     } else {
         let is_ours =
             |line: &String| is_own_file(Path::new(line.get(3..).unwrap_or_default().trim_matches('"')));
-        git.changes(&paths)?.into_iter().filter(|line| !is_ours(line)).collect()
+        let changes = git.changes(&paths)?.into_iter().filter(|line| !is_ours(line));
+        let mut changes: Vec<String> = changes.collect();
+        if changes.is_empty() {
+            // What is ignored is no change, and what is outside of the repository is not looked at above.
+            let unknown = unknown(&git, repo, moves)?;
+            changes = unknown.iter().map(|path| format!("?? {}", repo.shown(path).display())).collect();
+        }
+        changes
     };
     if !changes.is_empty() {
         let number = changes.len();
@@ -75,6 +88,51 @@ pub fn check(repo: &Repo, allow_dirty: bool, allow_no_vcs: bool) -> Result<Optio
         (None, _) => Some((format!("`{}` is squashed while no branch is checked out", repo.name), None)),
         _ => None,
     })
+}
+
+/// Returns those of the files that a squash moves or replaces that git does not keep.
+fn unknown(git: &Git, repo: &Repo, moves: &[Move]) -> Result<Vec<PathBuf>> {
+    let floor = Floor::path(&repo.structure);
+    let files = [&repo.structure, &floor].into_iter().filter(|path| path.exists());
+    let files = files.chain(moves.iter().map(|moved| &moved.from));
+    let mut wanted = Vec::new();
+    for path in files {
+        below(path, &mut wanted).map_err(|error| Error::io("read", &repo.shown(path), error))?;
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut directories: Vec<PathBuf> = wanted
+        .iter()
+        .filter_map(|path| path.parent())
+        .map(real)
+        .filter(|path| is_inside(git, path))
+        .collect();
+    directories.sort();
+    directories.dedup();
+    if directories.is_empty() {
+        return Ok(wanted);
+    }
+    let directories: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
+    let kept: HashSet<PathBuf> =
+        git.tracked(&directories)?.into_iter().map(|path| git.root().join(path)).collect();
+    // A link is kept as what it is: where it leads to is another file.
+    let place = |path: &Path| match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_path_buf(),
+    };
+    wanted.retain(|path| !kept.contains(&place(path)));
+    Ok(wanted)
+}
+
+/// Collects a file, or every file below a directory.
+fn below(path: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !std::fs::symlink_metadata(path)?.is_dir() {
+        found.push(path.to_path_buf());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        below(&entry?.path(), found)?;
+    }
+    Ok(())
 }
 
 fn is_inside(git: &Git, path: &Path) -> bool {

@@ -106,6 +106,11 @@ pub fn audit(tables: &[FilledTable], schema: Option<&str>, wishes: &Wishes<'_>) 
     Ok(audit)
 }
 
+/// Whether a table is there that a name means. `schema` is the one that names without a schema mean.
+pub fn is_there(tables: &[FilledTable], schema: Option<&str>, name: &str) -> bool {
+    find(tables, schema, name).is_some()
+}
+
 /// Returns the table that a name means.
 fn find<'a>(tables: &'a [FilledTable], schema: Option<&str>, name: &str) -> Option<&'a FilledTable> {
     // What is shown of a table always means that table, whatever is in its name.
@@ -253,6 +258,14 @@ mod tests {
 
     const ALL: [(&str, u64); 4] =
         [("app.plans", 3), ("public.audit", 9), ("public.countries", 2), ("public.users", 0)];
+
+    #[test]
+    fn a_table_of_that_name_in_another_schema_is_not_there() {
+        let tables = tables(&[("app.users", 1), ("public.plans", 0)]);
+        let there = |name: &str| is_there(&tables, Some("public"), name);
+        assert!(there("app.users") && there("plans") && there("public.plans"));
+        assert!(!there("users") && !there("other.users") && !there("app.plans"));
+    }
 
     #[test]
     fn every_table_with_rows_is_kept_left_out_or_undecided() {

@@ -9,12 +9,11 @@
 //! files are at the moment.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, digest, digest_of};
-use super::journal::{Journal, Replacement, journal_path};
+use super::journal::{Journal, KEEPER, Replacement, journal_path};
 use super::layout::Move;
 use crate::error::{Error, Kind, Result};
 use crate::repo::Repo;
@@ -75,58 +74,38 @@ fn occupied(repo: &Repo, moved: &Move, kind: Kind) -> Error {
         .help("find out which of the two is right, and remove the other")
 }
 
-fn read(path: &Path, repo: &Repo) -> Result<Option<String>> {
+pub(super) fn read(path: &Path, repo: &Repo) -> Result<Option<String>> {
     digest(path).map_err(|error| Error::io("read", &repo.shown(path), error))
 }
 
 /// Returns the file that a structure file is: a link stays one, and what it leads to is replaced.
-fn target(structure: &Path) -> PathBuf {
+pub(super) fn target(structure: &Path) -> PathBuf {
     std::fs::canonicalize(structure).unwrap_or_else(|_| structure.to_path_buf())
 }
 
 /// Returns where a file waits until it replaces another.
-fn prepared(path: &Path) -> PathBuf {
+pub(super) fn prepared(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.dbsetup-new"))
 }
 
 /// Returns every file of ours that a killed run may leave beside the structure, but for the journal.
-pub(super) fn leftovers(repo: &Repo, measured: &Measured) -> Vec<PathBuf> {
+pub(super) fn leftovers(repo: &Repo, baseline: Option<&Path>) -> Vec<PathBuf> {
     let journal = journal_path(&repo.structure);
-    [target(&repo.structure), Floor::path(&repo.structure), journal]
-        .iter()
-        .chain(measured.baseline.iter().map(|(path, _)| path))
-        .map(|path| prepared(path))
-        .collect()
+    let own = [target(&repo.structure), Floor::path(&repo.structure), journal];
+    own.iter().map(PathBuf::as_path).chain(baseline).map(prepared).collect()
 }
 
 /// Whether a file is one that a squash makes for itself.
 pub fn is_own_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with('.')
-        && [".dbsetup-new", ".dbsetup-squash", ".dbsetup-tmp", ".dbsetup-probe"]
+        && [".dbsetup-new", ".dbsetup-squash", ".dbsetup-tmp", ".dbsetup-probe", ".dbsetup-lock"]
             .iter()
             .any(|end| name.ends_with(end))
 }
 
-/// Keeps two runs from squashing one repo at once, where the platform can lock a directory.
-///
-/// # Errors
-/// [`Kind::Locked`] when another run is at it.
-pub(super) fn lock(repo: &Repo) -> Result<Option<File>> {
-    let directory = parent(&repo.structure);
-    let Ok(handle) = File::open(directory) else { return Ok(None) };
-    match handle.try_lock() {
-        Ok(()) => Ok(Some(handle)),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(Error::new(Kind::Locked, format!("another run squashes `{}`", repo.name))
-                .help("wait until it has ended"))
-        }
-        Err(std::fs::TryLockError::Error(_)) => Ok(None),
-    }
-}
-
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -144,17 +123,17 @@ pub(super) fn commit(
 ) -> Result<()> {
     refuse_changed(repo, measured)?;
     let (structure_path, floor_path) = (target(&repo.structure), Floor::path(&repo.structure));
-    let replacement = |before: &Option<String>, text: &str| Replacement {
-        before: before.clone(),
-        after: digest_of(text.as_bytes()),
-    };
     let baseline = measured.baseline.as_ref().zip(texts.baseline);
     let journal = Journal {
         newest: newest.to_owned(),
-        structure: replacement(&measured.structure, texts.structure),
-        floor: replacement(&measured.floor, texts.floor),
-        baseline: baseline.map(|((path, before), text)| (path.clone(), replacement(before, text))),
+        structure: replaced(repo, &structure_path, &measured.structure, texts.structure)?,
+        floor: replaced(repo, &floor_path, &measured.floor, texts.floor)?,
+        baseline: match baseline {
+            Some(((path, before), text)) => Some((path.clone(), replaced(repo, path, before, text)?)),
+            None => None,
+        },
         moves: measured.moves.clone(),
+        keepers: keepers(repo, measured),
     };
     let text = journal.text(repo)?;
     let io = |path: &Path| {
@@ -177,6 +156,30 @@ pub(super) fn commit(
     disk.rename(&prepared, &journal_path).map_err(io(&journal_path))?;
     disk.sync(parent(&journal_path)).map_err(io(&journal_path))?;
     finish(repo, &journal, disk)
+}
+
+/// Returns how a file is replaced, with what it says now: going back is to be possible without version control, too.
+fn replaced(repo: &Repo, path: &Path, before: &Option<String>, after: &str) -> Result<Replacement> {
+    let shown = repo.shown(path);
+    let former = match before {
+        None => None,
+        Some(digest) => {
+            let bytes = std::fs::read(path).map_err(|error| Error::io("read", &shown, error))?;
+            let text = String::from_utf8(bytes).ok().filter(|text| digest_of(text.as_bytes()) == *digest);
+            Some(text.ok_or_else(|| {
+                let message = format!("`{}` is no text, or was changed meanwhile", shown.display());
+                Error::new(Kind::Refused, message).note("nothing has been done").help("squash again")
+            })?)
+        }
+    };
+    Ok(Replacement { before: before.clone(), after: digest_of(after.as_bytes()), former })
+}
+
+/// Returns the files that keep emptied lanes, as far as they are not there yet.
+fn keepers(repo: &Repo, measured: &Measured) -> Vec<PathBuf> {
+    let lanes = repo.migrations.iter().chain(&repo.manual_migrations);
+    let emptied = lanes.filter(|lane| measured.moves.iter().any(|(moved, _)| moved.from.starts_with(lane)));
+    emptied.map(|lane| lane.join(KEEPER)).filter(|keeper| !keeper.exists()).collect()
 }
 
 /// A file that was edited since it was read is not what was proved.
@@ -309,7 +312,7 @@ fn tidy(lane: &Path, touched: &BTreeSet<PathBuf>, disk: &mut Disk<'_>) -> io::Re
         }
     }
     if touched.iter().any(|path| path.starts_with(lane)) && is_empty(lane) {
-        disk.write(&lane.join(".gitkeep"), b"")?;
+        disk.write(&lane.join(KEEPER), b"")?;
     }
     Ok(())
 }
@@ -348,13 +351,10 @@ fn standing(repo: &Repo, moved: &Move, digest: &str) -> Result<Standing> {
 }
 
 fn undecided(repo: &Repo, what: String) -> Error {
-    let journal = repo.shown(&journal_path(&repo.structure));
     Error::new(Kind::Undecided, format!("the interrupted squash of `{}` cannot be finished: {what}", repo.name))
         .note("nothing has been done")
         .help(format!(
-            "restore the files from version control (`git restore .` and `git clean` in `{}`), remove `{}`, and squash \
-             again",
-            repo.shown(&repo.priv_dir).display(),
-            journal.display()
+            "give it up, which puts every file back where it was: {}; or give that file its text back, and squash again",
+            repo.command("squash --abort")
         ))
 }

@@ -11,14 +11,21 @@
 //! move 03ac…
 //! from priv/core/migrations/20260101000000_users.sql
 //! to priv/core/dumped_migrations/migrations/20260101000000_users.sql
+//! keeper priv/core/migrations/.gitkeep
+//! former 1200 0 0
+//! CREATE TABLE …
 //! end
 //! ```
+//!
+//! A `keeper` is a file that keeps an emptied lane and was not there before. The former text of structure, floor and
+//! baseline, so many bytes of each, is there to give the squash up: no version control need have it.
 //!
 //! A file has the digest that it had before and the one that it gets, `-` where there was none. Paths start where those
 //! in messages do. A journal is data of a checkout, so it may name nothing but the repo's own files.
 
 use std::path::{Component, Path, PathBuf};
 
+use super::disk::digest_of;
 use super::layout::Move;
 use crate::error::{Error, Kind, Result, Site};
 use crate::repo::Repo;
@@ -26,6 +33,8 @@ use crate::session::Session;
 
 const FIRST_LINE: &str = "dbsetup squash journal format 1";
 const FORMAT: &str = "dbsetup squash journal format ";
+/// The file that keeps an emptied lane.
+pub(super) const KEEPER: &str = ".gitkeep";
 /// What stands for the digest of a file that is not there.
 const NO_FILE: &str = "-";
 
@@ -42,6 +51,8 @@ pub(super) struct Journal {
     pub baseline: Option<(PathBuf, Replacement)>,
     /// What goes to the archive, in order, each with the digest of its content.
     pub moves: Vec<(Move, String)>,
+    /// Files that keep emptied lanes and were not there before.
+    pub keepers: Vec<PathBuf>,
 }
 
 /// A file that is replaced: the digests of its content.
@@ -50,6 +61,8 @@ pub(super) struct Replacement {
     /// `None` where there was no file.
     pub before: Option<String>,
     pub after: String,
+    /// What it said before.
+    pub former: Option<String>,
 }
 
 /// Returns where the journal of an interrupted squash is: beside the structure file.
@@ -68,8 +81,28 @@ pub(crate) fn warn_of_interruption(session: &Session<'_>) {
     let repo = session.repo();
     if is_interrupted(repo) {
         let text = format!("a squash of `{}` was interrupted: its files are half moved", repo.name);
-        session.teller().warn(text, Some(format!("finish it: {}", repo.command("squash"))));
+        session.teller().warn(text, Some(ways(repo)));
     }
+}
+
+/// How an interrupted squash comes to its end.
+fn ways(repo: &Repo) -> String {
+    format!("finish it: {}; or give it up: {}", repo.command("squash"), repo.command("squash --abort"))
+}
+
+/// Refuses to write a structure file that an interrupted squash is about to replace, or has replaced: neither it nor its
+/// journal would be true any more.
+///
+/// # Errors
+/// [`Kind::Undecided`] with the two ways out.
+pub(crate) fn refuse_interrupted(repo: &Repo) -> Result<()> {
+    if !is_interrupted(repo) {
+        return Ok(());
+    }
+    let shown = repo.shown(&repo.structure);
+    let message =
+        format!("`{}` is not written: a squash of `{}` was interrupted", shown.display(), repo.name);
+    Err(Error::new(Kind::Undecided, message).help(ways(repo)))
 }
 
 impl Journal {
@@ -108,7 +141,16 @@ impl Journal {
                 written(repo, &moved.to)?
             );
         }
-        text += "end\n";
+        for keeper in &self.keepers {
+            text += &format!("keeper {}\n", written(repo, keeper)?);
+        }
+        let files = [&self.structure, &self.floor].into_iter();
+        let former: Vec<&str> = files
+            .chain(self.baseline.as_ref().map(|(_, file)| file))
+            .map(|file| file.former.as_deref().unwrap_or_default())
+            .collect();
+        let lengths: Vec<String> = former.iter().map(|text| text.len().to_string()).collect();
+        text += &format!("former {}\n{}\nend\n", lengths.join(" "), former.concat());
         Ok(text)
     }
 
@@ -126,24 +168,45 @@ impl Journal {
             });
         }
         let newest = lines.word("newest")?.to_owned();
-        let structure = lines.replacement("structure")?;
-        let floor = lines.replacement("floor")?;
-        let baseline = match lines.is_next("baseline") {
+        let mut structure = lines.replacement("structure")?;
+        let mut floor = lines.replacement("floor")?;
+        let mut baseline = match lines.is_next("baseline") {
             true => {
                 let file = lines.replacement("baseline")?;
                 Some((lines.path(repo, "in", repo.migrations.iter())?, file))
             }
             false => None,
         };
-        let mut moves = Vec::new();
+        let (mut moves, mut keepers) = (Vec::new(), Vec::new());
         loop {
             let line = lines.next_line().unwrap_or_default();
-            if line == "end" {
-                return Ok(Self { newest, structure, floor, baseline, moves });
+            let lanes = || repo.migrations.iter().chain(&repo.manual_migrations);
+            if let Some(lengths) = line.strip_prefix("former ") {
+                let lengths: Vec<usize> = lengths.split(' ').flat_map(str::parse).collect();
+                let files = [&mut structure, &mut floor];
+                let files: Vec<&mut Replacement> =
+                    files.into_iter().chain(baseline.as_mut().map(|(_, file)| file)).collect();
+                if lengths.len() != files.len() {
+                    return Err(lines.error("a line of the journal without a length for each file"));
+                }
+                for (file, length) in files.into_iter().zip(lengths) {
+                    lines.former(file, length)?;
+                }
+                if lines.next_line() != Some("") || lines.next_line() != Some("end") {
+                    return Err(lines.error("it does not end where it should"));
+                }
+                return Ok(Self { newest, structure, floor, baseline, moves, keepers });
+            }
+            if line.starts_with("keeper ") {
+                let path = lines.own(repo, line, "keeper", lanes())?;
+                if path.file_name().is_none_or(|name| name != KEEPER) {
+                    return Err(lines.error("a file that keeps no lane"));
+                }
+                keepers.push(path);
+                continue;
             }
             let digest = line.strip_prefix("move ").filter(|digest| !digest.is_empty());
             let digest = digest.ok_or_else(|| lines.error("a line of the journal that says nothing"))?;
-            let lanes = || repo.migrations.iter().chain(&repo.manual_migrations);
             let from = lines.path(repo, "from", lanes())?;
             let to = lines.path(repo, "to", repo.archive.iter())?;
             moves.push((Move { from, to }, digest.to_owned()));
@@ -193,6 +256,10 @@ impl<'a> Lines<'a> {
 
     fn word(&mut self, word: &str) -> Result<&'a str> {
         let line = self.next_line().unwrap_or_default();
+        self.rest(line, word)
+    }
+
+    fn rest<'l>(&self, line: &'l str, word: &str) -> Result<&'l str> {
         let rest = line.strip_prefix(word).and_then(|rest| rest.strip_prefix(' '));
         rest.filter(|rest| !rest.is_empty())
             .ok_or_else(|| self.error(&format!("a line of the journal that does not begin with `{word}`")))
@@ -202,7 +269,24 @@ impl<'a> Lines<'a> {
         let line = self.word(word)?;
         let (before, after) =
             line.split_once(' ').ok_or_else(|| self.error("a line of the journal without two digests"))?;
-        Ok(Replacement { before: (before != NO_FILE).then(|| before.to_owned()), after: after.to_owned() })
+        Ok(Replacement {
+            before: (before != NO_FILE).then(|| before.to_owned()),
+            after: after.to_owned(),
+            former: None,
+        })
+    }
+
+    /// Takes what a file has said, so many bytes.
+    fn former(&mut self, file: &mut Replacement, length: usize) -> Result<()> {
+        let end = self.at.saturating_add(length);
+        let text = self.text.get(self.at..end).ok_or_else(|| self.error("its end is missing"))?;
+        let Some(before) = &file.before else { return Ok(()) };
+        if digest_of(text.as_bytes()) != *before {
+            return Err(self.error("a former text that is another one"));
+        }
+        self.at = end;
+        file.former = Some(text.to_owned());
+        Ok(())
     }
 
     /// Reads a path that must lie below one of the directories.
@@ -210,9 +294,20 @@ impl<'a> Lines<'a> {
         &mut self,
         repo: &Repo,
         word: &str,
+        directories: impl Iterator<Item = &'d PathBuf>,
+    ) -> Result<PathBuf> {
+        let line = self.next_line().unwrap_or_default();
+        self.own(repo, line, word, directories)
+    }
+
+    fn own<'d>(
+        &self,
+        repo: &Repo,
+        line: &str,
+        word: &str,
         mut directories: impl Iterator<Item = &'d PathBuf>,
     ) -> Result<PathBuf> {
-        let path = repo.display_root.join(self.word(word)?);
+        let path = repo.display_root.join(self.rest(line, word)?);
         let lies_below = |directory: &PathBuf| {
             path.strip_prefix(directory).is_ok_and(|below| {
                 let mut parts = below.components().peekable();
@@ -232,7 +327,8 @@ impl<'a> Lines<'a> {
         let start = self.text[..end].rfind('\n').map_or(0, |at| at + 1);
         let message = format!("the journal of an interrupted squash cannot be read: {what}");
         Error::new(Kind::Grammar, message).at(Site::in_text(self.shown, self.text, start..end)).help(format!(
-            "restore the files from version control, remove `{}`, and squash again",
+            "move each file that it names in a `to` back to its `from`, restore structure and floor from version control, \
+             remove `{}`, and squash again",
             self.shown.display()
         ))
     }
@@ -250,16 +346,25 @@ mod tests {
         };
         Journal {
             newest: "20260301".into(),
-            structure: Replacement { before: Some("aa".into()), after: "bb".into() },
-            floor: Replacement { before: None, after: "cc".into() },
+            structure: Replacement {
+                before: Some(digest_of(b"old")),
+                after: "bb".into(),
+                former: Some("old".into()),
+            },
+            floor: Replacement { before: None, after: "cc".into(), former: None },
             baseline: Some((
                 "/shop/priv/core/migrations/1_baseline.sql".into(),
-                Replacement { before: None, after: "dd".into() },
+                Replacement {
+                    before: Some(digest_of(b"before")),
+                    after: "dd".into(),
+                    former: Some("before".into()),
+                },
             )),
             moves: vec![
                 (moved("1_a b.sql"), "d1".into()),
                 (Move { from: "/shop/priv/core/manual_migrations/2/x".into(), ..moved("2/x") }, "d2".into()),
             ],
+            keepers: vec!["/shop/priv/core/migrations/.gitkeep".into()],
         }
     }
 
@@ -287,6 +392,8 @@ mod tests {
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to priv/core/migrations/x"),
             ("to priv/core/dumped_migrations/migrations/1_a b.sql", "to /tmp/x"),
             ("in priv/core/migrations/1_baseline.sql", "in priv/core/dumped_migrations/x"),
+            ("keeper priv/core/migrations/.gitkeep", "keeper priv/core/migrations/1_a.sql"),
+            ("keeper priv/core/migrations/.gitkeep", "keeper priv/core/.gitkeep"),
         ] {
             assert!(text.contains(own), "{own}");
             let error = parse(&text.replace(own, other)).unwrap_err();

@@ -4,12 +4,14 @@
 //! [`squash`] makes the new structure of a replay in a scratch database, proves that the replay, the database and a
 //! load of the new file are the same, and writes ([`apply`]).
 
+mod abort;
 mod apply;
 mod as_migration;
 mod disk;
 mod evidence;
 mod journal;
 mod layout;
+mod lock;
 mod plan;
 mod proof;
 #[cfg(test)]
@@ -34,8 +36,8 @@ use disk::Disk;
 
 pub use apply::is_own_file;
 pub use evidence::{Evidence, Seen};
-pub(crate) use journal::warn_of_interruption;
 pub use journal::{is_interrupted, journal_path};
+pub(crate) use journal::{refuse_interrupted, warn_of_interruption};
 pub use layout::Move;
 pub use plan::{Plan, Reference};
 
@@ -53,6 +55,8 @@ pub struct SquashRequest {
     /// Whether one migration is left in the automatic lane, for what builds databases of migrations alone. Where an
     /// earlier squash has left one it is made anew in any case.
     pub as_migration: bool,
+    /// What else the command was given, ready for a shell: a refusal that shows the command again repeats it.
+    pub given: Vec<String>,
 }
 
 /// A squash that may begin: the database is what its files say.
@@ -63,6 +67,7 @@ pub struct Planned {
     request: DumpRequest,
     drop_data: Vec<String>,
     trusted: bool,
+    given: Vec<String>,
     files: FileSet,
     ledger: LedgerTable,
     state: LedgerState,
@@ -98,10 +103,28 @@ pub fn resume(repo: &Repo) -> Result<Option<String>> {
     if !is_interrupted(repo) {
         return Ok(None);
     }
-    let _lock = apply::lock(repo)?;
+    let _lock = lock::lock(repo)?;
     // Whoever held the lock may have finished it.
     let Some(journal) = journal::Journal::read(repo)? else { return Ok(None) };
     apply::finish(repo, &journal, &mut Disk::new(&mut |_| Ok(())))?;
+    Ok(Some(journal.newest))
+}
+
+/// Gives up a squash that was interrupted: every file goes back where it was. Returns the squash's newest version; `None`
+/// where none was interrupted.
+///
+/// # Errors
+/// [`Kind::Undecided`] when somebody has changed its files so that one would be lost; [`Kind::Locked`] when another run
+/// is at it; [`Kind::Grammar`] and [`Kind::Io`] of the journal.
+pub fn abort(repo: &Repo) -> Result<Option<String>> {
+    let _lock = lock::lock(repo)?;
+    let mut pass = |_: &str| Ok(());
+    let mut disk = Disk::new(&mut pass);
+    let Some(journal) = journal::Journal::read(repo)? else {
+        abort::tidy(repo, &mut disk)?;
+        return Ok(None);
+    };
+    abort::undo(repo, &journal, &mut disk)?;
     Ok(Some(journal.newest))
 }
 
@@ -154,6 +177,7 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
         drop_data: request.dump.drop_data.clone(),
         trusted: request.trusted,
+        given: request.given.clone(),
         ledger: choice.table,
         files,
         state,
@@ -200,7 +224,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         }
     };
     let repo = session.repo();
-    let _lock = apply::lock(repo)?;
+    let _lock = lock::lock(repo)?;
     if is_interrupted(repo) {
         return Err(Error::new(Kind::Locked, format!("another run has begun to squash `{}`", repo.name))
             .help("wait until it has ended; or finish it, if it was interrupted: run this command again"));
@@ -219,7 +243,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         if is_interrupted(repo) {
             return Err(error.note("the squash has begun: run the command again to finish it"));
         }
-        for path in apply::leftovers(repo, &measured) {
+        for path in apply::leftovers(repo, baseline.as_ref().map(|place| place.path.as_path())) {
             let _ = std::fs::remove_file(path);
         }
         return Err(error);

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::apply::Texts;
 use super::{Planned, as_migration};
-use crate::choice::split_qualified;
 use crate::driver::{DumpRequest, Fingerprint, LedgerState, Rows, Structure};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
@@ -88,7 +87,8 @@ pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> R
     }
     session.close().await;
     let made = made(session, planned, &mut plan).await?;
-    if let Some(error) = rows::undecided(repo, &made.audit, COMMAND) {
+    let command: Vec<&str> = [COMMAND].into_iter().chain(planned.given.iter().map(String::as_str)).collect();
+    if let Some(error) = rows::undecided(repo, &made.audit, &command.join(" ")) {
         return Err(error);
     }
     for warning in &made.audit.warnings {
@@ -151,10 +151,8 @@ async fn read_rows(scratch: &mut Session<'_>, planned: &Planned) -> Result<(Audi
     if planned.plan.partial {
         // Migrations that stay may make a table that is named already.
         let tables = driver.table_rows(&planned.ledger).await?;
-        let is_there = |named: &str| {
-            let name = split_qualified(named).1;
-            tables.iter().any(|table| table.name.eq_ignore_ascii_case(&name))
-        };
+        let schema = driver.about().schema.clone();
+        let is_there = |named: &str| rows::is_there(&tables, schema.as_deref(), named);
         keep.retain(|kept| is_there(&kept.table));
         drop.retain(|table| is_there(table));
     }

@@ -3,6 +3,7 @@
 
 #![cfg(feature = "sqlite")]
 
+mod abort;
 mod baseline;
 
 use std::collections::BTreeMap;
