@@ -240,3 +240,42 @@ async fn a_baseline_is_for_ledgers_of_sqlx() {
     assert_eq!(error.kind(), Kind::Refused);
     assert!(error.message().contains("is not sqlx's"), "{error}");
 }
+
+#[tokio::test]
+async fn a_squash_with_a_baseline_is_given_up_to_what_was_there() {
+    // The first writes a baseline, the second replaces it.
+    for first in [false, true] {
+        let begun = || async {
+            let project = project(&SQLX);
+            project.set_up("core").await;
+            if first {
+                project.squash(Some("1")).await;
+            }
+            project
+        };
+        let model = begun().await;
+        let former = model.tree();
+        let (planned, proved) = model.as_migration(None).await.unwrap().unwrap();
+        assert!(model.commit(&planned, &proved, usize::MAX));
+        let wanted = model.tree();
+        let mut given_up = 0;
+        // A proof for every state would take minutes: one text does for all.
+        for last in 0.. {
+            let project = begun().await;
+            let mut session = Session::new(&project.repo, &Silent, "test").unwrap();
+            let request = SquashRequest { as_migration: true, ..SquashRequest::default() };
+            let planned = plan(&mut session, &request).await.unwrap().unwrap();
+            session.close().await;
+            if project.commit(&planned, &proved, last) || project.tree() == wanted {
+                break;
+            }
+            given_up += usize::from(is_interrupted(&project.repo));
+            abort(&project.repo).unwrap();
+            let mut tree = project.tree();
+            // What a run leaves that dies before its journal is replaced by the next one.
+            tree.retain(|path, _| !path.to_string_lossy().ends_with(".dbsetup-new"));
+            assert_eq!(tree, former, "after {last} operations, first: {first}");
+        }
+        assert!(given_up > 10, "{given_up}");
+    }
+}
