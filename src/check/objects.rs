@@ -61,6 +61,10 @@ fn finding(repo: &Repo, code: Code, name: &str, of: &[&Difference], (one, other)
     };
     let finding = finding.about(name).file(repo.shown(&repo.structure));
     match code {
+        // What is deployed is nobody's to make again.
+        Code::Drift if !repo.disposable => {
+            finding.help("put the change into a migration, or take it back there")
+        }
         Code::Drift => finding.help(format!(
             "put the change into a migration; or make the database again: {}",
             repo.command("reset")

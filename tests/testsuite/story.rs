@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use crate::support::{Backend, Database, Project};
+use crate::support::{Backend, Database, Project, Sqlite};
 
 /// The migrations of a year, as `(lane, name, sql)`.
 fn year() -> Vec<(&'static str, String, String)> {
@@ -210,6 +210,21 @@ on_each_database! {
         project.run("reset --yes").success();
         assert_eq!(project.database("core").user_tables(), ["schema_migrations", "t1", "t2", "t3", "t4"]);
     }
+}
+
+#[test]
+fn a_script_beside_directories_of_diesel_is_in_nobodys_way_when_they_are_squashed() {
+    let project = Project::new()
+        .repo("core", Sqlite)
+        .repo_config("core", "ledger = \"diesel\"")
+        .priv_file("core", "migrations/00000000000001_a/up.sql", "create table a (id integer);")
+        .priv_file("core", "migrations/data_of_a.sql", "insert into a values (1);");
+    project.run("setup").success();
+    project.run("squash --allow-no-vcs").success();
+    assert_eq!(project.files("crates/core/priv/core/migrations"), ["data_of_a.sql"]);
+    project.run("check").success();
+    project.run("reset --yes").success();
+    assert_eq!(project.database("core").user_tables(), ["__diesel_schema_migrations", "a"]);
 }
 
 /// A generator of numbers: the same seed gives the same project.

@@ -25,6 +25,22 @@ on_each_database! {
 }
 
 #[test]
+fn an_index_that_keeps_the_old_name_of_a_column_is_no_difference() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::new().on(&server).repo("core", Postgres).migration(
+        "core",
+        "1_rename",
+        "create table versions (package_id int, num text, constraint unique_num unique (package_id, num));
+         create index by_both on versions (num, (package_id + 1));
+         alter table versions rename column package_id to crate_id;",
+    );
+    project.run("setup").success();
+    let kept = "select attname from pg_attribute where attrelid = 'unique_num'::regclass and attnum = 1";
+    assert_eq!(project.database("core").value(kept), "package_id");
+    project.run("dump --verify").success();
+}
+
+#[test]
 fn a_structure_that_makes_another_database_is_not_written() {
     let Some(server) = postgres::server() else { return };
     // The parent's columns come first wherever the file is loaded.

@@ -15,6 +15,7 @@ use self::place::Place;
 use super::grammar::{self, Grammar, Named, Side};
 use super::{Migration, Version};
 use crate::error::{Error, Kind, Result};
+use crate::ledger::LedgerKind;
 use crate::repo::{Lane, Repo};
 
 /// What a directory holds.
@@ -88,8 +89,10 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
         )
         .help("write the `up.sql`, or remove the directory"));
     }
-    // diesel reads directories alone: a script beside them is there on purpose.
-    if let (Some((shown, why)), true) = (unknown.into_iter().next(), diesel.is_empty()) {
+    // diesel reads directories alone: a script beside them is there on purpose, and stays when a squash takes them away.
+    let is_diesels =
+        !diesel.is_empty() || repo.ledger.kind.or(repo.layout_ledger) == Some(LedgerKind::Diesel);
+    if let (Some((shown, why)), false) = (unknown.into_iter().next(), is_diesels) {
         return Err(Error::new(Kind::Grammar, format!("`{}` would never run: {why}", shown.display()))
             .help("rename it to `VERSION_name.sql`, or move it out of the directory"));
     }

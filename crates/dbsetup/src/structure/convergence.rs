@@ -23,6 +23,7 @@ use crate::migration::FileSet;
 use crate::migration::baseline::collapse;
 use crate::repo::KeepData;
 use crate::session::Session;
+use crate::sql_file::line_ends;
 
 /// What the work was at when the files failed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +159,12 @@ async fn written(scratch: &mut Session<'_>) -> Result<Dump> {
     let repo = scratch.repo();
     let path = repo.structure.clone();
     let shown = repo.shown(&path);
-    let present = present(&path, &shown)?;
+    // Line ends that git changed are no difference; a dump says so.
+    let own = |text: String| match line_ends::is_converted(text.as_bytes()) {
+        true => line_ends::restored(&text).into_owned(),
+        false => text,
+    };
+    let present = present(&path, &shown)?.map(own);
     let inspection = scratch.inspect().await?;
     let ledger = inspection.choice.table.clone();
     let mut request = header::read(present.as_deref().unwrap_or_default(), &shown)?;

@@ -114,7 +114,13 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
         return Err(Error::new(Kind::Configuration, message)
             .help("name a deployed one, or say that there is none: `--yes` instead of the flag"));
     }
-    let inspection = session.inspect().await.map_err(told);
+    let inspection = session.inspect().await.map_err(|error| {
+        told(error).help(format!(
+            "look at what the variable holds; or give a file that was written where the database is: \
+             `cargo dbsetup status --repo {} --format json > FILE`",
+            repo.name
+        ))
+    });
     session.close().await;
     let inspection = inspection?;
     let (ledger, state) = (inspection.choice.table, inspection.state);

@@ -270,7 +270,10 @@ fn refusal(repo: &Repo, causes: &[(Cause, String)], before: Option<Version>) -> 
             Cause::BelowFloor => (
                 format!("{is} squashed already and not applied here"),
                 "not applied here",
-                format!("make the database anew: {}", repo.command("reset")),
+                match repo.disposable {
+                    true => format!("make the database anew: {}", repo.command("reset")),
+                    false => format!("run it: {}", repo.command("migrate --lane all")),
+                },
             ),
         };
         counted.push(format!("{number} {noun} {what}"));

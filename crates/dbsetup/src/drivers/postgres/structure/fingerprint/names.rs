@@ -1,7 +1,7 @@
 //! What objects are called, without OIDs: the values of a catalog's own unique key, references in it replaced likewise.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::exceptions::{PARTS, RANKS};
@@ -84,6 +84,7 @@ impl<'s> Names<'s> {
             self.columns_of("pg_attribute", ["attrelid", "attnum", "attname", "attisdropped"])
         {
             self.rows[at].retain(|row| row[dropped].as_deref() != Some("t"));
+            self.number_columns_of_indexes(at, [relation, number, name]);
             for row in &self.rows[at] {
                 let number = row[number].as_deref().and_then(|number| number.parse().ok()).unwrap_or(0);
                 let name = row[name].clone().unwrap_or_default();
@@ -100,6 +101,20 @@ impl<'s> Names<'s> {
         }
         for (catalog, column, group) in RANKS {
             self.rank(catalog, column, group);
+        }
+    }
+
+    /// Calls the columns of indexes by their numbers: an index keeps the name that its table's column had when it was made,
+    /// and no statement gives it another one.
+    fn number_columns_of_indexes(&mut self, attributes: usize, [relation, number, name]: [usize; 3]) {
+        let Some(([identifier, kind], at)) = self.columns_of("pg_class", ["oid", "relkind"]) else { return };
+        let is_index = |row: &&Row| matches!(row[kind].as_deref(), Some("i" | "I"));
+        let indexes: HashSet<u32> =
+            self.rows[at].iter().filter(is_index).map(|row| oid(row[identifier].as_deref())).collect();
+        for row in &mut self.rows[attributes] {
+            if indexes.contains(&oid(row[relation].as_deref())) {
+                row[name] = row[number].clone();
+            }
         }
     }
 
