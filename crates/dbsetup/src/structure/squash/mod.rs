@@ -2,7 +2,7 @@
 //!
 //! Everything that can refuse refuses before anything is written. [`plan`] decides from files and ledger rows;
 //! [`squash`] makes the new structure of a replay in a scratch database, proves that the replay, the database and a
-//! load of the new file are the same, and writes ([`apply`]).
+//! load of the new file are the same, and writes (`apply.rs`).
 
 mod abort;
 mod apply;
