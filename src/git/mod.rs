@@ -158,6 +158,38 @@ impl Git {
         Ok(text.split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect())
     }
 
+    /// Returns those of `paths`, there or not, that git would not take up because a pattern says so.
+    ///
+    /// # Errors
+    /// [`Kind::Program`] with what git says.
+    pub fn ignored(&self, paths: &[&Path]) -> Result<Vec<PathBuf>> {
+        let mut words: Vec<std::ffi::OsString> = vec!["check-ignore".into(), "--".into()];
+        words.extend(paths.iter().map(|path| self.to_be(path).into_os_string()));
+        let output = run(&self.root, &words)
+            .map_err(|error| Error::io("run", Path::new("git check-ignore"), error))?;
+        // 1 says that there is none.
+        if !matches!(output.status.code(), Some(0 | 1)) {
+            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            return Err(Error::new(Kind::Program, format!("`git check-ignore` failed: {said}")));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().filter(|name| !name.is_empty()).map(PathBuf::from).collect())
+    }
+
+    /// Returns a path that need not be there as seen from the root of the work tree.
+    fn to_be(&self, path: &Path) -> PathBuf {
+        let there = path.ancestors().find(|path| path.exists());
+        let real = there.and_then(|there| Some((there, std::fs::canonicalize(there).ok()?)));
+        match real.and_then(|(there, real)| Some(real.join(path.strip_prefix(there).ok()?))) {
+            // Joining nothing would leave a separator behind.
+            Some(real) => {
+                let real: PathBuf = real.components().collect();
+                real.strip_prefix(&self.root).unwrap_or(path).to_path_buf()
+            }
+            None => path.to_path_buf(),
+        }
+    }
+
     /// Returns a setting of git's; `None` where it has none.
     pub fn setting(&self, key: &str) -> Option<String> {
         self.one_line(&["config", "--get", key])

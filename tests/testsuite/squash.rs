@@ -221,7 +221,7 @@ fn what_stands_in_the_way_is_named_with_its_remedy() {
     committed(&project);
     let dir = project.priv_dir("core");
     project.write(dir.join("seeds.sql"), "select 1;\n");
-    told("squash", 4, &["1 of its file is not committed", "seeds.sql", "`--allow-dirty`"]);
+    told("squash", 4, &["1 of its files is not committed", "seeds.sql", "`--allow-dirty`"]);
     project.remove(dir.join("seeds.sql"));
     let file = dir.join("migrations/3_countries.sql");
     let text = project.read(&file);
@@ -261,7 +261,9 @@ fn what_stands_in_the_way_is_named_with_its_remedy() {
 fn what_git_ignores_is_not_committed() {
     for (ignored, named) in [
         ("crates/core/priv", "?? crates/core/priv/core/migrations/3_countries.sql"),
-        ("2_names.sql", "1 of its file is not committed"),
+        ("2_names.sql", "1 of its files is not committed"),
+        ("dump*", "git ignores `crates/core/priv/core/dumped_migrations/"),
+        ("structure.*", "git ignores `crates/core/priv/core/structure.sql` and 1 more"),
     ] {
         let project = project(Sqlite);
         project.run("setup").success();

@@ -67,8 +67,9 @@ pub fn check(
     };
     if !changes.is_empty() {
         let number = changes.len();
-        let noun = if number == 1 { "file is" } else { "files are" };
-        let message = format!("`{}` cannot be squashed: {number} of its {noun} not committed", repo.name);
+        let verb = if number == 1 { "is" } else { "are" };
+        let message =
+            format!("`{}` cannot be squashed: {number} of its files {verb} not committed", repo.name);
         let mut error = Error::new(Kind::Refused, message);
         for line in changes.iter().take(SHOWN) {
             error = error.note(line.trim().to_owned());
@@ -77,6 +78,9 @@ pub fn check(
             error = error.note(format!("and {} more", number - SHOWN));
         }
         return Err(error.help("commit them, or go on all the same: `--allow-dirty`"));
+    }
+    if !allow_dirty {
+        refuse_ignored(&git, repo, moves)?;
     }
     Ok(match (git.branch(), git.default_branch()) {
         (Some(branch), Some(default)) if branch != default => Some((
@@ -88,6 +92,27 @@ pub fn check(
         (None, _) => Some((format!("`{}` is squashed while no branch is checked out", repo.name), None)),
         _ => None,
     })
+}
+
+/// Refuses places that git ignores: a commit would take the files away where they were, and have them nowhere.
+fn refuse_ignored(git: &Git, repo: &Repo, moves: &[Move]) -> Result<()> {
+    let floor = Floor::path(&repo.structure);
+    let mut places: Vec<&Path> = vec![&repo.structure, &floor];
+    places.extend(moves.iter().map(|moved| moved.to.as_path()));
+    places.retain(|path| is_inside(git, path));
+    if places.is_empty() {
+        return Ok(());
+    }
+    let ignored = git.ignored(&places)?;
+    let Some(first) = ignored.first() else { return Ok(()) };
+    let others = match ignored.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!("`{}` cannot be squashed: git ignores `{}`{others}", repo.name, first.display());
+    Err(Error::new(Kind::Refused, message)
+        .note("a commit would have the files nowhere")
+        .help("take the pattern out of .gitignore; or go on all the same: `--allow-dirty`"))
 }
 
 /// Returns those of the files that a squash moves or replaces that git does not keep.
