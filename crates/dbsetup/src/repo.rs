@@ -50,6 +50,11 @@ impl fmt::Display for RepoName {
     }
 }
 
+/// Whether the name of a repo or of an environment may be this: part of a file's name, and of a variable's.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
 /// Where a migration lives, and so when it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
