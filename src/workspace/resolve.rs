@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dbsetup::files::Files;
-use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
+use dbsetup::repo::{CreateOptions, DatabaseUrl, Program, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
@@ -269,6 +269,7 @@ impl Workspace {
 
         let repo = Repo {
             name: owned.name.clone(),
+            program: Program::default(),
             files: Files::Disk,
             environment: environment.to_owned(),
             disposable: self.config.disposable_environments.iter().any(|name| name == environment),

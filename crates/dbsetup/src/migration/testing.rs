@@ -18,6 +18,7 @@ pub(crate) fn repo() -> Repo {
     let priv_dir = root.join("priv/core");
     Repo {
         name: RepoName::new("core"),
+        program: crate::repo::Program::default(),
         files: Files::Disk,
         environment: "dev".into(),
         disposable: true,

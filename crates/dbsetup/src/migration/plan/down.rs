@@ -125,7 +125,7 @@ fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
         }
         return error.help(format!("check out {release} and roll back there, or put its file back"));
     }
-    let error = undoable("its file is not in this checkout");
+    let error = undoable(&format!("its file is not in {}", repo.place()));
     match files.archived.get(version) {
         Some(archived) => error
             .note(format!("it was squashed into the structure; its file is `{}`", archived.up.path.display()))
