@@ -51,6 +51,11 @@ impl ResolvedRepo {
         &self.repo
     }
 
+    /// The variable to set for its URL in every environment: `<REPO>_DATABASE_URL`, or what `url-env` names.
+    pub fn usual_variable(&self) -> &str {
+        &self.usual_variable
+    }
+
     /// Its name.
     pub fn name(&self) -> &RepoName {
         &self.repo.name
