@@ -24,5 +24,6 @@ pub mod sql;
 mod sql_file;
 pub mod storage;
 pub mod structure;
+pub mod template;
 
 pub use error::{Error, Kind, Result};
