@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use dbsetup::repo::is_name;
 use dbsetup::{Error, Kind, Result};
 pub use dbsetup_build::layout::{Candidate, Home, homes, keeper};
-use dbsetup_build::layout::{Package, distinct, is_name};
+use dbsetup_build::layout::{Package, distinct};
 
 use super::metadata::Member;
 use super::tools;

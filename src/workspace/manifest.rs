@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use dbsetup::ledger::LedgerKind;
-use dbsetup::repo::{KeepData, RepoName};
+use dbsetup::repo::{KeepData, RepoName, is_name};
 use dbsetup::{Error, Result};
-pub use dbsetup_build::layout::is_name;
 use serde_json::{Map, Value as Json};
 
 use super::aliases::{self, Alias};

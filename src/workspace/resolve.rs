@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dbsetup::files::Files;
 use dbsetup::ledger::LedgerKind;
-use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
+use dbsetup::repo::{CreateOptions, DatabaseUrl, Program, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
@@ -50,6 +50,11 @@ impl ResolvedRepo {
     /// The repo for work on its files alone: its URL may be empty.
     pub fn files(&self) -> &Repo {
         &self.repo
+    }
+
+    /// The variable to set for its URL in every environment: `<REPO>_DATABASE_URL`, or what `url-env` names.
+    pub fn usual_variable(&self) -> &str {
+        &self.usual_variable
     }
 
     /// Its name.
@@ -266,6 +271,7 @@ impl Workspace {
 
         let repo = Repo {
             name: owned.name.clone(),
+            program: Program::default(),
             files: Files::Disk,
             environment: environment.to_owned(),
             disposable: self.config.disposable_environments.iter().any(|name| name == environment),
@@ -299,6 +305,7 @@ impl Workspace {
             lock_timeout: read.duration("lock-timeout", Some(Duration::from_secs(5)))?.unwrap_or_default(),
             statement_timeout: read.duration("statement-timeout", None)?.filter(|limit| !limit.is_zero()),
             dump_after_migrate: read.bool("dump-after-migrate", false)?,
+            code: Vec::new(),
         };
         Ok(ResolvedRepo {
             package: owned.home.package.map(str::to_owned),

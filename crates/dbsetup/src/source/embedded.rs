@@ -8,7 +8,9 @@ use crate::error::{Error, Kind, Result};
 use crate::expand::{Unexpanded, expand};
 use crate::files::{EmbeddedFile, Files};
 use crate::ledger::LedgerKind;
-use crate::repo::{CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Repo, RepoName, VersionOrder};
+use crate::repo::{
+    CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Program, Repo, RepoName, VersionOrder,
+};
 
 /// The files and the settings of one repo. [`embed!`](crate::embed) makes it.
 #[derive(Clone, Copy)]
@@ -142,6 +144,7 @@ impl Embedded {
         };
         Ok(Repo {
             name: RepoName::new(self.name),
+            program: Program::default(),
             files: Files::Embedded(self.files),
             environment: environment.to_owned(),
             disposable: self.disposable.contains(&environment),
@@ -179,6 +182,7 @@ impl Embedded {
             lock_timeout: settings.lock_timeout,
             statement_timeout: settings.statement_timeout,
             dump_after_migrate: false,
+            code: Vec::new(),
         })
     }
 
