@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
+use dbsetup::files::Files;
+use dbsetup::repo::{CreateOptions, DatabaseUrl, Program, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
@@ -48,6 +49,11 @@ impl ResolvedRepo {
     /// The repo for work on its files alone: its URL may be empty.
     pub fn files(&self) -> &Repo {
         &self.repo
+    }
+
+    /// The variable to set for its URL in every environment: `<REPO>_DATABASE_URL`, or what `url-env` names.
+    pub fn usual_variable(&self) -> &str {
+        &self.usual_variable
     }
 
     /// Its name.
@@ -268,6 +274,8 @@ impl Workspace {
 
         let repo = Repo {
             name: owned.name.clone(),
+            program: Program::default(),
+            files: Files::Disk,
             environment: environment.to_owned(),
             disposable: self.config.disposable_environments.iter().any(|name| name == environment),
             display_root: self.root.clone(),

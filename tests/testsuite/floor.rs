@@ -365,6 +365,8 @@ fn repo(project: &Project, backend: Backend, environment: &str) -> Repo {
     };
     Repo {
         name: RepoName::new("core"),
+        program: Default::default(),
+        files: dbsetup::files::Files::Disk,
         environment: environment.into(),
         disposable: false,
         display_root: project.root(),

@@ -4,6 +4,7 @@
 //! ability ([`Capabilities`]), never for an engine's name.
 
 mod rows;
+mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
+pub use templates::{Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -381,7 +383,7 @@ pub struct Fingerprint {
 }
 
 /// What a URL names, before anything is connected.
-pub trait Server: Send + Sync {
+pub trait Server: Templates {
     /// The place, for messages.
     fn target(&self) -> &Target;
     /// The dialect of scripts, known from the URL alone.

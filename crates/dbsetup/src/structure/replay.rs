@@ -126,7 +126,7 @@ impl Plan {
     pub fn read(repo: &Repo) -> Result<Self> {
         let files = FileSet::read(repo, &[])?;
         let code = code_by(repo)?;
-        let mut recorded = match repo.structure.is_file() {
+        let mut recorded = match repo.files.is_file(&repo.structure) {
             true => Some(recorded_by(repo)?),
             false => None,
         };

@@ -131,7 +131,7 @@ fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
         return undoable("it is code of the application, which this program does not have")
             .help("roll it back with the application's own release program");
     }
-    let error = undoable("its file is not in this checkout");
+    let error = undoable(&format!("its file is not in {}", repo.place()));
     match files.archived.get(version) {
         Some(archived) => error
             .note(format!("it was squashed into the structure; its file is `{}`", archived.up.path.display()))

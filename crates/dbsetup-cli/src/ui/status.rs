@@ -1,11 +1,16 @@
 //! The table of `status`.
 
 use dbsetup::migration::{State, Status, StatusRow, Verdict};
-use dbsetup::repo::Lane;
+use dbsetup::repo::{Lane, Repo};
 
 use super::json::Object;
 use super::table::Table;
 use super::text;
+
+/// Returns the table of a repo.
+pub fn of(repo: &Repo, status: &Status, everything: bool) -> String {
+    human(repo.name.as_str(), &repo.environment, &repo.command("load --force"), status, everything)
+}
 
 /// Returns the words for a state.
 fn words(state: &State) -> String {
@@ -47,8 +52,8 @@ fn key(state: &State) -> &'static str {
     }
 }
 
-/// Returns the table of one repo in the run's `environment`. Squashed migrations are counted rather than listed unless `everything` is wanted.
-pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -> String {
+/// Returns the table of `repo` in the run's `environment`; `reload` is the command for what was loaded half way. Squashed migrations are counted rather than listed unless `everything` is wanted.
+fn human(repo: &str, environment: &str, reload: &str, status: &Status, everything: bool) -> String {
     let mut out = format!("\nRepo: {}\n\n", text::line(repo));
     if !status.exists {
         out += "  the database does not exist\n\n";
@@ -60,7 +65,7 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
         );
     }
     if status.half_loaded {
-        out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
+        out += &format!("  loading the structure was interrupted: reload it with {reload}\n\n");
     }
     out += &floor(&status.floor.verdict);
     if let Some((rows, version)) = &status.rewrite {
@@ -246,7 +251,7 @@ mod tests {
         let mut status = status(&[State::BelowFloor]);
         let through = vec![("release v1".to_owned(), 1), ("release v2".to_owned(), 1)];
         status.floor.verdict = Verdict::Below { here: Vec::new(), gone: Vec::new(), through };
-        let text = human("core", "dev", &status, false);
+        let text = human("core", "dev", "`load --force`", &status, false);
         assert!(text.contains("pass through release v1, then release v2"), "{text}");
         assert_eq!(open(&status), "1 below floor");
     }
@@ -254,11 +259,15 @@ mod tests {
     #[test]
     fn squashed_migrations_are_counted_unless_all_are_wanted() {
         let status = status(&[State::FileMissing { archived: true }, State::Pending]);
-        assert!(human("core", "dev", &status, false).contains("1 squashed migration, shown with -v"));
+        assert!(
+            human("core", "dev", "`load --force`", &status, false)
+                .contains("1 squashed migration, shown with -v")
+        );
         let elsewhere = Status { environment: Some("prod".into()), ..status.clone() };
         assert!(
-            human("core", "dev", &elsewhere, false).contains("environment prod, and this run is for dev")
+            human("core", "dev", "`load --force`", &elsewhere, false)
+                .contains("environment prod, and this run is for dev")
         );
-        assert!(human("core", "dev", &status, true).contains("applied (squashed)"));
+        assert!(human("core", "dev", "`load --force`", &status, true).contains("applied (squashed)"));
     }
 }
