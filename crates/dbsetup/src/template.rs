@@ -11,7 +11,7 @@ mod keep;
 mod key;
 mod ready;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::driver::{Cloned, Created, TemplateName};
 use crate::error::Result;
@@ -21,7 +21,7 @@ use crate::repo::Repo;
 use crate::session::Session;
 use crate::storage;
 
-pub use keep::{collect, is_stale, keep, pays};
+pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
 
@@ -30,7 +30,8 @@ pub use ready::{Ready, ready};
 pub struct Recipe {
     /// Which migrations are run after the structure was loaded: every pending one of these lanes.
     pub lanes: Lanes,
-    /// Whether the SQL seeds of the environment are run, too. Programs never are.
+    /// Whether the SQL seeds of the environment are run, too, as tests want it. Programs never are. Such a template
+    /// serves databases of any name, others that of one name alone.
     pub seeds: bool,
 }
 
@@ -40,7 +41,7 @@ pub(crate) enum Origin {
     /// It was copied: so many migrations are recorded in it, if that is known.
     Template { recipe: Recipe, migrations: Option<u64> },
     /// It was made empty, and is worth keeping as this template once it is ready.
-    Empty { recipe: Recipe, name: TemplateName, took: Duration, since: Instant },
+    Empty { recipe: Recipe, name: TemplateName, since: Instant },
 }
 
 /// Whether databases of a repo may be made from templates.
@@ -80,11 +81,9 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
             return Ok(Created::Now);
         }
         Ok(Cloned::NoTemplate) => {
-            let start = Instant::now();
             let created = storage::create(session).await?;
             if created == Created::Now {
-                let since = Instant::now();
-                session.origin = Some(Origin::Empty { recipe, name, took: since - start, since });
+                session.origin = Some(Origin::Empty { recipe, name, since: Instant::now() });
             }
             return Ok(created);
         }

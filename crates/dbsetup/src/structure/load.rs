@@ -281,6 +281,7 @@ async fn fill(
             }));
         }
     };
+    session.statements += statements;
     session.tell_notices();
     session.teller().tell(What::Loaded { path: shown, statements, took: start.elapsed() });
     Ok(statements)

@@ -44,8 +44,8 @@ impl Pieces {
         self.text(what, "");
     }
 
-    fn file(&mut self, what: &str, shown: &Path, content: &[u8]) {
-        self.text(what, shown.to_string_lossy().replace('\\', "/"));
+    fn file(&mut self, what: &str, name: &Path, content: &[u8]) {
+        self.text(what, name.to_string_lossy().replace('\\', "/"));
         self.add("content", content);
         self.asks_for_name |= NAME_OF_DATABASE.iter().any(|word| holds(content, word));
     }
@@ -64,7 +64,7 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 /// | ledger, schemas, role, options of `create` | they say what it makes and where |
 /// | repo and environment | the database records its environment, and seeds are that environment's |
 /// | release of this crate and its formats | another one may do it otherwise |
-/// | the database's name, where a script asks for it | a copy would hold the name of the original |
+/// | the database's name; where seeds are part of it (tests) only if a script asks for the name | each has its own template; a copy may hold the name of the original |
 ///
 /// What is in the archive is not: a database that needed it is not kept. The driver adds the server's release.
 ///
@@ -82,7 +82,8 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
     pieces.text("create", format!("{:?}", repo.create));
     let single = [repo.structure.clone(), Floor::path(&repo.structure)];
     for path in single.iter().filter(|path| path.is_file()) {
-        add_file(&mut pieces, repo, "structure", path)?;
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        add_file(&mut pieces, repo, "structure", name, path)?;
     }
     let mut lanes = vec![(Lane::Automatic, &repo.migrations)];
     if recipe.lanes != Lanes::Automatic {
@@ -90,29 +91,32 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
     }
     for (lane, directories) in lanes {
         for directory in directories {
+            // The ledger tells the directory's name. Where the checkout is tells nothing.
+            let base = directory.parent().unwrap_or(directory);
             for path in below(directory)
                 .map_err(|error| Error::io("read the directory", &repo.shown(directory), error))?
             {
-                add_file(&mut pieces, repo, lane.as_str(), &path)?;
+                let name = path.strip_prefix(base).unwrap_or(&path);
+                add_file(&mut pieces, repo, lane.as_str(), name, &path)?;
             }
         }
     }
     if recipe.seeds {
         for path in seed::files(repo)? {
-            add_file(&mut pieces, repo, "seed", &path)?;
+            let name = path.strip_prefix(&repo.priv_dir).unwrap_or(&path);
+            add_file(&mut pieces, repo, "seed", name, &path)?;
         }
     }
-    if pieces.asks_for_name {
+    if pieces.asks_for_name || !recipe.seeds {
         pieces.text("database", &server.target().database);
     }
     let digest: String = pieces.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(TemplateName::new(&digest).expect("a digest is long and hexadecimal"))
 }
 
-fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, path: &Path) -> Result<()> {
-    let shown = repo.shown(path);
-    let content = std::fs::read(path).map_err(|error| Error::io("read", &shown, error))?;
-    pieces.file(what, &shown, &content);
+fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, name: &Path, path: &Path) -> Result<()> {
+    let content = std::fs::read(path).map_err(|error| Error::io("read", &repo.shown(path), error))?;
+    pieces.file(what, name, &content);
     Ok(())
 }
 
