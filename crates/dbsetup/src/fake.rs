@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub filled: Vec<FilledTable>,
     /// What is in them.
     pub rows: Rows,
+    /// How many statements of an open transaction fail at a lock.
+    pub busy: usize,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
     /// Templates: what they are copies of, and what was said of them.

@@ -218,6 +218,21 @@ impl<'a> Session<'a> {
         Ok(&mut **driver)
     }
 
+    /// Hands the connection out, opened now if it is not open, until [`Session::give_back`]. Where it never comes back it is
+    /// closed, and whatever it was in the middle of is undone.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub(crate) async fn lend(&mut self) -> Result<Box<dyn Driver>> {
+        self.driver().await?;
+        Ok(self.driver.take().expect("it was opened above"))
+    }
+
+    /// Takes the connection back.
+    pub(crate) fn give_back(&mut self, driver: Box<dyn Driver>) {
+        self.driver = Some(driver);
+    }
+
     /// Adds to a failure to connect what to do about it.
     fn explain(&self, error: DbError) -> Error {
         let class = error.class;

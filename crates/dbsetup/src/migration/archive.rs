@@ -8,7 +8,7 @@ use super::directory::{Archived, read_archived};
 use super::floor;
 use super::grammar::Grammar;
 use super::script::Script;
-use super::set::{FileSet, Migration, duplicate};
+use super::set::{FileSet, Migration, duplicate, duplicates};
 use super::version::Version;
 use crate::driver::LedgerState;
 use crate::error::{Error, Result};
@@ -45,11 +45,17 @@ impl FileSet {
     fn asks_for_archive(&self, state: &LedgerState) -> bool {
         let squashed: HashSet<Version> = self.squashed().into_keys().collect();
         let recorded: HashSet<Version> = state.rows.iter().map(|row| self.version_of(&row.version)).collect();
+        // Code has no file in the archive.
+        let files = state.rows.iter().filter(|row| !row.is_code());
+        let is_strange = || {
+            let mut versions = files.map(|row| self.version_of(&row.version));
+            versions.any(|version| !squashed.contains(&version) && self.find(&version).is_none())
+        };
         !squashed.is_subset(&recorded)
             || !state.progress.is_empty()
             || self.unfloored.iter().any(|version| !recorded.contains(&self.version_of(version)))
             || self.migrations.iter().any(|migration| squashed.contains(&migration.version))
-            || recorded.iter().any(|version| !squashed.contains(version) && self.find(version).is_none())
+            || is_strange()
     }
 
     /// Returns every version of the floor; of a version that was squashed twice, the last.
@@ -94,7 +100,7 @@ impl FileSet {
             if let Some(live) = self.find(&version)
                 && live.up.file != migration.up.file
             {
-                return Err(duplicate(&version, &live.up.path, &migration.up.path));
+                return Err(duplicates(live, &migration));
             }
             if let Some(lane) = squashed.get(&version) {
                 put_into(repo, *lane, &mut migration);
@@ -125,11 +131,11 @@ impl FileSet {
     /// Returns the versions that the structure file records and that neither a lane nor the floor has, where there is
     /// an archive that may have them.
     pub(super) fn without_floor(&self, repo: &Repo) -> Result<Vec<String>> {
-        if !repo.archive.iter().any(|path| path.is_dir()) {
+        if !repo.archive.iter().any(|path| repo.files.is_dir(path)) {
             return Ok(Vec::new());
         }
         let squashed = self.squashed();
-        let mut recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
+        let mut recorded = recorded_versions(repo.files, &repo.structure, repo.ledger.table.as_deref())?;
         recorded.retain(|text| {
             let version = self.version_of(text);
             !squashed.contains_key(&version) && self.find(&version).is_none()
@@ -194,11 +200,11 @@ fn folders(repo: &Repo) -> Vec<Folder> {
         for (directory, lane) in &lanes {
             let Some(name) = directory.file_name() else { continue };
             let path = archive.join(name);
-            if path.is_dir() && !folders.iter().any(|folder| folder.path == path) {
+            if repo.files.is_dir(&path) && !folders.iter().any(|folder| folder.path == path) {
                 folders.push(Folder { path, others: Vec::new(), directory: directory.clone(), lane: *lane });
             }
         }
-        if archive.is_dir() {
+        if repo.files.is_dir(archive) {
             let directory = directory_of(repo, Lane::Automatic);
             let others = folders[first..].iter().map(|folder| folder.path.clone()).collect();
             folders.push(Folder { path: archive.clone(), others, directory, lane: Lane::Automatic });

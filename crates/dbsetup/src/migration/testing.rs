@@ -8,6 +8,7 @@ use super::script::Script;
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::driver::LedgerState;
+use crate::files::Files;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::repo::{CreateOptions, DatabaseUrl, Lane, LedgerSetting, Repo, RepoName, VersionOrder};
 
@@ -17,6 +18,8 @@ pub(crate) fn repo() -> Repo {
     let priv_dir = root.join("priv/core");
     Repo {
         name: RepoName::new("core"),
+        program: crate::repo::Program::default(),
+        files: Files::Disk,
         environment: "dev".into(),
         disposable: true,
         display_root: root.clone(),
@@ -43,6 +46,7 @@ pub(crate) fn repo() -> Repo {
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     }
 }
 
@@ -59,6 +63,7 @@ pub(crate) fn migration(version: &str, sql: &str) -> Migration {
         up: Script::whole(format!("{version}_m{version}.up.sql").into(), sql.into(), true),
         down: None,
         requires: Vec::new(),
+        code: None,
     }
 }
 

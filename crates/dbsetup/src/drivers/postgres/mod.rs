@@ -30,9 +30,9 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::postgres::PgConnection;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server, SessionOptions,
-    Sessions, Structure, Target, Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable, Fingerprint,
+    FoundTable, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
+    SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -238,6 +238,10 @@ impl Driver for Session {
 
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.run_batch(script))
+    }
+
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
+        Box::pin(self.run_and_keep(statement))
     }
 
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {

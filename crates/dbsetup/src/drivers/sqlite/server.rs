@@ -358,6 +358,7 @@ impl SqliteServer {
             ledger: None,
             locks: Locks::new(database),
             open: Open::Nothing,
+            known: None,
             touched: false,
             fresh,
             alone: Alone::default(),
