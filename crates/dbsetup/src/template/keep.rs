@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Origin, is_allowed, key};
 use crate::driver::{Kept, TemplateInfo, TemplateName, TemplateNote};
 use crate::event::What;
-use crate::migration::{Lanes, MigrateReport};
 use crate::repo::Repo;
 use crate::session::Session;
 
@@ -58,20 +57,13 @@ pub fn is_stale(
 
 /// Keeps the database of a session that [`super::create`] made empty and that `migrate` has made ready since, where that
 /// pays. Whatever prevents it is told.
-pub async fn keep(session: &mut Session<'_>, lanes: Lanes, report: &MigrateReport) {
-    let Some(Origin::Empty { recipe, name, since }) = session.origin.take() else { return };
-    let filled = Filled { steps: session.statements + report.done as u64, took: since.elapsed() };
-    let repo = session.repo();
-    let from_archive =
-        |path: &std::path::PathBuf| repo.archive.iter().any(|archive| path.starts_with(repo.shown(archive)));
-    let is_whole = recipe.lanes == lanes
-        && report.blocked.is_empty()
-        && !report.planned.iter().any(|planned| from_archive(&planned.path));
-    if !is_whole || !pays(filled) {
-        return;
-    }
+pub async fn keep(session: &mut Session<'_>) {
+    let Some(Origin::Empty { recipe, name, since, filled }) = session.origin.take() else { return };
+    let Some(steps) = filled else { return };
     // What ran is what the name says, or the files were edited meanwhile.
-    if key(repo, session.server(), recipe).is_ok_and(|now| now == name) {
+    if pays(Filled { steps, took: since.elapsed() })
+        && key(session.repo(), session.server(), recipe).is_ok_and(|now| now == name)
+    {
         keep_as(session, &name).await;
     }
 }
