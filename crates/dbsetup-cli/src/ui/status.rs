@@ -240,7 +240,7 @@ mod tests {
     fn code_is_told_from_files() {
         let mut status = status(&[State::Applied, State::Pending]);
         status.rows.iter_mut().for_each(|row| row.is_code = true);
-        let table = human("core", "dev", &status, false);
+        let table = human("core", "dev", "`x load`", &status, false);
         assert!(table.contains("applied (code)") && table.contains("pending (code)"), "{table}");
         assert_eq!(open(&status), "1 pending");
         assert!(json("core", &status).contains("\"code\":true"));
