@@ -1,7 +1,7 @@
 //! `migrate`
 
 use clap::Args;
-use dbsetup::migration::{MigrateRequest, Target};
+use dbsetup::migration::{Lanes, MigrateRequest, Target};
 use dbsetup::{Result, migration};
 
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
@@ -43,6 +43,16 @@ pub struct Migrate {
 impl Migrate {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         self.several.unless_all(self.goal.flag())
+    }
+
+    /// The lanes of which it runs everything; `None` where it has other wishes.
+    pub fn plain_lanes(&self) -> Option<Lanes> {
+        let is_plain = self.paths.migrations_path.is_empty()
+            && self.goal.target(Target::All) == Target::All
+            && !self.strict_version_order
+            && !self.log_sql
+            && !self.no_load;
+        is_plain.then(|| self.lane.into())
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
