@@ -119,6 +119,7 @@ mod tests {
             lock_timeout: Duration::from_secs(5),
             statement_timeout: None,
             dump_after_migrate: false,
+            code: Vec::new(),
         }
     }
 

@@ -51,6 +51,11 @@ impl ResolvedRepo {
         &self.repo
     }
 
+    /// The variable to set for its URL in every environment: `<REPO>_DATABASE_URL`, or what `url-env` names.
+    pub fn usual_variable(&self) -> &str {
+        &self.usual_variable
+    }
+
     /// Its name.
     pub fn name(&self) -> &RepoName {
         &self.repo.name
@@ -303,6 +308,7 @@ impl Workspace {
             lock_timeout: read.duration("lock-timeout", Some(Duration::from_secs(5)))?.unwrap_or_default(),
             statement_timeout: read.duration("statement-timeout", None)?.filter(|limit| !limit.is_zero()),
             dump_after_migrate: read.bool("dump-after-migrate", false)?,
+            code: Vec::new(),
         };
         Ok(ResolvedRepo {
             package: owned.home.package.map(|member| member.name.clone()),

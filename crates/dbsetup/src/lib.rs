@@ -28,6 +28,7 @@ pub mod sql;
 mod sql_file;
 pub mod storage;
 pub mod structure;
+pub mod template;
 
 pub use error::{Error, Kind, Result};
 pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::files::Files;
 use crate::ledger::LedgerKind;
+use crate::migration::CodeMigration;
 
 /// The name of a repo, as printed. `-` and `_` are equal in comparisons.
 #[derive(Debug, Clone, Eq)]
@@ -324,6 +325,8 @@ pub struct Repo {
     pub statement_timeout: Option<Duration>,
     /// Whether a successful migrate in `dev` dumps the structure.
     pub dump_after_migrate: bool,
+    /// Migrations that are code of the application. A program that is not the application has none.
+    pub code: Vec<CodeMigration>,
 }
 
 impl Repo {

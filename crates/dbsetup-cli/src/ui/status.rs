@@ -31,6 +31,12 @@ fn words(state: &State) -> String {
     }
 }
 
+/// Returns the words for a row: code says so, for there is no file to look for.
+fn status_of(row: &StatusRow) -> String {
+    let words = words(&row.state);
+    if row.is_code { format!("{words} (code)") } else { words }
+}
+
 /// Returns the name of a state in JSON.
 fn key(state: &State) -> &'static str {
     match state {
@@ -72,7 +78,7 @@ fn human(repo: &str, environment: &str, reload: &str, status: &Status, everythin
     let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
     let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
     for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
-        table.row([words(&row.state), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
+        table.row([status_of(row), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
     }
     let squashed = status.rows.iter().filter(is_squashed).count();
     if squashed > 0 && !everything {
@@ -134,14 +140,14 @@ pub fn json(repo: &str, status: &Status) -> String {
     let mut out = object.line();
     for row in &status.rows {
         let by = match &row.state {
-            State::Blocked { by } => Some(by.as_str()),
+            State::Blocked { by } => Some(by.version.as_str()),
             _ => None,
         };
         let object = Object::new("status").text("repo", repo).maybe("lane", row.lane.map(Lane::as_str));
         let object =
             object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
         let object = object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref());
-        let object = object.maybe("checksum", row.checksum.as_deref());
+        let object = object.maybe("checksum", row.checksum.as_deref()).fact("code", row.is_code);
         out += &match &row.path {
             Some(path) => object.path(path),
             None => object.maybe("path", None),
@@ -189,6 +195,7 @@ mod tests {
             name: "a".into(),
             lane: Some(Lane::Automatic),
             state: state.clone(),
+            is_code: false,
             applied_at: None,
             checksum: None,
             path: None,
@@ -227,6 +234,16 @@ mod tests {
         let paths: Vec<&str> =
             lines.lines().filter_map(|line| line.split_once("\"path\":")).map(|(_, p)| p).collect();
         assert_eq!(paths, ["\"a/migrations/0_a.sql\"}", "null}"]);
+    }
+
+    #[test]
+    fn code_is_told_from_files() {
+        let mut status = status(&[State::Applied, State::Pending]);
+        status.rows.iter_mut().for_each(|row| row.is_code = true);
+        let table = human("core", "dev", "`x load`", &status, false);
+        assert!(table.contains("applied (code)") && table.contains("pending (code)"), "{table}");
+        assert_eq!(open(&status), "1 pending");
+        assert!(json("core", &status).contains("\"code\":true"));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) fn repo() -> Repo {
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     }
 }
 
@@ -62,6 +63,7 @@ pub(crate) fn migration(version: &str, sql: &str) -> Migration {
         up: Script::whole(format!("{version}_m{version}.up.sql").into(), sql.into(), true),
         down: None,
         requires: Vec::new(),
+        code: None,
     }
 }
 

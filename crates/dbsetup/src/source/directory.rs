@@ -44,6 +44,7 @@ pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environm
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     };
     // What cannot be read is for the first command that needs it to say.
     let files = FileSet::read_lanes(&repo, &[]).unwrap_or_default();

@@ -185,6 +185,7 @@ impl Embedded {
             lock_timeout: settings.lock_timeout,
             statement_timeout: settings.statement_timeout,
             dump_after_migrate: false,
+            code: Vec::new(),
         })
     }
 
