@@ -4,7 +4,6 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::{Error, Kind, template};
 use dbsetup_cli::sessions::Sessions;
 use dbsetup_cli::signals::{Signal, Signals};
@@ -16,7 +15,7 @@ use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
 use super::commands::squash::Squash;
-use super::confirm::{self, Unproven, Verdict, Victim};
+use super::confirm::{self, Answers, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
@@ -214,39 +213,13 @@ impl<'a> Runner<'a> {
         options: &Options,
         untouched: bool,
     ) -> Result<Option<Victim>, Stop> {
-        let repo = self.prepared.repos[at].files();
         let resolved = &self.prepared.repos[at];
         let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let (recorded, unreadable) = match session.inspect_if_exists().await {
-            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
-            Err(error)
-                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
-            {
-                return Err(placed(error, resolved).into());
-            }
-            Err(error) => (None, Some(error.message().to_owned())),
-        };
-        // A drop is not to wait for the very session that looked.
-        session.close().await;
-        let target = session.server().target().clone();
-        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
-        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
-            return Ok(None);
-        }
-        Ok(Some(Victim {
-            danger,
-            repo: repo.name.to_string(),
-            environment: repo.environment.clone(),
-            target: target.shown,
-            database: target.database,
-            disposable: repo.disposable,
-            recorded,
-            unreadable,
-            allowed: options.allow_protected.clone(),
-            yes: options.yes,
-            record: repo.command(&format!("resolve --environment {}", repo.environment)),
-        }))
+        let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };
+        let is_open =
+            |name: &str| self.workspace.config.disposable_environments.iter().any(|open| open == name);
+        let victim = confirm::find(session, danger, answers, untouched, is_open).await;
+        victim.map_err(|error| placed(error, resolved).into())
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
