@@ -19,6 +19,7 @@ mod errors;
 mod floor;
 mod generate;
 mod git;
+mod guides;
 mod interop;
 mod interruption;
 mod layouts;
