@@ -1,7 +1,7 @@
 //! Consent to a squash that nothing shows to be safe; consent to destruction is decided with it.
 
 use dbsetup::{Error, Kind};
-pub use dbsetup_cli::confirm::{Verdict, Victim, judge, refuse_protected};
+pub use dbsetup_cli::confirm::{Answers, Verdict, Victim, find, judge, refuse_protected};
 
 /// A repo that is squashed although nothing shows that its deployed databases have run its migrations.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::{Error, Kind};
+use dbsetup::{Error, Kind, template};
 use dbsetup_cli::sessions::Sessions;
 use dbsetup_cli::signals::{Signal, Signals};
 use dbsetup_cli::summary::{Outcome, Summary};
@@ -16,13 +15,13 @@ use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
 use super::commands::squash::Squash;
-use super::confirm::{self, Unproven, Verdict, Victim};
+use super::confirm::{self, Answers, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
-use super::{exit, program};
+use super::{exit, program, templates};
 use crate::check::Report;
 use crate::ui::json::Object;
 use crate::ui::prompt::No;
@@ -214,39 +213,13 @@ impl<'a> Runner<'a> {
         options: &Options,
         untouched: bool,
     ) -> Result<Option<Victim>, Stop> {
-        let repo = self.prepared.repos[at].files();
         let resolved = &self.prepared.repos[at];
         let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let (recorded, unreadable) = match session.inspect_if_exists().await {
-            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
-            Err(error)
-                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
-            {
-                return Err(placed(error, resolved).into());
-            }
-            Err(error) => (None, Some(error.message().to_owned())),
-        };
-        // A drop is not to wait for the very session that looked.
-        session.close().await;
-        let target = session.server().target().clone();
-        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
-        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
-            return Ok(None);
-        }
-        Ok(Some(Victim {
-            danger,
-            repo: repo.name.to_string(),
-            environment: repo.environment.clone(),
-            target: target.shown,
-            database: target.database,
-            disposable: repo.disposable,
-            recorded,
-            unreadable,
-            allowed: options.allow_protected.clone(),
-            yes: options.yes,
-            record: repo.command(&format!("resolve --environment {}", repo.environment)),
-        }))
+        let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };
+        let is_open =
+            |name: &str| self.workspace.config.disposable_environments.iter().any(|open| open == name);
+        let victim = confirm::find(session, danger, answers, untouched, is_open).await;
+        victim.map_err(|error| placed(error, resolved).into())
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -314,6 +287,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
+    /// is there to copy.
+    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+        let options = &self.prepared.steps[at].step.options;
+        if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
+            return None;
+        }
+        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let session = self.sessions.get(repo).ok()?;
+        let name = template::foresee(session, recipe).await.ok()??;
+        self.rehearsal.create(repo);
+        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+    }
+
     /// Runs a command in the database of every repo of a step that has not failed before.
     async fn databases(&mut self, at: usize, command: &Command) -> Vec<Ended> {
         let prepared = &self.prepared.steps[at];
@@ -323,6 +310,8 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
+            } else if let Some(plan) = self.copied(at, repo, command).await {
+                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
@@ -349,11 +338,13 @@ impl<'a> Runner<'a> {
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
         let target = workspace.target.as_path();
+        let (prepared_run, step) = (self.prepared, at);
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
-            let mut task = Task { repo, session, options, target, workspace, variables };
+            let recipe = templates::recipe(prepared_run, step, at);
+            let mut task = Task { repo, session, options, target, workspace, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);

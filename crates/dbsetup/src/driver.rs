@@ -18,7 +18,9 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
-pub use templates::{Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates};
+pub use templates::{
+    Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates, Workshop,
+};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
