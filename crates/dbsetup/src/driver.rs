@@ -3,6 +3,7 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+mod glance;
 mod rows;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
 pub use futures_core::future::BoxFuture;
+pub use glance::Glance;
 pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
@@ -387,6 +389,18 @@ pub trait Server: Send + Sync {
     fn ping(&self) -> BoxFuture<'_, Result<(), DbError>>;
     /// Opens a session.
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
+    /// Looks at a ledger, our tables beside it and which of `names` are tables on the search path, as one moment sees
+    /// them: a connection of its own, one message, one answer, nothing locked and nothing written. `None` where that
+    /// cannot be told in this way; whoever asks then opens a session and looks closely.
+    fn glance<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
+        let _ = (options, ledger, names);
+        Box::pin(std::future::ready(Ok(None)))
+    }
     /// Ends one of our own sessions ([`About::session`]) whose work was interrupted, and returns when it is gone.
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>>;
     /// Makes an empty database like this one, to be thrown away: on the server that `elsewhere` names, else on this

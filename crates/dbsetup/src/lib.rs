@@ -23,7 +23,9 @@ pub mod seed;
 pub mod session;
 pub mod sql;
 mod sql_file;
+pub mod startup;
 pub mod storage;
 pub mod structure;
 
 pub use error::{Error, Kind, Result};
+pub use startup::Startup;

@@ -4,6 +4,7 @@ mod archive;
 pub mod assess;
 pub mod baseline;
 pub mod checksum;
+pub(crate) mod current;
 mod directive;
 mod directory;
 mod down;

@@ -4,6 +4,7 @@ mod catalog;
 mod census;
 mod copy;
 mod error;
+mod glance;
 mod index;
 mod load;
 mod lock;
@@ -26,8 +27,8 @@ mod tests;
 
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server, SessionOptions,
-    Sessions, Structure, Target, Work,
+    Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
+    SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -94,6 +95,15 @@ impl Server for PostgresServer {
             let session = Session::connect(&self.place, options).await?;
             Ok(Box::new(session) as Box<dyn Driver>)
         })
+    }
+
+    fn glance<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
+        Box::pin(glance::glance(&self.place, options, ledger, names))
     }
 
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {

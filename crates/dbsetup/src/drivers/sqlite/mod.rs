@@ -7,6 +7,7 @@
 mod catalog;
 mod error;
 mod file;
+mod glance;
 mod hooks;
 mod load;
 mod lock;

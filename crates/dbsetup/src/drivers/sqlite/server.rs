@@ -21,10 +21,11 @@ use super::scratch::Memory;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
-    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server,
+    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Glance, Scratch, Server,
     SessionOptions, Sessions, Target,
 };
 use crate::error::Result;
+use crate::ledger::LedgerTable;
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
@@ -411,6 +412,23 @@ impl Server for SqliteServer {
         options: &'a SessionOptions,
     ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
         Box::pin(self.connected(options))
+    }
+
+    fn glance<'a>(
+        &'a self,
+        _options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, std::result::Result<Option<Glance>, DbError>> {
+        Box::pin(async move {
+            match &self.location.place {
+                // A file that is not there is for the session to tell of.
+                Place::File(path) if matches!(look(path)?, Found::File) => {
+                    super::glance::glance(self.options(), ledger, names).await
+                }
+                _ => Ok(None),
+            }
+        })
     }
 
     fn end_session<'a>(&'a self, _session: &'a str) -> BoxFuture<'a, std::result::Result<(), DbError>> {
