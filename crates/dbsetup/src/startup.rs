@@ -2,10 +2,11 @@
 //! that somebody has.
 //!
 //! ```no_run
-//! # async fn start(repo: dbsetup::repo::Repo) -> dbsetup::Result<()> {
-//! use dbsetup::startup::{Policy, Startup};
+//! # async fn start(url: &str) -> dbsetup::Result<()> {
+//! use dbsetup::{Source, Startup};
 //!
-//! let report = Startup::of_repo(repo).policy(Policy::from_env()?).run().await?;
+//! // Or `Startup::new(&CORE)`, with `static CORE: dbsetup::Embedded = dbsetup::embed!("core");`.
+//! let report = Startup::new(Source::directory("core", ".")).url(url).run().await?;
 //! println!("{:?}, applied {:?}", report.outcome, report.applied);
 //! # Ok(())
 //! # }
@@ -37,19 +38,29 @@ pub use phases::{Phase, Phases};
 pub use policy::{Policy, VARIABLE};
 pub use report::{Outcome, Report};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Silent};
+use crate::migration::current::Standing;
 use crate::repo::{DatabaseUrl, Repo};
+use crate::source::Source;
 use ears::Ears;
 use work::{Done, Open, Wishes, Work, open_server};
 
 /// How long the lock of another run is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
+/// What is brought to its database.
+enum Origin {
+    Source(Source),
+    Repo(Box<Repo>),
+}
+
 /// A start-up, as it is to be.
 #[must_use = "nothing happens before `run`"]
 pub struct Startup {
-    repo: Repo,
+    origin: Origin,
+    url: Option<DatabaseUrl>,
+    environment: Option<String>,
     policy: Option<Policy>,
     on_failure: OnFailure,
     wishes: Wishes,
@@ -60,10 +71,21 @@ pub struct Startup {
 }
 
 impl Startup {
-    /// Returns the start-up of a repo whose every setting is resolved.
+    /// Returns the start-up of a repo whose files are inside the binary, or in a directory.
+    pub fn new(source: impl Into<Source>) -> Self {
+        Self::from_origin(Origin::Source(source.into()))
+    }
+
+    /// Returns the start-up of a repo whose every setting is resolved already.
     pub fn of_repo(repo: Repo) -> Self {
+        Self::from_origin(Origin::Repo(Box::new(repo)))
+    }
+
+    fn from_origin(origin: Origin) -> Self {
         Self {
-            repo,
+            origin,
+            url: None,
+            environment: None,
             policy: None,
             on_failure: OnFailure::default(),
             wishes: Wishes::default(),
@@ -76,7 +98,13 @@ impl Startup {
 
     /// The database: a URL, or [`ConnectOptions`].
     pub fn url(mut self, url: impl Into<DatabaseUrl>) -> Self {
-        self.repo.url = url.into();
+        self.url = Some(url.into());
+        self
+    }
+
+    /// Whose the database is: it is recorded in it, and decides which seeds are run. `prod` where it is not said.
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
         self
     }
 
@@ -148,42 +176,78 @@ impl Startup {
     /// `migrate`; [`Kind::Check`](crate::Kind::Check) where the policy only looks and something is pending;
     /// [`Kind::Refused`](crate::Kind::Refused) for a database that is ahead when that is not accepted. No connection and no
     /// lock is left.
-    pub async fn run(mut self) -> Result<Report> {
-        self.repo.lock_wait = self.lock_wait;
+    pub async fn run(self) -> Result<Report> {
+        let phases = self.phases.clone();
+        let mut over = Over { phases: &phases, phase: Phase::Failed };
         let span = tracing::info_span!(
             "dbsetup_startup",
-            repo = self.repo.name.as_str(),
-            environment = %self.repo.environment,
-            database = %self.repo.url.redacted(),
+            repo = self.name(),
+            environment = tracing::field::Empty,
+            database = tracing::field::Empty,
+            policy = tracing::field::Empty,
         );
-        async {
-            let phases = self.phases.clone();
-            let unready = Unready(&phases);
-            let result = self.carry_out().await;
-            std::mem::forget(unready);
-            phases.set(if result.is_ok() { Phase::Ready } else { Phase::Failed });
-            match &result {
-                Ok(report) => {
-                    tracing::info!(outcome = ?Shown(&report.outcome), took = ?report.took, "start-up done")
-                }
-                Err(error) => tracing::error!(%error, "start-up failed"),
+        let result = self.carry_out(&span).instrument(span.clone()).await;
+        span.in_scope(|| match &result {
+            Ok(report) => {
+                over.phase = Phase::Ready;
+                tracing::info!(outcome = report.outcome.as_str(), took = ?report.took, "start-up done");
             }
-            result
-        }
-        .instrument(span)
-        .await
+            Err(error) => tracing::error!(%error, "start-up failed"),
+        });
+        result
     }
 
-    async fn carry_out(&self) -> Result<Report> {
-        let start = Instant::now();
-        let policy = match self.policy {
-            Some(policy) => policy,
-            None => Policy::from_env()?,
+    fn name(&self) -> &str {
+        match &self.origin {
+            Origin::Source(source) => source.name().as_str(),
+            Origin::Repo(repo) => repo.name.as_str(),
+        }
+    }
+
+    /// Returns the repo with every setting resolved.
+    fn repo(&self) -> Result<Repo> {
+        let mut repo = match (&self.origin, &self.url) {
+            (Origin::Source(source), Some(url)) => {
+                source.repo(url.clone(), self.environment.as_deref().unwrap_or("prod"))?
+            }
+            (Origin::Source(source), None) => {
+                let message = format!("nothing says where the database of `{}` is", source.name());
+                return Err(Error::new(Kind::Configuration, message).help("name it: `.url(..)`"));
+            }
+            (Origin::Repo(repo), url) => {
+                let mut repo = Repo::clone(repo);
+                repo.url = url.clone().unwrap_or(repo.url);
+                repo.environment = self.environment.clone().unwrap_or(repo.environment);
+                repo
+            }
         };
+        repo.lock_wait = self.lock_wait;
+        Ok(repo)
+    }
+
+    fn policy_or_variable(&self) -> Result<Policy> {
+        match (self.policy, &self.origin) {
+            (Some(policy), _) => Ok(policy),
+            (None, Origin::Source(source)) => Policy::from_env_in(source.debug_assertions()),
+            (None, Origin::Repo(_)) => Policy::from_env(),
+        }
+    }
+
+    async fn carry_out(&self, span: &tracing::Span) -> Result<Report> {
+        let start = Instant::now();
+        let policy = self.policy_or_variable()?;
+        span.record("policy", tracing::field::display(policy));
         self.phases.set(Phase::Starting);
         let ears = Ears::new(&*self.observer, &self.phases);
-        let work = Work { repo: &self.repo, ears: &ears, open: &*self.open, wishes: self.wishes };
-        let done = self.attempts(&work, policy).await?;
+        let done = if policy == Policy::Off {
+            Done::of(Outcome::Off, Standing::default())
+        } else {
+            let repo = self.repo()?;
+            span.record("environment", repo.environment.as_str());
+            span.record("database", repo.url.redacted().as_str());
+            let work = Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes };
+            self.attempts(&work, policy).await?
+        };
         let heard = ears.heard();
         Ok(Report {
             outcome: done.outcome,
@@ -212,7 +276,7 @@ impl Startup {
                 }
                 Err(error) => error,
             };
-            let continued = |error| Ok(Done::of(Outcome::Continued(error), Default::default()));
+            let continued = |error| Ok(Done::of(Outcome::Continued(error), Standing::default()));
             match &self.on_failure {
                 OnFailure::Abort | OnFailure::RestoreBackup { .. } => return Err(error),
                 OnFailure::Continue => return continued(error),
@@ -250,30 +314,14 @@ fn because(error: Error, refusal: &Error) -> Error {
     }
 }
 
-/// Says that the start-up failed when its future is dropped, or panics, before it is over.
-struct Unready<'a>(&'a Phases);
-
-impl Drop for Unready<'_> {
-    fn drop(&mut self) {
-        self.0.set(Phase::Failed);
-    }
+/// Says that the start-up is over, also when its future is dropped half way or panics.
+struct Over<'a> {
+    phases: &'a Phases,
+    phase: Phase,
 }
 
-/// An outcome without the error in it, which was told already.
-struct Shown<'a>(&'a Outcome);
-
-impl std::fmt::Debug for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self.0 {
-            Outcome::Off => "off",
-            Outcome::NothingToDo => "nothing to do",
-            Outcome::Loaded => "loaded",
-            Outcome::Migrated => "migrated",
-            Outcome::DoneByOther => "done by another process",
-            Outcome::Waited => "waited",
-            Outcome::Continued(_) => "continued after a failure",
-            Outcome::Recreated(_) => "recreated",
-            Outcome::Restored(_) => "restored",
-        })
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.phases.set(std::mem::take(&mut self.phase));
     }
 }

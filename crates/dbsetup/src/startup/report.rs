@@ -29,6 +29,23 @@ pub enum Outcome {
     Restored(Error),
 }
 
+impl Outcome {
+    /// The words for it in a log.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::NothingToDo => "nothing to do",
+            Self::Loaded => "loaded",
+            Self::Migrated => "migrated",
+            Self::DoneByOther => "done by another process",
+            Self::Waited => "waited",
+            Self::Continued(_) => "continued after a failure",
+            Self::Recreated(_) => "recreated",
+            Self::Restored(_) => "restored",
+        }
+    }
+}
+
 /// What a start-up found and did.
 #[derive(Debug)]
 pub struct Report {
