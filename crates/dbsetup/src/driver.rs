@@ -3,6 +3,7 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+mod backup;
 mod glance;
 mod rows;
 
@@ -13,6 +14,7 @@ use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
 use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
+pub use backup::Backup;
 pub use futures_core::future::BoxFuture;
 pub use glance::Glance;
 pub use rows::{
@@ -400,6 +402,21 @@ pub trait Server: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
         let _ = (options, ledger, names);
         Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Returns the right to keep a copy of the whole database, for one who shows himself as `application`; `None` while
+    /// somebody else has it.
+    fn backup<'a>(
+        &'a self,
+        application: String,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Backup + 'a>>, DbError>> {
+        let _ = application;
+        let error = DbError {
+            class: DbErrorClass::Unsupported,
+            message: "no copy of the database can be kept".to_owned(),
+            code: None,
+            notes: Vec::new(),
+        };
+        Box::pin(std::future::ready(Err(error)))
     }
     /// Ends one of our own sessions ([`About::session`]) whose work was interrupted, and returns when it is gone.
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>>;

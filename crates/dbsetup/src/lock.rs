@@ -12,7 +12,7 @@ use crate::ledger::LedgerTable;
 use crate::repo::Lane;
 use crate::session::Session;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(5);
 

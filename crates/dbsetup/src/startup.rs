@@ -23,6 +23,7 @@ mod phases;
 mod policy;
 mod recover;
 mod report;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -44,7 +45,7 @@ use crate::migration::current::Standing;
 use crate::repo::{DatabaseUrl, Repo};
 use crate::source::Source;
 use ears::Ears;
-use work::{Done, Open, Wishes, Work, open_server};
+use work::{Done, Open, Restores, Wishes, Work, open_server};
 
 /// How long the lock of another run is waited for.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -245,7 +246,11 @@ impl Startup {
             let repo = self.repo()?;
             span.record("environment", repo.environment.as_str());
             span.record("database", repo.url.redacted().as_str());
-            let work = Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes };
+            let restores = match self.on_failure {
+                OnFailure::RestoreBackup { and_continue } => Some(Restores { and_continue }),
+                _ => None,
+            };
+            let work = Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes, restores };
             self.attempts(&work, policy).await?
         };
         let heard = ears.heard();

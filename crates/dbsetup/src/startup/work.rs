@@ -7,6 +7,7 @@ use super::fast;
 use super::phases::Phase;
 use super::policy::Policy;
 use super::report::Outcome;
+use super::restore;
 use crate::choice;
 use crate::driver::{DbErrorClass, Server};
 use crate::error::{Error, Kind, Result};
@@ -22,7 +23,7 @@ use crate::session::{Inspection, Session, explain, open, options};
 use crate::storage;
 
 /// What our sessions are called.
-const VERB: &str = "start-up";
+pub(super) const VERB: &str = "start-up";
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How many versions a message names.
@@ -45,6 +46,14 @@ pub(super) struct Work<'a> {
     pub ears: &'a Ears<'a>,
     pub open: &'a Open,
     pub wishes: Wishes,
+    /// Whether a copy is put back when migrating fails, and whether the application then serves.
+    pub restores: Option<Restores>,
+}
+
+/// What follows after a copy was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Restores {
+    pub and_continue: bool,
 }
 
 /// What an attempt that succeeded found.
@@ -80,7 +89,10 @@ impl Work<'_> {
             Policy::Off => Ok(Done::of(Outcome::Off, Standing::default())),
             Policy::Migrate => match self.glanced().await? {
                 Some(done) => Ok(done),
-                None => self.migrated().await,
+                None => match self.restores {
+                    Some(Restores { and_continue }) => restore::migrated(self, and_continue).await,
+                    None => self.migrated().await,
+                },
             },
             Policy::RequireCurrent => match self.glanced().await? {
                 Some(done) => Ok(done),

@@ -1,5 +1,6 @@
 //! PostgreSQL, over sqlx's connection and the simple protocol alone.
 
+mod backup;
 mod catalog;
 mod census;
 mod copy;
@@ -26,9 +27,9 @@ mod work;
 mod tests;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
-    SessionOptions, Sessions, Structure, Target, Work,
+    About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint,
+    FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError,
+    Server, SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -53,15 +54,22 @@ impl PostgresServer {
     /// [`Kind::Configuration`](crate::error::Kind::Configuration) when a URL does not parse, has an unknown parameter,
     /// names several hosts, or a name in it has more than 63 bytes.
     pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
-        let place = Place::parse(url)?;
-        let maintenance = maintenance.map(Place::parse).transpose()?;
+        Ok(Self::at(Place::parse(url)?, maintenance.map(Place::parse).transpose()?))
+    }
+
+    fn at(place: Place, maintenance: Option<Place>) -> Self {
         let target = Target {
             shown: place.shown(),
             database: place.database.clone(),
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Ok(Self { place, maintenance, target })
+        Self { place, maintenance, target }
+    }
+
+    /// Another database of the same server.
+    fn with_database(&self, database: &str) -> Self {
+        Self::at(self.place.with_database(database), self.maintenance.clone())
     }
 }
 
@@ -104,6 +112,16 @@ impl Server for PostgresServer {
         names: &'a [String],
     ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
         Box::pin(glance::glance(&self.place, options, ledger, names))
+    }
+
+    fn backup<'a>(
+        &'a self,
+        _application: String,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Backup + 'a>>, DbError>> {
+        Box::pin(async {
+            let backup = backup::DatabaseBackup::take(self).await?;
+            Ok(backup.map(|backup| Box::new(backup) as Box<dyn Backup + 'a>))
+        })
     }
 
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {
