@@ -5,7 +5,10 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::{Error, Kind};
+use dbsetup::{Error, Kind, template};
+use dbsetup_cli::sessions::Sessions;
+use dbsetup_cli::signals::{Signal, Signals};
+use dbsetup_cli::summary::{Outcome, Summary};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 
@@ -19,17 +22,12 @@ use super::options::Options;
 use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
-use super::sessions::Sessions;
-use super::signals::{Signal, Signals};
-use super::summary::{Outcome, Summary};
-use super::{exit, program};
+use super::{exit, program, templates};
 use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, check, notices, prompt, status};
+use crate::ui::prompt::No;
+use crate::ui::{Ui, check, diff, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
-
-/// How long ending interrupted sessions may take.
-const ENDING: Duration = Duration::from_secs(5);
 
 /// One run of a plan.
 pub struct Runner<'a> {
@@ -78,18 +76,10 @@ struct Ended {
 
 /// Asks where there is something to ask.
 async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    let question = match verdict {
-        Verdict::Go => return Ok(()),
-        Verdict::Refuse(error) => return Err(error.into()),
-        Verdict::Ask(question) => question,
-    };
-    match prompt::confirm(&question).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
-        // Ctrl-C at the question is read as a key before it arrives as a signal.
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
-        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
-    }
+    prompt::consent(verdict).await.map_err(|no| match no {
+        No::Refused(error) => error.into(),
+        No::Interrupted => Stop::Signal(Signal::Interrupt),
+    })
 }
 
 impl<'a> Runner<'a> {
@@ -107,7 +97,11 @@ impl<'a> Runner<'a> {
             workspace,
             aliases,
             ui,
-            sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
+            sessions: Sessions::new(
+                prepared.repos.iter().map(ResolvedRepo::files),
+                ui,
+                line.name.clone().unwrap_or_default(),
+            ),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
             at_work: false,
@@ -129,7 +123,7 @@ impl<'a> Runner<'a> {
             Err(signal) => Some(Stop::Signal(signal)),
         };
         if let Some(Stop::Signal(signal)) = stop {
-            self.interrupted(signal, &mut signals).await;
+            self.sessions.interrupted(signal, &mut signals, self.at_work).await;
             return Err(Stop::Signal(signal));
         }
         let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
@@ -251,6 +245,7 @@ impl<'a> Runner<'a> {
             unreadable,
             allowed: options.allow_protected.clone(),
             yes: options.yes,
+            record: repo.command(&format!("resolve --environment {}", repo.environment)),
         }))
     }
 
@@ -319,6 +314,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
+    /// is there to copy.
+    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+        let options = &self.prepared.steps[at].step.options;
+        if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
+            return None;
+        }
+        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let session = self.sessions.get(repo).ok()?;
+        let name = template::foresee(session, recipe).await.ok()??;
+        self.rehearsal.create(repo);
+        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+    }
+
     /// Runs a command in the database of every repo of a step that has not failed before.
     async fn databases(&mut self, at: usize, command: &Command) -> Vec<Ended> {
         let prepared = &self.prepared.steps[at];
@@ -328,6 +337,8 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
+            } else if let Some(plan) = self.copied(at, repo, command).await {
+                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
@@ -354,11 +365,13 @@ impl<'a> Runner<'a> {
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
         let target = workspace.target.as_path();
+        let (prepared_run, step) = (self.prepared, at);
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
-            let mut task = Task { repo, session, options, target, workspace, variables };
+            let recipe = templates::recipe(prepared_run, step, at);
+            let mut task = Task { repo, session, options, target, workspace, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -466,24 +479,23 @@ impl<'a> Runner<'a> {
         self.codes.extend(codes);
     }
 
-    fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
+    fn show_stale(&self, repo: &str, path: &Path, text: &str) -> Result<(), Stop> {
         if self.ui.is_json() {
-            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
+            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", text));
             return Ok(());
         }
-        self.ui.diff(diff).map_err(Stop::of_output)
+        diff::tell(self.ui, text).map_err(Stop::of_output)
     }
 
     fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
         let files = at.map(|at| self.prepared.repos[at].files());
-        let (repo, environment) =
-            files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
+        let repo = files.map_or("", |files| files.name.as_str());
         let text = match output {
             Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
-                status::human(repo, environment, &found, step.options.verbose > 0)
+                files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()
             }
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
@@ -493,32 +505,6 @@ impl<'a> Runner<'a> {
             Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
         };
         ui.data(&text).map_err(Stop::of_output)
-    }
-
-    /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
-    /// process at once.
-    async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
-        self.ui.json(Object::new("interrupted").number("code", signal.code()));
-        if !self.at_work {
-            return self.ui.reason("Interrupted; nothing was being done in a database");
-        }
-        self.ui.reason("Interrupted: ending the sessions");
-        let ending = self.sessions.end();
-        let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
-        let text = match ended {
-            Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
-            Ok(Err(_)) => {
-                "The sessions could not be ended in time; the servers will notice that they are gone"
-            }
-            Err(_) => "Not waiting for the servers any more",
-        };
-        self.ui.reason(text);
-        for (repo, migration) in self.ui.unfinished() {
-            self.ui.reason(&format!(
-                "{repo}: {migration} was interrupted; `cargo dbsetup status -r {repo}` shows where it stands, and \
-                 `cargo dbsetup migrate -r {repo}` goes on"
-            ));
-        }
     }
 
     fn sum_up(&mut self) {

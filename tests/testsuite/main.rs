@@ -10,6 +10,7 @@ mod support;
 mod aliases;
 mod bad_input;
 mod check;
+mod code;
 mod commands;
 mod concurrency;
 mod crashes;

@@ -6,6 +6,7 @@
 mod backup;
 mod glance;
 mod rows;
+mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ pub use glance::Glance;
 pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
+};
+pub use templates::{
+    Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates, Workshop,
 };
 
 /// What a database answered when it failed.
@@ -262,6 +266,15 @@ pub struct Work<'a> {
     pub lock: Option<&'a LockKey>,
 }
 
+/// What a statement has answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its rows: the text of each value as the database writes it; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows it has changed, as the database counts.
+    pub affected: u64,
+}
+
 /// What is known of a statement that was in flight when its session died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovery {
@@ -376,7 +389,7 @@ pub struct Fingerprint {
 }
 
 /// What a URL names, before anything is connected.
-pub trait Server: Send + Sync {
+pub trait Server: Templates {
     /// The place, for messages.
     fn target(&self) -> &Target;
     /// The dialect of scripts, known from the URL alone.
@@ -521,6 +534,8 @@ pub trait Driver: Send {
     fn begin(&mut self, loading: bool) -> BoxFuture<'_, Result<(), DbError>>;
     /// Sends a batch of statements as one message inside the open transaction.
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
+    /// Sends one statement inside the open transaction, and returns what it answers.
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>>;
     /// Begins `COPY … FROM STDIN`.
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
     /// Sends COPY data: whole lines.

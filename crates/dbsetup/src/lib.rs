@@ -29,6 +29,7 @@ mod sql_file;
 pub mod startup;
 pub mod storage;
 pub mod structure;
+pub mod template;
 
 pub use error::{Error, Kind, Result};
 pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};

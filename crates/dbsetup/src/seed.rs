@@ -148,7 +148,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
-        run_command(session.teller(), command).await?;
+        run_command(session.repo(), session.teller(), command).await?;
     }
     finish(session, &ledger, &inspection, &report.files).await?;
     session.settle().await?;
@@ -348,7 +348,7 @@ async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: 
     Ok(done)
 }
 
-async fn run_command(teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
+async fn run_command(repo: &Repo, teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let start = Instant::now();
     let shown = command.argv.join(" ");
     let [program, arguments @ ..] = &command.argv[..] else { return Ok(()) };
@@ -367,7 +367,7 @@ async fn run_command(teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
         })?;
     if !status.success() {
         return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
-            .help("run it by itself, mend it, then `cargo dbsetup seed`"));
+            .help(format!("run it by itself, mend it, then {}", repo.command("seed"))));
     }
     teller.tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())

@@ -41,6 +41,7 @@ pub use report::{Outcome, Report};
 
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Silent};
+use crate::migration::CodeMigration;
 use crate::migration::current::Standing;
 use crate::repo::{DatabaseUrl, Repo};
 use crate::source::Source;
@@ -106,6 +107,18 @@ impl Startup {
     /// Whose the database is: it is recorded in it, and decides which seeds are run. `prod` where it is not said.
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
+        self
+    }
+
+    /// Adds a migration that is code of the application.
+    pub fn code(mut self, migration: CodeMigration) -> Self {
+        self.origin = match self.origin {
+            Origin::Source(source) => Origin::Source(source.code(migration)),
+            Origin::Repo(mut repo) => {
+                repo.code.push(migration);
+                Origin::Repo(repo)
+            }
+        };
         self
     }
 

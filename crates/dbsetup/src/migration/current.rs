@@ -1,6 +1,6 @@
 //! Whether a database has what its files ask of it, and what of it the files do not know. Pure.
 
-use super::assess::{Assessment, State, assess};
+use super::assess::{Assessment, Entry, State, assess};
 use super::floor;
 use super::plan::{self, Lanes, Scope};
 use super::rewrite::pending_rewrite;
@@ -55,7 +55,7 @@ pub(crate) fn standing(
     let plan = plan::up(repo, files, &found, &scope)?;
     Ok(Standing {
         pending: plan.versions.iter().map(ToString::to_string).collect(),
-        blocked: plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect(),
+        blocked: plan.blocked.iter().map(|(version, by)| (version.to_string(), by.to_string())).collect(),
         manual: manual(&found),
         ahead: ahead_of(files, &found),
         rewrites: pending_rewrite(files, &choice.table, state, &plan.versions).is_some(),
@@ -75,13 +75,17 @@ fn manual(found: &Assessment<'_>) -> Vec<String> {
 
 fn ahead_of(files: &FileSet, found: &Assessment<'_>) -> Vec<String> {
     let recorded: Vec<Version> = files.unfloored.iter().map(|text| files.version_of(text)).collect();
-    let is_unknown = |state: &State| matches!(state, State::FileMissing { archived: false });
-    let known = found.entries.iter().filter(|entry| !is_unknown(&entry.state)).map(|entry| &entry.version);
+    // Of code that nobody has registered here nothing is known but its row.
+    let is_unknown = |entry: &Entry<'_>| {
+        matches!(entry.state, State::FileMissing { archived: false })
+            || (entry.migration.is_none() && entry.is_code())
+    };
+    let known = found.entries.iter().filter(|entry| !is_unknown(entry)).map(|entry| &entry.version);
     let newest = known.chain(&recorded).chain(files.archived.keys()).max();
     let ahead = found
         .entries
         .iter()
-        .filter(|entry| is_unknown(&entry.state) && newest.is_none_or(|newest| entry.version > *newest));
+        .filter(|entry| is_unknown(entry) && newest.is_none_or(|newest| entry.version > *newest));
     ahead.map(|entry| entry.version.to_string()).collect()
 }
 

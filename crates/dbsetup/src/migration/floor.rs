@@ -238,8 +238,13 @@ pub(super) fn refuse_gap(
         .cloned()
         .collect();
     let steps = if let Target::Steps(steps) = scope.target { steps } else { usize::MAX };
-    let goes_past =
-        plan.versions.len() < steps || plan.versions.iter().any(|version| !behind.contains(version));
+    // Code that is older than what is left has its place among what was squashed.
+    let is_between = |version: &Version| {
+        left.first().is_some_and(|first| version < first)
+            && files.find(version).is_some_and(|migration| migration.code.is_some())
+    };
+    let goes_past = plan.versions.len() < steps
+        || plan.versions.iter().any(|version| !behind.contains(version) && !is_between(version));
     if left.is_empty() || !goes_past {
         return Ok(());
     }

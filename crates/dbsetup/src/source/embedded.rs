@@ -8,7 +8,9 @@ use crate::error::{Error, Kind, Result};
 use crate::expand::{Unexpanded, expand};
 use crate::files::{EmbeddedFile, Files};
 use crate::ledger::LedgerKind;
-use crate::repo::{CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Repo, RepoName, VersionOrder};
+use crate::repo::{
+    CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Program, Repo, RepoName, VersionOrder,
+};
 
 /// What the marker of a digest begins with in a binary; the repo's name, `:`, the digest and `;` follow.
 pub const MARKER_PREFIX: &str = "dbsetup-embedded:";
@@ -145,6 +147,7 @@ impl Embedded {
         };
         Ok(Repo {
             name: RepoName::new(self.name),
+            program: Program::default(),
             files: Files::Embedded(self.files),
             environment: environment.to_owned(),
             disposable: self.disposable.contains(&environment),
@@ -182,6 +185,7 @@ impl Embedded {
             lock_timeout: settings.lock_timeout,
             statement_timeout: settings.statement_timeout,
             dump_after_migrate: false,
+            code: Vec::new(),
         })
     }
 

@@ -79,7 +79,7 @@ impl SqliteServer {
     }
 
     /// Returns the file; memory is refused, because it is gone with the session.
-    fn file(&self) -> std::result::Result<&Path, DbError> {
+    pub(super) fn file(&self) -> std::result::Result<&Path, DbError> {
         match &self.location.place {
             Place::File(path) => Ok(path),
             Place::Memory | Place::Named(_) => Err(advised(
@@ -91,7 +91,7 @@ impl SqliteServer {
     }
 
     /// Returns the file, if the URL lets it be changed.
-    fn changeable(&self) -> std::result::Result<&Path, DbError> {
+    pub(super) fn changeable(&self) -> std::result::Result<&Path, DbError> {
         if self.location.read_only || self.location.immutable {
             return Err(failure(
                 DbErrorClass::ReadOnly,
@@ -99,6 +99,15 @@ impl SqliteServer {
             ));
         }
         self.file()
+    }
+
+    /// Returns a database in another file.
+    pub(super) fn beside(&self, path: PathBuf) -> Self {
+        let written = path.display().to_string();
+        let database = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = Target { shown: format!("sqlite:{written}"), database, ..self.target.clone() };
+        let location = Location { place: Place::File(path), written, ..self.location.clone() };
+        Self { location, target, root: self.root.clone(), busy: self.busy }
     }
 
     /// Returns a database in the memory of this process, which the first connection makes.
@@ -373,6 +382,7 @@ impl SqliteServer {
             ledger: None,
             locks: Locks::new(database),
             open: Open::Nothing,
+            known: None,
             touched: false,
             fresh,
             alone: Alone::default(),
