@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use dbsetup::ledger::meta_key::ENVIRONMENT;
+use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
@@ -13,7 +14,7 @@ use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
 use super::commands::squash::Squash;
-use super::confirm::{self, Unproven, Verdict, Victim};
+use super::confirm::{self, Reaching, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
@@ -40,6 +41,8 @@ pub struct Runner<'a> {
     sessions: Sessions<'a>,
     rehearsal: Rehearsal,
     failed: Vec<bool>,
+    /// What a person has agreed to, repo by repo.
+    agreed: Vec<Vec<Beyond>>,
     /// Whether a step is at work in databases.
     at_work: bool,
     codes: Vec<u8>,
@@ -110,6 +113,7 @@ impl<'a> Runner<'a> {
             sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
+            agreed: vec![Vec::new(); prepared.repos.len()],
             at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
@@ -183,32 +187,40 @@ impl<'a> Runner<'a> {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
         consent(confirm::judge(&victims, prompt::can_ask())).await?;
-        let unproven = self.unproven().await?;
-        consent(confirm::judge_unproven(&unproven, prompt::can_ask())).await
+        self.ask_about_squashes(prompt::can_ask()).await
     }
 
-    /// Returns the squashes of the plan that nothing shows to be safe.
-    async fn unproven(&mut self) -> Result<Vec<Unproven>, Stop> {
+    /// Asks about the squashes of the plan that nothing shows to be safe, and about those that reach beyond their
+    /// scratch databases.
+    async fn ask_about_squashes(&mut self, terminal: bool) -> Result<(), Stop> {
         let prepared = self.prepared;
-        let mut unproven = Vec::new();
+        let (mut unproven, mut reaching) = (Vec::new(), Vec::new());
+        let mut found = vec![Vec::new(); prepared.repos.len()];
         for PreparedStep { step, repos, .. } in &prepared.steps {
             let Action::Command(command) = &step.action else { continue };
             let asks = |_: &&Squash| !(step.options.dry_run || step.options.yes);
             let Some(squash) = command.squash().filter(asks) else { continue };
             for &at in repos {
                 let resolved = &prepared.repos[at];
-                if resolved.protected.is_empty() {
-                    continue;
-                }
-                let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
+                // A URL that leads nowhere is told by the run itself, and keeps no other repo from it.
+                let Ok(session) = self.sessions.get(at) else { continue };
                 let live = session.server().target().shown.clone();
+                found[at] = squash.beyond(resolved.files(), session.server().dialect());
+                if !found[at].is_empty() {
+                    let (repo, statements) = (resolved.name().to_string(), found[at].clone());
+                    reaching.push(Reaching { repo, statements });
+                }
                 let environments = squash.unproven(resolved.files(), &live, &resolved.protected).await?;
                 if !environments.is_empty() {
                     unproven.push(Unproven { repo: resolved.name().to_string(), environments });
                 }
             }
         }
-        Ok(unproven)
+        consent(confirm::judge_squashes(&unproven, &reaching, terminal)).await?;
+        if terminal {
+            self.agreed = found;
+        }
+        Ok(())
     }
 
     /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
@@ -353,12 +365,14 @@ impl<'a> Runner<'a> {
             }
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
+        let agreed = &self.agreed;
         let target = workspace.target.as_path();
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
-            let mut task = Task { repo, session, options, target, workspace, variables };
+            let agreed = agreed[at].as_slice();
+            let mut task = Task { repo, session, options, target, workspace, agreed, variables };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
