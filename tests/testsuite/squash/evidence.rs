@@ -83,6 +83,9 @@ fn without_a_terminal_a_squash_without_evidence_is_refused_where_something_is_de
     assert!(git(&project, "status --porcelain").is_empty());
     project.run("squash --dry-run").success();
     project.run("squash --yes").success();
+    // Where nothing is to be squashed there is nothing to show.
+    project.run("squash").success().stderr_contains("nothing to squash");
+    project.run("squash --to 2").success().stderr_contains("nothing to squash");
 }
 
 #[cfg(unix)]

@@ -33,7 +33,7 @@ mod wording;
 pub use check::{Verdict, check};
 pub use difference::{Difference, differences};
 pub use dump::{Dump, DumpOptions, dump, write};
-pub use examine::{Condition, conflict, dialect_of, examine};
+pub use examine::{Condition, conflict, dialect_of, examine, marks};
 pub use format::{as_rows, recorded_versions};
 pub use held::{unnamed_rows, unnamed_rows_error};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};

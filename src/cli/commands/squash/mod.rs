@@ -244,11 +244,26 @@ impl Squash {
             Some(held) => squash::squash(task.session, planned, &held).await.map(|_| Output::Done),
             None => {
                 let lines = plan(repo, &planned);
-                squash::rehearse(task.session, &planned).await?;
+                let dialect = task.session.server().dialect();
+                match self.beyond(repo, dialect).len() {
+                    0 => squash::rehearse(task.session, &planned).await?,
+                    number => task.session.teller().warn(untried(number), Some(TRIED.to_owned())),
+                }
                 Ok(Output::Plan(lines))
             }
         }
     }
+}
+
+/// What makes a rehearsal try what it would not.
+const TRIED: &str = "try it all the same: `--trust-file`; without it, the squash itself asks, or is refused where nobody can \
+                     be asked";
+
+/// Says why a rehearsal has made no scratch database.
+fn untried(number: usize) -> String {
+    let what =
+        if number == 1 { "1 statement reaches".to_owned() } else { format!("{number} statements reach") };
+    format!("nothing was tried: {what} beyond the scratch database that the migrations would be run in")
 }
 
 fn give_up(task: &mut Task<'_, '_>) -> Result<Output> {
