@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
-use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser};
+pub use dbsetup_cli::args::Format;
+use dbsetup_cli::args::{Running, Safety, Telling};
 
 use super::commands::{Command, squash};
 
@@ -85,41 +87,14 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Databases")]
     pub no_dotenv: bool,
 
-    /// Show what would be done, and do nothing.
-    #[arg(long, global = true, help_heading = "Safety")]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub safety: Safety,
 
-    /// Answer yes to the question that destructive commands ask.
-    #[arg(long, global = true, help_heading = "Safety")]
-    pub yes: bool,
+    #[command(flatten)]
+    pub running: Running,
 
-    /// Let destructive commands destroy this protected database, named as it is printed; may be given several times.
-    #[arg(long, global = true, value_name = "DATABASE", action = ArgAction::Append, help_heading = "Safety")]
-    pub allow_protected: Vec<String>,
-
-    /// How many repos are worked on side by side [default: 4].
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Running")]
-    pub jobs: Option<u16>,
-
-    /// Go on with the other repos and steps when one fails.
-    #[arg(long, global = true, help_heading = "Running")]
-    pub keep_going: bool,
-
-    /// How results are told [default: human, with annotations in GitHub Actions].
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
-    pub format: Option<Format>,
-
-    /// Drop lines that tell of success; reasons, warnings and errors stay.
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
-
-    /// Tell more: each file as it begins; twice: every event.
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
-    pub verbose: u8,
-
-    /// Colours: auto, always or never.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", help_heading = "Output")]
-    pub color: Option<Color>,
+    #[command(flatten)]
+    pub telling: Telling,
 
     /// Passed to `cargo metadata`: no network. `check` looks at files alone then, and opens no connection.
     #[arg(long, global = true, help_heading = "Cargo")]
@@ -132,28 +107,6 @@ pub struct Global {
     /// Both `--offline` and `--locked`.
     #[arg(long, global = true, help_heading = "Cargo")]
     pub frozen: bool,
-}
-
-/// How results are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Sentences.
-    Human,
-    /// One JSON object an event on stdout.
-    Json,
-    /// Sentences and GitHub annotations.
-    Github,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// A command line taken apart: what holds for every command, the command or alias, and the rest.
@@ -266,7 +219,10 @@ mod tests {
         assert_eq!(line.name.as_deref(), Some("setup"));
         assert_eq!(line.rest, ["--log-sql", "--to", "5"]);
         let global = line.global().expect("they parse");
-        assert_eq!((global.repo, global.jobs, global.quiet), (vec!["core".into()], Some(2), true));
+        assert_eq!(
+            (global.repo, global.running.jobs, global.telling.quiet),
+            (vec!["core".into()], Some(2), true)
+        );
     }
 
     #[test]

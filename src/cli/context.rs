@@ -7,6 +7,7 @@ use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::replay::Beyond;
+pub use dbsetup_cli::task::Danger;
 
 use super::alias::Aliases;
 use super::options::Options;
@@ -89,6 +90,17 @@ impl Output {
     }
 }
 
+impl From<dbsetup_cli::task::Output> for Output {
+    fn from(output: dbsetup_cli::task::Output) -> Self {
+        use dbsetup_cli::task::Output::{Done, Migrated, Plan, Status};
+        match output {
+            Done | Migrated(_) => Self::Done,
+            Plan(lines) => Self::Plan(lines),
+            Status { status, current } => Self::Status { status, current },
+        }
+    }
+}
+
 /// Which steps want to see what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -100,31 +112,6 @@ pub enum Scope {
     Files,
     /// Each selected repo's database.
     Databases,
-}
-
-/// What a destructive step destroys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Danger {
-    /// The database.
-    Drop,
-    /// Everything in the database.
-    Empty,
-    /// What every migration made.
-    RollBackAll,
-    /// Nothing yet: the record that protects the database.
-    Unprotect,
-}
-
-impl Danger {
-    /// The deed for messages: "drop", "empty and reload".
-    pub fn deed(self) -> &'static str {
-        match self {
-            Self::Drop => "drop",
-            Self::Empty => "empty and reload",
-            Self::RollBackAll => "roll back every migration of",
-            Self::Unprotect => "record another environment for",
-        }
-    }
 }
 
 /// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.

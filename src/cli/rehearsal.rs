@@ -1,9 +1,10 @@
 //! Dry runs of several steps: what earlier steps of the plan would have changed for later ones.
 
+use dbsetup_cli::commands::Command as Shared;
+pub use dbsetup_cli::plan::{LOADING, shown};
+
 use super::commands::Command;
 use super::plan::Step;
-use crate::ui::json::Object;
-use crate::ui::text;
 
 /// What a database would be at this point of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +16,6 @@ enum Imagined {
     /// New and empty.
     Fresh,
 }
-
-/// How the line of a plan begins that says that `migrate` loads the structure first.
-pub const LOADING: &str = "load the structure";
 
 /// What every repo's database would be at this point of a dry run, whether its structure would be loaded, and whether
 /// its schema would be another one.
@@ -40,7 +38,7 @@ impl Rehearsal {
         if dry_run && self.2[repo] && matches!(command, Command::Dump(_)) {
             return Some(vec![format!("run `{}` on the database as it is by then", step.shown())]);
         }
-        if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Wait(_)) {
+        if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Shared(Shared::Wait(_))) {
             return None;
         }
         match command {
@@ -67,29 +65,12 @@ impl Rehearsal {
         self.2[repo] |= !plan.is_empty();
         match command {
             Command::Drop(_) => self.0[repo] = Imagined::Absent,
-            Command::Load(_) => self.1[repo] |= !plan.is_empty(),
+            Command::Shared(Shared::Load(_)) => self.1[repo] |= !plan.is_empty(),
             // An earlier step has loaded the structure by then.
-            Command::Migrate(_) if self.1[repo] => plan.retain(|line| !line.starts_with(LOADING)),
+            Command::Shared(Shared::Migrate(_)) if self.1[repo] => {
+                plan.retain(|line| !line.starts_with(LOADING));
+            }
             _ => {}
         }
     }
-}
-
-/// Returns the lines of a plan.
-pub fn shown(json: bool, repo: &str, step: &str, plan: &[String]) -> String {
-    if json {
-        let repo = Some(repo).filter(|repo| !repo.is_empty());
-        let object =
-            |line: &String| Object::new("plan").maybe("repo", repo).text("step", step).text("do", line);
-        return plan.iter().map(|line| object(line).line()).collect();
-    }
-    let mut out =
-        if repo.is_empty() { format!("{step}\n") } else { format!("{step} ({})\n", text::line(repo)) };
-    if plan.is_empty() {
-        out += "    nothing to do\n";
-    }
-    for line in plan {
-        out += &format!("    would {}\n", text::block(line).replace('\n', "\n    "));
-    }
-    out
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind};
+use dbsetup_cli::signals::{Signal, Signals};
+use dbsetup_cli::summary::{Outcome, Summary};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 
@@ -21,12 +23,10 @@ use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
 use super::sessions::Sessions;
-use super::signals::{Signal, Signals};
-use super::summary::{Outcome, Summary};
 use super::{exit, program};
 use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, check, notices, prompt, status};
+use crate::ui::{Ui, check, diff, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// How long ending interrupted sessions may take.
@@ -480,12 +480,12 @@ impl<'a> Runner<'a> {
         self.codes.extend(codes);
     }
 
-    fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
+    fn show_stale(&self, repo: &str, path: &Path, text: &str) -> Result<(), Stop> {
         if self.ui.is_json() {
-            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
+            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", text));
             return Ok(());
         }
-        self.ui.diff(diff).map_err(Stop::of_output)
+        diff::tell(self.ui, text).map_err(Stop::of_output)
     }
 
     fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {

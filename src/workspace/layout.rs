@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use dbsetup::ledger::LedgerKind;
+use dbsetup::repo::is_name;
 use dbsetup::{Error, Kind, Result};
 
 use super::directory::{is_inside, same, subdirectories};
-use super::manifest::is_name;
 use super::metadata::Member;
 use super::shape::{Shape, shape_of};
 use super::tools::{self, Named, Tools};

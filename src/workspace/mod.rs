@@ -26,12 +26,12 @@ mod url;
 
 use std::path::PathBuf;
 
-use dbsetup::repo::{DatabaseUrl, RepoName};
+use dbsetup::repo::{DatabaseUrl, RepoName, is_name};
 use dbsetup::{Error, Kind, Result};
 
 pub use aliases::Alias;
 pub use environment::Process;
-pub use manifest::{is_name, nearest};
+pub use manifest::nearest;
 pub use metadata::{Member, is_cargo_failure};
 pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};

@@ -1,7 +1,7 @@
 //! From nothing to a ready database: create, load the structure, migrate, seed. In development and in a release.
 //!
 //! The rooms, from the door down: [`migration`], [`structure`], [`storage`] and [`seed`] hold the rules and see a
-//! database only through [`driver`]; [`drivers`] knows the databases; [`repo`], [`ledger`], [`sql`], [`event`] and
+//! database only through [`driver`]; [`drivers`] knows the databases; [`repo`], [`files`], [`ledger`], [`sql`], [`event`] and
 //! [`error`] are plain values that everyone may use.
 
 mod choice;
@@ -12,6 +12,7 @@ pub mod event;
 mod failure;
 #[cfg(test)]
 mod fake;
+pub mod files;
 pub mod ledger;
 pub mod lock;
 pub mod migration;

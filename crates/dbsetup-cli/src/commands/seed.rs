@@ -4,7 +4,7 @@ use clap::Args;
 use dbsetup::seed::{SeedCommand, SeedRequest};
 use dbsetup::{Error, Kind, Result, seed};
 
-use crate::cli::context::{Output, Task};
+use crate::task::{Output, Task};
 
 /// Run the seeds: seeds.sql, seeds/*.sql, seeds/ENVIRONMENT/*.sql, then the seed command.
 #[derive(Debug, Clone, Args)]
@@ -40,7 +40,5 @@ fn command(text: &str, task: &Task<'_, '_>) -> Result<SeedCommand> {
     if argv.is_empty() {
         return Err(wrong("it is empty".to_owned()));
     }
-    let variables = task.variables.iter().flat_map(|variables| variables.iter());
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Ok(SeedCommand { argv, variables, directory: task.repo.root.clone() })
+    Ok(SeedCommand { argv, variables: task.variables.clone(), directory: task.repo.root.clone() })
 }

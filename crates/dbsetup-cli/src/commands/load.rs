@@ -4,7 +4,7 @@ use clap::Args;
 use dbsetup::structure::{LoadOutcome, LoadRequest};
 use dbsetup::{Result, structure};
 
-use crate::cli::context::{Danger, Output, Task};
+use crate::task::{Danger, Output, Task};
 use crate::ui::text;
 
 /// Load the structure file into an empty database.

@@ -1,18 +1,15 @@
-//! `rollback`
+//! `redo`
 
 use clap::Args;
 use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::{Result, migration};
 
-use super::shared::{Goal, LaneFlag, Paths, Several, planned};
-use crate::cli::context::{Danger, Output, Task};
+use super::shared::{LaneFlag, Paths, Several, planned};
+use crate::task::{Output, Task};
 
-/// Undo migrations, the newest application first; one unless told.
-///
-/// `--to VERSION` undoes that version and what was applied after it. A version without a down side is refused before
-/// anything runs. What was squashed is undone from `dumped_migrations/`, and the next `migrate` runs it again.
+/// Undo migrations and run them again; the newest one unless told.
 #[derive(Debug, Clone, Args)]
-pub struct Rollback {
+pub struct Redo {
     /// Which migrations.
     #[arg(long, value_enum, default_value = "all")]
     lane: LaneFlag,
@@ -20,8 +17,13 @@ pub struct Rollback {
     #[command(flatten)]
     paths: Paths,
 
-    #[command(flatten)]
-    goal: Goal,
+    /// Redo this version and what was applied after it.
+    #[arg(long, value_name = "VERSION", conflicts_with = "step")]
+    to: Option<String>,
+
+    /// Redo so many migrations.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    step: u32,
 
     /// Show every statement before it runs.
     #[arg(long)]
@@ -31,23 +33,19 @@ pub struct Rollback {
     several: Several,
 }
 
-impl Rollback {
+impl Redo {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
-        self.several.unless_all(Some("rollback"))
-    }
-
-    pub fn danger(&self) -> Option<Danger> {
-        self.goal.all.then_some(Danger::RollBackAll)
+        self.several.unless_all(Some("redo"))
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let request = RollbackRequest {
-            target: self.goal.target(Target::Steps(1)),
+            target: self.to.clone().map_or(Target::Steps(self.step as usize), Target::To),
             lanes: self.lane.into(),
             paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
             dry_run: task.options.dry_run,
-            redo: false,
+            redo: true,
         };
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));

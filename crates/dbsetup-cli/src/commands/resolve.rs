@@ -2,11 +2,11 @@
 
 use clap::Args;
 use dbsetup::migration::{Resolution, ResolveRequest};
+use dbsetup::repo::is_name;
 use dbsetup::{Error, Kind, Result, migration, record};
 
 use super::shared::{LaneFlag, Several};
-use crate::cli::context::{Danger, Output, Task};
-use crate::workspace::is_name;
+use crate::task::{Danger, Output, Task};
 
 /// Correct what the database records about migrations, without running them.
 ///

@@ -1,15 +1,18 @@
-//! `redo`
+//! `rollback`
 
 use clap::Args;
 use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::{Result, migration};
 
-use super::shared::{LaneFlag, Paths, Several, planned};
-use crate::cli::context::{Output, Task};
+use super::shared::{Goal, LaneFlag, Paths, Several, planned};
+use crate::task::{Danger, Output, Task};
 
-/// Undo migrations and run them again; the newest one unless told.
+/// Undo migrations, the newest application first; one unless told.
+///
+/// `--to VERSION` undoes that version and what was applied after it. A version without a down side is refused before
+/// anything runs. What was squashed is undone from `dumped_migrations/`, and the next `migrate` runs it again.
 #[derive(Debug, Clone, Args)]
-pub struct Redo {
+pub struct Rollback {
     /// Which migrations.
     #[arg(long, value_enum, default_value = "all")]
     lane: LaneFlag,
@@ -17,13 +20,8 @@ pub struct Redo {
     #[command(flatten)]
     paths: Paths,
 
-    /// Redo this version and what was applied after it.
-    #[arg(long, value_name = "VERSION", conflicts_with = "step")]
-    to: Option<String>,
-
-    /// Redo so many migrations.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    step: u32,
+    #[command(flatten)]
+    goal: Goal,
 
     /// Show every statement before it runs.
     #[arg(long)]
@@ -33,19 +31,23 @@ pub struct Redo {
     several: Several,
 }
 
-impl Redo {
+impl Rollback {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
-        self.several.unless_all(Some("redo"))
+        self.several.unless_all(Some("rollback"))
+    }
+
+    pub fn danger(&self) -> Option<Danger> {
+        self.goal.all.then_some(Danger::RollBackAll)
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let request = RollbackRequest {
-            target: self.to.clone().map_or(Target::Steps(self.step as usize), Target::To),
+            target: self.goal.target(Target::Steps(1)),
             lanes: self.lane.into(),
             paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
             dry_run: task.options.dry_run,
-            redo: true,
+            redo: false,
         };
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));

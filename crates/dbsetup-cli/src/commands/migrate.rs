@@ -2,12 +2,11 @@
 
 use clap::Args;
 use dbsetup::migration::{MigrateRequest, Target};
-use dbsetup::structure::DumpOptions;
 use dbsetup::{Result, migration};
 
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
-use crate::cli::context::{Output, Task};
-use crate::cli::rehearsal::LOADING;
+use crate::plan::LOADING;
+use crate::task::{Output, Task};
 
 /// Run pending migrations.
 ///
@@ -69,9 +68,6 @@ impl Migrate {
             });
             return Ok(Output::Plan(load.chain(runs).chain(blocked).chain(rewrite).collect()));
         }
-        if report.done > 0 && task.repo.dump_after_migrate && task.repo.environment == "dev" {
-            super::dump::to_file(task.session, &DumpOptions::default(), None).await?;
-        }
-        Ok(Output::Done)
+        Ok(Output::Migrated(report.done))
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use dbsetup::{Result, storage};
 
 use super::shared::duration;
-use crate::cli::context::{Output, Task};
+use crate::task::{Output, Task};
 
 /// Wait until the server of each selected repo answers; its database may be missing.
 #[derive(Debug, Clone, Args)]

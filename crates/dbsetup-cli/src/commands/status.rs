@@ -4,7 +4,7 @@ use clap::Args;
 use dbsetup::{Result, migration};
 
 use super::shared::LaneFlag;
-use crate::cli::context::{Output, Task};
+use crate::task::{Output, Task};
 
 /// Show which migrations are applied, pending, changed, missing or blocked.
 ///

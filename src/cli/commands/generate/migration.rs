@@ -1,24 +1,18 @@
-//! `gen`: files made from templates.
+//! `gen migration`: a new file in the style of those beside it.
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use dbsetup::migration;
 use dbsetup::repo::Repo;
 use dbsetup::structure::floor::{Floor, FloorEntry};
 use dbsetup::{Error, Kind, Result};
 
-use super::shared::Several;
+use super::{NewFile, make};
+use crate::cli::commands::shared::Several;
 use crate::cli::context::{Output, Selected, migrations_directory};
 use crate::cli::migration_file::{self, Entry, Numbering, Shape, Style};
-use crate::ui::json::Object;
 use crate::ui::text;
-
-/// Make files.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Gen {
-    Migration(Migration),
-}
 
 /// Make a new, empty migration.
 ///
@@ -66,33 +60,23 @@ enum OneLane {
     Manual,
 }
 
-impl Gen {
+impl Migration {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
-        let Self::Migration(command) = self;
-        command.several.unless_all(Some("gen migration"))
+        self.several.unless_all(Some("gen migration"))
     }
 
     pub fn run(&self, selected: &Selected<'_>) -> Result<Output> {
-        let Self::Migration(command) = self;
-        let mut plan = Vec::new();
+        let mut files = Vec::new();
         for resolved in &selected.repos {
             let repo = resolved.files();
-            for (path, content) in command.files(repo)? {
-                let shown = repo.shown(&path);
-                if selected.options.dry_run {
-                    plan.push(format!("create {}", shown.display()));
-                    continue;
-                }
-                write_new(&path, &content)?;
-                selected.ui.json(Object::new("file_created").text("repo", repo.name.as_str()).path(&shown));
-                selected.ui.success(&format!("* creating {}", shown.display()));
+            for (path, content) in self.files(repo)? {
+                let (shown, repo) = (repo.shown(&path), Some(repo.name.as_str().to_owned()));
+                files.push(NewFile { path, shown, content, repo });
             }
         }
-        Ok(Output::of(selected.options.dry_run, plan))
+        make(selected, files)
     }
-}
 
-impl Migration {
     /// Returns the files to make.
     fn files(&self, repo: &Repo) -> Result<Vec<(PathBuf, String)>> {
         let name = migration_file::normalize(&self.name)?;
@@ -194,14 +178,4 @@ fn entries(directory: &Path) -> Result<Vec<Entry>> {
         entries.push(Entry { file_name, is_directory, sections });
     }
     Ok(entries)
-}
-
-fn write_new(path: &Path, content: &str) -> Result<()> {
-    use std::io::Write;
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
-    }
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let written = file.and_then(|mut file| file.write_all(content.as_bytes()));
-    written.map_err(|error| Error::io("create", path, error))
 }
