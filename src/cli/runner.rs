@@ -1,10 +1,11 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
-use std::path::Path;
+mod consent;
+mod results;
+
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind};
 use dbsetup_cli::signals::{Signal, Signals};
@@ -15,18 +16,14 @@ use futures_util::stream::{self, StreamExt};
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
-use super::commands::squash::Squash;
-use super::confirm::{self, Reaching, Unproven, Verdict, Victim};
-use super::context::{Danger, Output, Scope, Selected, Task};
-use super::options::Options;
-use super::plan::{Action, Step, Stop};
-use super::prepare::{Prepared, PreparedStep};
-use super::rehearsal::{self, Rehearsal};
+use super::context::{Output, Scope, Selected, Task};
+use super::plan::{Action, Stop};
+use super::prepare::Prepared;
+use super::rehearsal::Rehearsal;
 use super::sessions::Sessions;
 use super::{exit, program};
-use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, check, diff, notices, prompt, status};
+use crate::ui::{Ui, notices};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// How long ending interrupted sessions may take.
@@ -58,6 +55,8 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
         Kind::Permission => error.message().contains("(28"),
         _ => false,
     };
+    // It is about another URL than the repo's own.
+    let is_of_another = error.notes().iter().any(|note| note.contains("`--applied-on "));
     let key = match resolved.files() {
         _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
         _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
@@ -65,7 +64,7 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
         _ => "url",
     };
     match resolved.settings.iter().find(|setting| setting.key == key) {
-        Some(setting) if is_about_the_url => {
+        Some(setting) if is_about_the_url && !is_of_another => {
             error.note(format!("`{key}` of `{}` comes from {}", resolved.name(), setting.origin))
         }
         _ => error,
@@ -77,22 +76,6 @@ struct Ended {
     repo: usize,
     result: Result<Output, u8>,
     took: Duration,
-}
-
-/// Asks where there is something to ask.
-async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    let question = match verdict {
-        Verdict::Go => return Ok(()),
-        Verdict::Refuse(error) => return Err(error.into()),
-        Verdict::Ask(question) => question,
-    };
-    match prompt::confirm(&question).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
-        // Ctrl-C at the question is read as a key before it arrives as a signal.
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
-        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
-    }
 }
 
 impl<'a> Runner<'a> {
@@ -161,109 +144,6 @@ impl<'a> Runner<'a> {
             Either::Left((done, _)) => done,
             Either::Right(((), _)) => Ok(()),
         }
-    }
-
-    /// Asks once for everything that the plan destroys, and once for all that it squashes.
-    async fn ask(&mut self) -> Result<(), Stop> {
-        let prepared = self.prepared;
-        let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
-        // What a step before may have made is there by then, whatever is there now.
-        let mut touched = vec![false; prepared.repos.len()];
-        for PreparedStep { step, repos, .. } in &prepared.steps {
-            let danger = match &step.action {
-                Action::Command(command) => command.danger(),
-                Action::Program(_) => None,
-            };
-            for &repo in repos {
-                if let Some(danger) = danger
-                    && let Some(victim) = self.victim(repo, danger, &step.options, !touched[repo]).await?
-                {
-                    if step.options.dry_run { &mut rehearsed } else { &mut victims }.push(victim);
-                }
-                touched[repo] = true;
-            }
-        }
-        if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
-            return Err(error.note("without `--dry-run` it would be refused, too").into());
-        }
-        consent(confirm::judge(&victims, prompt::can_ask())).await?;
-        self.ask_about_squashes(prompt::can_ask()).await
-    }
-
-    /// Asks about the squashes of the plan that nothing shows to be safe, and about those that reach beyond their
-    /// scratch databases.
-    async fn ask_about_squashes(&mut self, terminal: bool) -> Result<(), Stop> {
-        let prepared = self.prepared;
-        let (mut unproven, mut reaching) = (Vec::new(), Vec::new());
-        let mut found = vec![Vec::new(); prepared.repos.len()];
-        for PreparedStep { step, repos, .. } in &prepared.steps {
-            let Action::Command(command) = &step.action else { continue };
-            let asks = |_: &&Squash| !(step.options.dry_run || step.options.yes);
-            let Some(squash) = command.squash().filter(asks) else { continue };
-            for &at in repos {
-                let resolved = &prepared.repos[at];
-                // A URL that leads nowhere is told by the run itself, and keeps no other repo from it.
-                let Ok(session) = self.sessions.get(at) else { continue };
-                let live = session.server().target().shown.clone();
-                found[at] = squash.beyond(resolved.files(), session.server().dialect());
-                if !found[at].is_empty() {
-                    let (repo, statements) = (resolved.name().to_string(), found[at].clone());
-                    reaching.push(Reaching { repo, statements });
-                }
-                let environments = squash.unproven(resolved.files(), &live, &resolved.protected).await?;
-                if !environments.is_empty() {
-                    unproven.push(Unproven { repo: resolved.name().to_string(), environments });
-                }
-            }
-        }
-        consent(confirm::judge_squashes(&unproven, &reaching, terminal)).await?;
-        if terminal {
-            self.agreed = found;
-        }
-        Ok(())
-    }
-
-    /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
-    /// it is now.
-    async fn victim(
-        &mut self,
-        at: usize,
-        danger: Danger,
-        options: &Options,
-        untouched: bool,
-    ) -> Result<Option<Victim>, Stop> {
-        let repo = self.prepared.repos[at].files();
-        let resolved = &self.prepared.repos[at];
-        let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let (recorded, unreadable) = match session.inspect_if_exists().await {
-            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
-            Err(error)
-                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
-            {
-                return Err(placed(error, resolved).into());
-            }
-            Err(error) => (None, Some(error.message().to_owned())),
-        };
-        // A drop is not to wait for the very session that looked.
-        session.close().await;
-        let target = session.server().target().clone();
-        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
-        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
-            return Ok(None);
-        }
-        Ok(Some(Victim {
-            danger,
-            repo: repo.name.to_string(),
-            environment: repo.environment.clone(),
-            target: target.shown,
-            database: target.database,
-            disposable: repo.disposable,
-            recorded,
-            unreadable,
-            allowed: options.allow_protected.clone(),
-            yes: options.yes,
-        }))
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -404,111 +284,6 @@ impl<'a> Runner<'a> {
         ended
     }
 
-    fn tell_about_run(&self, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, None, code);
-        code
-    }
-
-    fn tell(&self, repo: usize, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, Some(self.prepared.repos[repo].name().as_str()), code);
-        code
-    }
-
-    /// Shows what the repos of a step gave back, in their order, and keeps account of failures.
-    fn account(&mut self, at: usize, command: &Command, ended: Vec<Ended>) -> Result<(), Stop> {
-        let prepared = &self.prepared.steps[at];
-        let dry_run = prepared.step.options.dry_run;
-        for Ended { repo, result, took } in ended {
-            let name = self.prepared.repos[repo].name().as_str();
-            let mut output = match result {
-                Ok(output) => output,
-                Err(code) => {
-                    self.failed[repo] = true;
-                    self.codes.push(code);
-                    self.summary.note(repo, at, Outcome::Failed);
-                    continue;
-                }
-            };
-            if dry_run && let Output::Plan(plan) = &mut output {
-                self.rehearsal.learn(repo, command, plan);
-            }
-            let found = match output {
-                Output::Checked(report) => {
-                    self.checked(repo, at, *report, took);
-                    continue;
-                }
-                Output::Stale { path, diff, error } => {
-                    self.show_stale(name, &path, &diff)?;
-                    Some(error)
-                }
-                output => {
-                    let open = match &output {
-                        Output::Status { status: found, current: false } => Some(status::open(found)),
-                        _ => None,
-                    };
-                    self.show(Some(repo), &prepared.step, output)?;
-                    open.map(|open| Error::new(Kind::Check, format!("`{name}` is not up to date: {open}")))
-                }
-            };
-            self.summary.note(repo, at, Outcome::Done(took));
-            if let Some(error) = found {
-                self.ui.error(&error, Some(name), exit::CHECK);
-                self.codes.push(exit::CHECK);
-                self.failed[repo] = true;
-                self.summary.note(repo, at, Outcome::Failed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells what a check found. What kept the rest from being checked has its own code.
-    fn checked(&mut self, repo: usize, at: usize, mut report: Report, took: Duration) {
-        let resolved = &self.prepared.repos[repo];
-        let broken = report.broken.take().map(|error| placed(error, resolved));
-        let codes = broken.iter().map(|error| exit::code(error.kind()));
-        let codes: Vec<u8> = codes.chain(report.fails().then_some(exit::CHECK)).collect();
-        if let Some(error) = &broken {
-            self.tell(repo, error);
-        }
-        report.broken = broken;
-        check::tell(self.ui, resolved.name().as_str(), &report);
-        let outcome = if codes.is_empty() { Outcome::Done(took) } else { Outcome::Failed };
-        self.summary.note(repo, at, outcome);
-        self.failed[repo] = !codes.is_empty();
-        self.codes.extend(codes);
-    }
-
-    fn show_stale(&self, repo: &str, path: &Path, text: &str) -> Result<(), Stop> {
-        if self.ui.is_json() {
-            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", text));
-            return Ok(());
-        }
-        diff::tell(self.ui, text).map_err(Stop::of_output)
-    }
-
-    fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
-        let ui = self.ui;
-        let files = at.map(|at| self.prepared.repos[at].files());
-        let (repo, environment) =
-            files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
-        let text = match output {
-            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
-            Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
-            Output::Status { status: found, .. } => {
-                status::human(repo, environment, &found, step.options.verbose > 0)
-            }
-            Output::Data { event: "", text } => text,
-            Output::Data { event, text } if ui.is_json() => {
-                Object::new(event).text("repo", repo).text("text", &text).line()
-            }
-            Output::Data { text, .. } => text,
-            Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
-        };
-        ui.data(&text).map_err(Stop::of_output)
-    }
-
     /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
     /// process at once.
     async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
@@ -532,31 +307,6 @@ impl<'a> Runner<'a> {
                 "{repo}: {migration} was interrupted; `cargo dbsetup status -r {repo}` shows where it stands, and \
                  `cargo dbsetup migrate -r {repo}` goes on"
             ));
-        }
-    }
-
-    fn sum_up(&mut self) {
-        // A program is about no repo, so it has no column.
-        let of_repos =
-            |(_, prepared): &(usize, &PreparedStep)| matches!(prepared.step.action, Action::Command(_));
-        for (at, prepared) in self.prepared.steps.iter().enumerate().filter(of_repos) {
-            for &repo in &prepared.repos {
-                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
-            }
-        }
-        let writes = |prepared: &PreparedStep| match &prepared.step.action {
-            Action::Command(command) => command.is_summed_up() && !prepared.step.options.dry_run,
-            Action::Program(_) => !prepared.step.options.dry_run,
-        };
-        if self.prepared.steps.iter().any(writes) {
-            let quiet =
-                self.codes.is_empty() && self.prepared.steps.iter().all(|step| step.step.options.quiet);
-            // The last step may have been a quiet one.
-            self.ui.begin(quiet, 0, false);
-            self.summary.tell(self.ui, quiet);
-        }
-        if let Some(failures) = self.summary.failures() {
-            self.ui.reason(&failures);
         }
     }
 }
