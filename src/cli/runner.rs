@@ -56,7 +56,8 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
         _ => false,
     };
     // It is about another URL than the repo's own.
-    let is_of_another = error.notes().iter().any(|note| note.contains("`--applied-on "));
+    let said = error.notes().iter().map(String::as_str).chain([error.message()]);
+    let is_of_another = said.into_iter().any(|text| text.contains("`--applied-on env:"));
     let key = match resolved.files() {
         _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
         _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
