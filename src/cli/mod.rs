@@ -16,7 +16,6 @@ mod program;
 mod reference;
 mod rehearsal;
 mod runner;
-mod sessions;
 mod usage;
 
 use dbsetup::Error;
@@ -32,14 +31,17 @@ use context::{Output, Selected};
 use options::Options;
 use plan::{Step, Stop};
 
+/// What the plugin is called.
+const PROGRAM: &str = "cargo dbsetup";
+
 /// Runs a command line without the program's name and returns the exit code.
 pub async fn run(words: Vec<String>) -> u8 {
     let line = Line::split(&words);
     let global = match line.global() {
         Ok(global) => global,
-        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(None, None)),
+        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(PROGRAM, None, None)),
     };
-    let ui = Ui::new(global.telling.format, global.telling.color);
+    let ui = Ui::new(PROGRAM, global.telling.format, global.telling.color);
     ui.begin(global.telling.quiet, global.telling.verbose, false);
     match decide_and_run(&line, &global, &ui).await {
         Ok(code) => code,

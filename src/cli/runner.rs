@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind};
-use dbsetup_cli::signals::{Signal, Signals};
+use dbsetup_cli::sessions::Sessions;
+use dbsetup_cli::signals::Signals;
 use dbsetup_cli::summary::{Outcome, Summary};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
@@ -20,14 +21,9 @@ use super::context::{Output, Scope, Selected, Task};
 use super::plan::{Action, Stop};
 use super::prepare::Prepared;
 use super::rehearsal::Rehearsal;
-use super::sessions::Sessions;
 use super::{exit, program};
-use crate::ui::json::Object;
 use crate::ui::{Ui, notices};
 use crate::workspace::{ResolvedRepo, Workspace};
-
-/// How long ending interrupted sessions may take.
-const ENDING: Duration = Duration::from_secs(5);
 
 /// One run of a plan.
 pub struct Runner<'a> {
@@ -94,7 +90,11 @@ impl<'a> Runner<'a> {
             workspace,
             aliases,
             ui,
-            sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
+            sessions: Sessions::new(
+                prepared.repos.iter().map(ResolvedRepo::files),
+                ui,
+                line.name.clone().unwrap_or_default(),
+            ),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
             agreed: vec![Vec::new(); prepared.repos.len()],
@@ -117,7 +117,7 @@ impl<'a> Runner<'a> {
             Err(signal) => Some(Stop::Signal(signal)),
         };
         if let Some(Stop::Signal(signal)) = stop {
-            self.interrupted(signal, &mut signals).await;
+            self.sessions.interrupted(signal, &mut signals, self.at_work).await;
             return Err(Stop::Signal(signal));
         }
         let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
@@ -283,31 +283,5 @@ impl<'a> Runner<'a> {
             ended.push(Ended { repo, result, took: started.elapsed() });
         }
         ended
-    }
-
-    /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
-    /// process at once.
-    async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
-        self.ui.json(Object::new("interrupted").number("code", signal.code()));
-        if !self.at_work {
-            return self.ui.reason("Interrupted; nothing was being done in a database");
-        }
-        self.ui.reason("Interrupted: ending the sessions");
-        let ending = self.sessions.end();
-        let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
-        let text = match ended {
-            Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
-            Ok(Err(_)) => {
-                "The sessions could not be ended in time; the servers will notice that they are gone"
-            }
-            Err(_) => "Not waiting for the servers any more",
-        };
-        self.ui.reason(text);
-        for (repo, migration) in self.ui.unfinished() {
-            self.ui.reason(&format!(
-                "{repo}: {migration} was interrupted; `cargo dbsetup status -r {repo}` shows where it stands, and \
-                 `cargo dbsetup migrate -r {repo}` goes on"
-            ));
-        }
     }
 }

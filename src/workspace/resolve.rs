@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dbsetup::files::Files;
-use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
+use dbsetup::repo::{CreateOptions, DatabaseUrl, Program, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
 use super::environment::{self, VariableFile, Variables};
@@ -49,6 +49,11 @@ impl ResolvedRepo {
     /// The repo for work on its files alone: its URL may be empty.
     pub fn files(&self) -> &Repo {
         &self.repo
+    }
+
+    /// The variable to set for its URL in every environment: `<REPO>_DATABASE_URL`, or what `url-env` names.
+    pub fn usual_variable(&self) -> &str {
+        &self.usual_variable
     }
 
     /// Its name.
@@ -269,6 +274,7 @@ impl Workspace {
 
         let repo = Repo {
             name: owned.name.clone(),
+            program: Program::default(),
             files: Files::Disk,
             environment: environment.to_owned(),
             disposable: self.config.disposable_environments.iter().any(|name| name == environment),
@@ -302,6 +308,7 @@ impl Workspace {
             lock_timeout: read.duration("lock-timeout", Some(Duration::from_secs(5)))?.unwrap_or_default(),
             statement_timeout: read.duration("statement-timeout", None)?.filter(|limit| !limit.is_zero()),
             dump_after_migrate: read.bool("dump-after-migrate", false)?,
+            code: Vec::new(),
         };
         Ok(ResolvedRepo {
             package: owned.home.package.map(|member| member.name.clone()),

@@ -50,7 +50,7 @@ fn the_commands_of_the_readme_are_known_to_these_tests() {
 }
 
 /// Copies a checkout without what was built or made in it.
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("the copy can be made");
     for entry in std::fs::read_dir(from).expect("the example is there") {
         let entry = entry.expect("the example can be read");

@@ -179,10 +179,13 @@ fn install_tells_git_once_and_keeps_other_lines() {
     git(&project, &["init", "-q"]);
     project.write(".gitattributes", "*.png binary\ncrates/core/priv/core/structure.sql -text merge=union");
     let lines = "*.png binary\ncrates/core/priv/core/structure.sql -text merge=dbsetup\n\
+                 crates/core/priv/core/structure.floor merge=dbsetup\n\
+                 crates/other/priv/other/structure.floor merge=dbsetup\n\
                  crates/other/priv/other/structure.sql merge=dbsetup\n";
 
     let printed = project.run("git install --print");
     printed.success().stdout_contains("crates/other/priv/other/structure.sql merge=dbsetup\n");
+    printed.stdout_contains("crates/other/priv/other/structure.floor merge=dbsetup\n");
     printed.stdout_contains("git config merge.dbsetup.driver 'cargo dbsetup merge-driver %O %A %B %P'\n");
     let planned = project.run("git install --dry-run");
     planned.success().stdout_contains(".gitattributes: crates/other/priv/other/structure.sql merge=dbsetup");

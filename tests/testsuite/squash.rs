@@ -3,6 +3,7 @@
 mod beyond;
 mod evidence;
 mod kills;
+mod merges;
 mod sqlx_projects;
 mod together;
 

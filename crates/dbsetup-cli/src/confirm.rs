@@ -28,6 +28,8 @@ pub struct Victim {
     pub allowed: Vec<String>,
     /// Whether `--yes` holds for this step.
     pub yes: bool,
+    /// The command that records that the database belongs to the run's environment.
+    pub record: String,
 }
 
 impl Victim {
@@ -114,10 +116,8 @@ fn protected(closed: &[(&Victim, String)], terminal: bool) -> Error {
             flags.push(flag);
         }
         let is_elsewhere = victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
-        let command =
-            format!("`cargo dbsetup resolve -r {} --environment {}`", victim.repo, victim.environment);
-        if is_elsewhere && victim.danger != Danger::Unprotect && !resolve.contains(&command) {
-            resolve.push(command);
+        if is_elsewhere && victim.danger != Danger::Unprotect && !resolve.contains(&victim.record) {
+            resolve.push(victim.record.clone());
         }
     }
     let mut help = format!("pass `{yes}{}` if that is what you want", flags.join(" "));
@@ -158,6 +158,7 @@ mod tests {
             unreadable: None,
             allowed: Vec::new(),
             yes: false,
+            record: "`resolve --environment dev`".into(),
         }
     }
 
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn a_database_that_says_it_belongs_elsewhere_is_protected() {
         let error = refusal(&[Victim { recorded: Some("prod".into()), yes: true, ..victim() }], true);
-        assert!(error.to_string().contains("resolve -r core --environment dev"), "{error}");
+        assert!(error.to_string().contains("resolve --environment dev"), "{error}");
         assert!(matches!(
             judge(&[Victim { recorded: Some("dev".into()), yes: true, ..victim() }], true),
             Verdict::Go

@@ -7,6 +7,7 @@ pub mod commands;
 pub mod confirm;
 pub mod exit;
 pub mod plan;
+pub mod sessions;
 pub mod signals;
 pub mod summary;
 pub mod task;

@@ -84,7 +84,7 @@ impl Summary {
             ui.success(&format!("\n{}", self.table().to_string().trim_end()));
         }
         if ui.annotates() {
-            github::summarize(&self.table().markdown());
+            github::summarize(ui.program(), &self.table().markdown());
         }
     }
 

@@ -4,6 +4,7 @@
 //! ability ([`Capabilities`]), never for an engine's name.
 
 mod rows;
+mod templates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
+pub use templates::{Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,6 +263,15 @@ pub struct Work<'a> {
     pub lock: Option<&'a LockKey>,
 }
 
+/// What a statement has answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its rows: the text of each value as the database writes it; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows it has changed, as the database counts.
+    pub affected: u64,
+}
+
 /// What is known of a statement that was in flight when its session died.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recovery {
@@ -375,7 +386,7 @@ pub struct Fingerprint {
 }
 
 /// What a URL names, before anything is connected.
-pub trait Server: Send + Sync {
+pub trait Server: Templates {
     /// The place, for messages.
     fn target(&self) -> &Target;
     /// The dialect of scripts, known from the URL alone.
@@ -493,6 +504,8 @@ pub trait Driver: Send {
     fn begin(&mut self, loading: bool) -> BoxFuture<'_, Result<(), DbError>>;
     /// Sends a batch of statements as one message inside the open transaction.
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
+    /// Sends one statement inside the open transaction, and returns what it answers.
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>>;
     /// Begins `COPY … FROM STDIN`.
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
     /// Sends COPY data: whole lines.

@@ -2,13 +2,15 @@
 //!
 //! The rooms, from the door down: [`migration`], [`structure`], [`storage`] and [`seed`] hold the rules and see a
 //! database only through [`driver`]; [`drivers`] knows the databases; [`repo`], [`files`], [`ledger`], [`sql`], [`event`] and
-//! [`error`] are plain values that everyone may use.
+//! [`error`] are plain values that everyone may use. Whoever starts an application from files inside its binary begins
+//! with a [`source`].
 
 mod choice;
 pub mod driver;
 pub mod drivers;
 pub mod error;
 pub mod event;
+pub mod expand;
 mod failure;
 #[cfg(test)]
 mod fake;
@@ -21,9 +23,12 @@ pub mod record;
 pub mod repo;
 pub mod seed;
 pub mod session;
+pub mod source;
 pub mod sql;
 mod sql_file;
 pub mod storage;
 pub mod structure;
+pub mod template;
 
 pub use error::{Error, Kind, Result};
+pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};

@@ -367,7 +367,7 @@ async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()>
         })?;
     if !status.success() {
         return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
-            .help("run it by itself, mend it, then `cargo dbsetup seed`"));
+            .help(format!("run it by itself, mend it, then {}", session.repo().command("seed"))));
     }
     session.teller().tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())

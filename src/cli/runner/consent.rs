@@ -1,8 +1,8 @@
 //! Consent, before anything runs: what a plan destroys, what it squashes without evidence, and what reaches beyond
 //! scratch databases.
 
+use dbsetup::Kind;
 use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::{Error, Kind};
 use dbsetup_cli::signals::Signal;
 
 use super::{Runner, placed};
@@ -12,22 +12,14 @@ use crate::cli::context::Danger;
 use crate::cli::options::Options;
 use crate::cli::plan::{Action, Stop};
 use crate::cli::prepare::PreparedStep;
-use crate::ui::prompt;
+use crate::ui::prompt::{self, No};
 
 /// Asks where there is something to ask.
 async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    let question = match verdict {
-        Verdict::Go => return Ok(()),
-        Verdict::Refuse(error) => return Err(error.into()),
-        Verdict::Ask(question) => question,
-    };
-    match prompt::confirm(&question).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
-        // Ctrl-C at the question is read as a key before it arrives as a signal.
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
-        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
-    }
+    prompt::consent(verdict).await.map_err(|no| match no {
+        No::Refused(error) => error.into(),
+        No::Interrupted => Stop::Signal(Signal::Interrupt),
+    })
 }
 
 impl Runner<'_> {
@@ -131,6 +123,7 @@ impl Runner<'_> {
             unreadable,
             allowed: options.allow_protected.clone(),
             yes: options.yes,
+            record: repo.command(&format!("resolve --environment {}", repo.environment)),
         }))
     }
 }

@@ -106,13 +106,12 @@ impl Runner<'_> {
     pub(super) fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
         let files = at.map(|at| self.prepared.repos[at].files());
-        let (repo, environment) =
-            files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
+        let repo = files.map_or("", |files| files.name.as_str());
         let text = match output {
             Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
-                status::human(repo, environment, &found, step.options.verbose > 0)
+                files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()
             }
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {

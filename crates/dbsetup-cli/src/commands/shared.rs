@@ -105,7 +105,9 @@ pub fn planned(migration: &Planned, with_sql: bool) -> String {
     if !migration.transactional {
         line += ", without a transaction";
     }
-    if with_sql {
+    if migration.is_code {
+        line += ", which is code";
+    } else if with_sql {
         line += &format!("\n{}", migration.sql.trim_end());
     }
     line

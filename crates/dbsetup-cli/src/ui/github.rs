@@ -33,8 +33,8 @@ fn in_checkout(prefix: &Path, path: &Path) -> PathBuf {
 }
 
 /// Returns the annotation of an error; `prefix` leads to where its path starts.
-pub fn error(error: &Error, prefix: &Path) -> String {
-    annotation("error", "cargo dbsetup", error, None, prefix)
+pub fn error(program: &str, error: &Error, prefix: &Path) -> String {
+    annotation("error", program, error, None, prefix)
 }
 
 /// Returns the annotation of an error or of what a check found. `level` is `error` or `warning`; `file` is what it is
@@ -63,12 +63,12 @@ pub fn annotation(level: &str, title: &str, error: &Error, file: Option<&Path>, 
 }
 
 /// Returns the annotation of a warning.
-pub fn warning(text: &str, help: Option<&str>) -> String {
+pub fn warning(program: &str, text: &str, help: Option<&str>) -> String {
     let message = match help {
         Some(help) => format!("{text}\nhelp: {help}"),
         None => text.to_owned(),
     };
-    command("warning", &[("title", "cargo dbsetup".to_owned())], &message)
+    command("warning", &[("title", program.to_owned())], &message)
 }
 
 fn command(name: &str, properties: &[(&str, String)], message: &str) -> String {
@@ -91,10 +91,10 @@ pub fn is_running() -> bool {
 }
 
 /// Appends Markdown to the job's summary, where there is one. A summary that cannot be written is no failure.
-pub fn summarize(markdown: &str) {
+pub fn summarize(program: &str, markdown: &str) {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return };
     if let Ok(mut file) = std::fs::OpenOptions::new().append(true).create(true).open(path) {
-        let _ = writeln!(file, "### cargo dbsetup\n\n{markdown}");
+        let _ = writeln!(file, "### {program}\n\n{markdown}");
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
         let site = Site::in_text("a,b:c%.sql", "select x;\n", 7..8);
         let failure = Error::new(Kind::Statement, "100% wrong\r\n::stop::").at(site).note("rolled back");
         assert_eq!(
-            error(&failure, Path::new("")),
+            error("cargo dbsetup", &failure, Path::new("")),
             "::error file=a%2Cb%3Ac%25.sql,line=1,col=8,endColumn=9,title=cargo dbsetup::100%25 wrong%0D%0A::stop::\
              %0Anote: rolled back"
         );
@@ -126,6 +126,6 @@ mod tests {
 
     #[test]
     fn a_warning_has_no_place() {
-        assert_eq!(warning("a", Some("b")), "::warning title=cargo dbsetup::a%0Ahelp: b");
+        assert_eq!(warning("cargo dbsetup", "a", Some("b")), "::warning title=cargo dbsetup::a%0Ahelp: b");
     }
 }

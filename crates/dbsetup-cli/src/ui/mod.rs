@@ -29,6 +29,8 @@ use progress::Progress;
 
 /// What is shown where.
 pub struct Ui {
+    /// What the program is called where results are told elsewhere.
+    program: String,
     format: Format,
     annotate: bool,
     progress: Progress,
@@ -53,14 +55,15 @@ struct AtWork {
 }
 
 impl Ui {
-    /// Returns the face of a run. Colours are decided by `color`, then `CARGO_TERM_COLOR`, then what anstream knows:
+    /// Returns the face of a run of `program`. Colours are decided by `color`, then `CARGO_TERM_COLOR`, then what anstream knows:
     /// `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, the terminal.
-    pub fn new(format: Option<Format>, color: Option<Color>) -> Self {
+    pub fn new(program: &str, format: Option<Format>, color: Option<Color>) -> Self {
         choose_color(color);
         let format = format.unwrap_or(Format::Human);
         let annotate = format == Format::Github || (format == Format::Human && github::is_running());
         let drawn = format == Format::Human && std::io::stderr().is_terminal();
         Self {
+            program: program.to_owned(),
             format,
             annotate,
             progress: Progress::new(drawn),
@@ -90,6 +93,11 @@ impl Ui {
     /// Whether results go out as JSON.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// What the program is called.
+    pub fn program(&self) -> &str {
+        &self.program
     }
 
     /// Whether GitHub gets annotations and a summary.
@@ -131,7 +139,7 @@ impl Ui {
     pub fn warning(&self, text: &str, help: Option<&str>) {
         self.print(&report::warning(text, help));
         if self.annotate {
-            self.print(&github::warning(text, help));
+            self.print(&github::warning(&self.program, text, help));
         }
     }
 
@@ -144,7 +152,7 @@ impl Ui {
         self.print(&report::error(error, repo));
         if self.annotate {
             let prefix = self.prefix.get().map_or(Path::new(""), PathBuf::as_path);
-            self.print(&github::error(error, prefix));
+            self.print(&github::error(&self.program, error, prefix));
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use dbsetup::{Error, Kind};
 use dialoguer::Input;
 use dialoguer::console::Term;
+
+use crate::confirm::Verdict;
 
 /// Whether there is a person to ask: answers are read from stdin, questions are seen on stderr.
 pub fn can_ask() -> bool {
@@ -35,6 +38,35 @@ pub async fn confirm(question: &str) -> std::io::Result<bool> {
         // The end of the input is no answer, and so a no.
         Err(dialoguer::Error::IO(error)) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
         Err(dialoguer::Error::IO(error)) => Err(error),
+    }
+}
+
+/// Why there is no consent.
+#[derive(Debug)]
+pub enum No {
+    /// Refused, or not confirmed.
+    Refused(Error),
+    /// Ctrl-C at the question.
+    Interrupted,
+}
+
+/// Asks where there is something to ask.
+///
+/// # Errors
+/// [`No`].
+pub async fn consent(verdict: Verdict) -> Result<(), No> {
+    let question = match verdict {
+        Verdict::Go => return Ok(()),
+        Verdict::Refuse(error) => return Err(No::Refused(error)),
+        Verdict::Ask(question) => question,
+    };
+    let refused = |message: String| No::Refused(Error::new(Kind::Refused, message));
+    match confirm(&question).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(refused("not confirmed; nothing has been done".to_owned())),
+        // Ctrl-C at the question is read as a key before it arrives as a signal.
+        Err(error) if error.kind() == ErrorKind::Interrupted => Err(No::Interrupted),
+        Err(error) => Err(refused(format!("nobody could be asked: {error}"))),
     }
 }
 

@@ -1,11 +1,16 @@
 //! The table of `status`.
 
 use dbsetup::migration::{State, Status, StatusRow, Verdict};
-use dbsetup::repo::Lane;
+use dbsetup::repo::{Lane, Repo};
 
 use super::json::Object;
 use super::table::Table;
 use super::text;
+
+/// Returns the table of a repo.
+pub fn of(repo: &Repo, status: &Status, everything: bool) -> String {
+    human(repo.name.as_str(), &repo.environment, &repo.command("load --force"), status, everything)
+}
 
 /// Returns the words for a state.
 fn words(state: &State) -> String {
@@ -26,6 +31,12 @@ fn words(state: &State) -> String {
     }
 }
 
+/// Returns the words for a row: code says so, for there is no file to look for.
+fn status_of(row: &StatusRow) -> String {
+    let words = words(&row.state);
+    if row.is_code { format!("{words} (code)") } else { words }
+}
+
 /// Returns the name of a state in JSON.
 fn key(state: &State) -> &'static str {
     match state {
@@ -41,8 +52,8 @@ fn key(state: &State) -> &'static str {
     }
 }
 
-/// Returns the table of one repo in the run's `environment`. Squashed migrations are counted rather than listed unless `everything` is wanted.
-pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -> String {
+/// Returns the table of `repo` in the run's `environment`; `reload` is the command for what was loaded half way. Squashed migrations are counted rather than listed unless `everything` is wanted.
+fn human(repo: &str, environment: &str, reload: &str, status: &Status, everything: bool) -> String {
     let mut out = format!("\nRepo: {}\n\n", text::line(repo));
     if !status.exists {
         out += "  the database does not exist\n\n";
@@ -54,7 +65,7 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
         );
     }
     if status.half_loaded {
-        out += "  loading the structure was interrupted: reload it with `cargo dbsetup load --force`\n\n";
+        out += &format!("  loading the structure was interrupted: reload it with {reload}\n\n");
     }
     out += &floor(&status.floor.verdict);
     if let Some((rows, version)) = &status.rewrite {
@@ -67,7 +78,7 @@ pub fn human(repo: &str, environment: &str, status: &Status, everything: bool) -
     let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
     let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
     for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
-        table.row([words(&row.state), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
+        table.row([status_of(row), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
     }
     let squashed = status.rows.iter().filter(is_squashed).count();
     if squashed > 0 && !everything {
@@ -129,14 +140,14 @@ pub fn json(repo: &str, status: &Status) -> String {
     let mut out = object.line();
     for row in &status.rows {
         let by = match &row.state {
-            State::Blocked { by } => Some(by.as_str()),
+            State::Blocked { by } => Some(by.version.as_str()),
             _ => None,
         };
         let object = Object::new("status").text("repo", repo).maybe("lane", row.lane.map(Lane::as_str));
         let object =
             object.text("version", &row.version).text("name", &row.name).text("state", key(&row.state));
         let object = object.maybe("blocked_by", by).maybe("applied_at", row.applied_at.as_deref());
-        let object = object.maybe("checksum", row.checksum.as_deref());
+        let object = object.maybe("checksum", row.checksum.as_deref()).fact("code", row.is_code);
         out += &match &row.path {
             Some(path) => object.path(path),
             None => object.maybe("path", None),
@@ -184,6 +195,7 @@ mod tests {
             name: "a".into(),
             lane: Some(Lane::Automatic),
             state: state.clone(),
+            is_code: false,
             applied_at: None,
             checksum: None,
             path: None,
@@ -225,11 +237,21 @@ mod tests {
     }
 
     #[test]
+    fn code_is_told_from_files() {
+        let mut status = status(&[State::Applied, State::Pending]);
+        status.rows.iter_mut().for_each(|row| row.is_code = true);
+        let table = human("core", "dev", "`x load`", &status, false);
+        assert!(table.contains("applied (code)") && table.contains("pending (code)"), "{table}");
+        assert_eq!(open(&status), "1 pending");
+        assert!(json("core", &status).contains("\"code\":true"));
+    }
+
+    #[test]
     fn a_database_below_the_floor_is_told_the_way() {
         let mut status = status(&[State::BelowFloor]);
         let through = vec![("release v1".to_owned(), 1), ("release v2".to_owned(), 1)];
         status.floor.verdict = Verdict::Below { here: Vec::new(), gone: Vec::new(), through };
-        let text = human("core", "dev", &status, false);
+        let text = human("core", "dev", "`load --force`", &status, false);
         assert!(text.contains("pass through release v1, then release v2"), "{text}");
         assert_eq!(open(&status), "1 below floor");
     }
@@ -237,11 +259,15 @@ mod tests {
     #[test]
     fn squashed_migrations_are_counted_unless_all_are_wanted() {
         let status = status(&[State::FileMissing { archived: true }, State::Pending]);
-        assert!(human("core", "dev", &status, false).contains("1 squashed migration, shown with -v"));
+        assert!(
+            human("core", "dev", "`load --force`", &status, false)
+                .contains("1 squashed migration, shown with -v")
+        );
         let elsewhere = Status { environment: Some("prod".into()), ..status.clone() };
         assert!(
-            human("core", "dev", &elsewhere, false).contains("environment prod, and this run is for dev")
+            human("core", "dev", "`load --force`", &elsewhere, false)
+                .contains("environment prod, and this run is for dev")
         );
-        assert!(human("core", "dev", &status, true).contains("applied (squashed)"));
+        assert!(human("core", "dev", "`load --force`", &status, true).contains("applied (squashed)"));
     }
 }

@@ -10,7 +10,7 @@ use crate::driver::LedgerState;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::repo::{LedgerSetting, Repo};
-use crate::structure::floor::{Floor, FloorEntry};
+use crate::structure::floor::{self, Floor, FloorEntry};
 
 /// How many versions a message names.
 const SHOWN: usize = 5;
@@ -184,6 +184,14 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
     )
     .note(format!("it lacks {}", named(files, gone)))
     .note("nothing was run");
+    let squashed = files.squashed();
+    // A branch that was squashed or rebased when it was merged has taken its commits with it.
+    if let Some(entry) = gone.first().and_then(|version| squashed.get(version)) {
+        error = error.note(format!(
+            "where a commit that is named is not there any more, the files stood before the floor that lists them: {}",
+            floor::before(repo, entry)
+        ));
+    }
     for problem in files.archive_problems.iter().take(SHOWN) {
         error = error.note(format!("of the archive: {problem}"));
     }
@@ -238,8 +246,13 @@ pub(super) fn refuse_gap(
         .cloned()
         .collect();
     let steps = if let Target::Steps(steps) = scope.target { steps } else { usize::MAX };
-    let goes_past =
-        plan.versions.len() < steps || plan.versions.iter().any(|version| !behind.contains(version));
+    // Code that is older than what is left has its place among what was squashed.
+    let is_between = |version: &Version| {
+        left.first().is_some_and(|first| version < first)
+            && files.find(version).is_some_and(|migration| migration.code.is_some())
+    };
+    let goes_past = plan.versions.len() < steps
+        || plan.versions.iter().any(|version| !behind.contains(version) && !is_between(version));
     if left.is_empty() || !goes_past {
         return Ok(());
     }

@@ -1,6 +1,11 @@
 //! `gen`: files made from templates. A file that is there already is never written over.
 
+mod databases;
+mod dockerfile;
 mod migration;
+mod programs;
+mod template;
+mod workflow;
 
 use std::path::{Path, PathBuf};
 
@@ -9,23 +14,29 @@ use dbsetup::{Error, Kind, Result};
 
 use crate::cli::context::{Output, Selected};
 use crate::ui::json::Object;
+use crate::workspace::Workspace;
 
 /// Make files.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Gen {
     Migration(migration::Migration),
+    Workflow(workflow::Workflow),
+    Dockerfile(dockerfile::Dockerfile),
 }
 
 impl Gen {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         match self {
             Self::Migration(command) => command.speaks_of_one(),
+            Self::Workflow(_) | Self::Dockerfile(_) => None,
         }
     }
 
     pub fn run(&self, selected: &Selected<'_>) -> Result<Output> {
         match self {
             Self::Migration(command) => command.run(selected),
+            Self::Workflow(command) => command.run(selected),
+            Self::Dockerfile(command) => command.run(selected),
         }
     }
 }
@@ -67,6 +78,11 @@ fn make(selected: &Selected<'_>, files: Vec<NewFile>) -> Result<Output> {
         selected.ui.success(&format!("* creating {}", shown.display()));
     }
     Ok(Output::of(selected.options.dry_run, plan))
+}
+
+/// Returns a path as a person at the workspace's root would type it.
+fn shown(path: &Path, workspace: &Workspace) -> PathBuf {
+    path.strip_prefix(&workspace.root).unwrap_or(path).to_path_buf()
 }
 
 fn write_new(path: &Path, content: &str) -> Result<()> {

@@ -17,6 +17,7 @@ mod script;
 mod server;
 mod session;
 mod structure;
+mod template;
 mod text;
 mod url;
 mod work;
@@ -24,10 +25,14 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Mutex, PoisonError};
+
+use sqlx::postgres::PgConnection;
+
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server, SessionOptions,
-    Sessions, Structure, Target, Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable, Fingerprint,
+    FoundTable, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
+    SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -42,6 +47,8 @@ pub struct PostgresServer {
     place: Place,
     maintenance: Option<Place>,
     target: Target,
+    /// The connection that a database was dropped from: the next one is made from there.
+    idle: Mutex<Option<PgConnection>>,
 }
 
 impl PostgresServer {
@@ -60,7 +67,19 @@ impl PostgresServer {
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Ok(Self { place, maintenance, target })
+        Ok(Self { place, maintenance, target, idle: Mutex::default() })
+    }
+
+    fn take_idle(&self) -> Option<PgConnection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps a connection for what follows, or closes it.
+    async fn leave_idle(&self, connection: PgConnection) {
+        let other = self.idle.lock().unwrap_or_else(PoisonError::into_inner).replace(connection);
+        if let Some(other) = other {
+            server::close(other).await;
+        }
     }
 }
 
@@ -78,11 +97,21 @@ impl Server for PostgresServer {
     }
 
     fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
-        Box::pin(server::create(&self.place, self.maintenance.as_ref(), options))
+        Box::pin(async move {
+            let idle = self.take_idle();
+            server::create(&self.place, self.maintenance.as_ref(), options, idle).await
+        })
     }
 
     fn drop(&self, sessions: Sessions) -> BoxFuture<'_, Result<Dropped, DbError>> {
-        Box::pin(server::drop_database(&self.place, self.maintenance.as_ref(), sessions))
+        Box::pin(async move {
+            let (dropped, connection) =
+                server::drop_database(&self.place, self.maintenance.as_ref(), sessions).await?;
+            if let Some(connection) = connection {
+                self.leave_idle(connection).await;
+            }
+            Ok(dropped)
+        })
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), DbError>> {
@@ -209,6 +238,10 @@ impl Driver for Session {
 
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.run_batch(script))
+    }
+
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
+        Box::pin(self.run_and_keep(statement))
     }
 
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {

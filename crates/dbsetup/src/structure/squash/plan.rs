@@ -30,6 +30,8 @@ pub struct Reference {
     pub release: Option<String>,
     /// A commit.
     pub commit: Option<String>,
+    /// The commit of the default branch that it stands on, where it is another one.
+    pub base: Option<String>,
 }
 
 /// What a squash does to the files.
@@ -87,6 +89,7 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
         floor.squashes.push(Squashed {
             release: reference.release.clone(),
             commit: reference.commit.clone(),
+            base: reference.base.clone(),
             migrations,
             baseline: None,
         });
@@ -153,7 +156,7 @@ fn refuse_needs(files: &FileSet, taken: &[&Migration], newest: &Version) -> Resu
     for migration in taken {
         for wanted in &migration.requires {
             let stays = files
-                .parse_version(wanted)
+                .parse_version(&wanted.version)
                 .filter(|version| version > newest && files.find(version).is_some());
             if let Some(version) = stays {
                 let message = format!(

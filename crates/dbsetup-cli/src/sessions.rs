@@ -1,17 +1,23 @@
 //! The sessions of a run: one a repo, kept from step to step, closed or ended at its end.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use dbsetup::Result;
+use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use futures_util::future::join_all;
 
-use super::prepare::Prepared;
+use crate::signals::{Signal, Signals};
 use crate::ui::Ui;
+use crate::ui::json::Object;
+
+/// How long ending interrupted sessions may take.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// At most one session for each repo of a run.
 pub struct Sessions<'a> {
-    prepared: &'a Prepared,
+    repos: Vec<&'a Repo>,
     ui: &'a Ui,
     /// Said to servers, with the repo behind it: `setup`.
     word: String,
@@ -19,9 +25,10 @@ pub struct Sessions<'a> {
 }
 
 impl<'a> Sessions<'a> {
-    /// Returns no sessions yet.
-    pub fn new(prepared: &'a Prepared, ui: &'a Ui, word: String) -> Self {
-        Self { prepared, ui, word, sessions: prepared.repos.iter().map(|_| None).collect() }
+    /// Returns no sessions of these repos yet.
+    pub fn new(repos: impl IntoIterator<Item = &'a Repo>, ui: &'a Ui, word: String) -> Self {
+        let repos: Vec<&'a Repo> = repos.into_iter().collect();
+        Self { ui, word, sessions: repos.iter().map(|_| None).collect(), repos }
     }
 
     /// The session of a repo, made now if there is none. Making one connects to nothing.
@@ -33,7 +40,7 @@ impl<'a> Sessions<'a> {
         match slot {
             Some(session) => Ok(session),
             None => {
-                let session = Session::new(self.prepared.repos[repo].files(), self.ui, &self.word)?;
+                let session = Session::new(self.repos[repo], self.ui, &self.word)?;
                 Ok(slot.insert(session))
             }
         }
@@ -69,6 +76,35 @@ impl<'a> Sessions<'a> {
             let _ = session.discard_scratch().await;
         });
         join_all(ended).await;
+    }
+}
+
+impl Sessions<'_> {
+    /// Ends the sessions that were `at_work`, so that no lock and no statement stays behind, and says so. A second signal
+    /// ends the waiting at once.
+    pub async fn interrupted(&mut self, signal: Signal, signals: &mut Signals, at_work: bool) {
+        self.ui.json(Object::new("interrupted").number("code", signal.code()));
+        if !at_work {
+            return self.ui.reason("Interrupted; nothing was being done in a database");
+        }
+        self.ui.reason("Interrupted: ending the sessions");
+        let ended = signals.or(tokio::time::timeout(ENDING, self.end())).await;
+        let text = match ended {
+            Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
+            Ok(Err(_)) => {
+                "The sessions could not be ended in time; the servers will notice that they are gone"
+            }
+            Err(_) => "Not waiting for the servers any more",
+        };
+        self.ui.reason(text);
+        for (name, migration) in self.ui.unfinished() {
+            let Some(repo) = self.repos.iter().find(|repo| repo.name.as_str() == name) else { continue };
+            self.ui.reason(&format!(
+                "{name}: {migration} was interrupted; {} shows where it stands, and {} goes on",
+                repo.command("status"),
+                repo.command("migrate")
+            ));
+        }
     }
 }
 

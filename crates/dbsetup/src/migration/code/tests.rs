@@ -1,0 +1,1 @@
+//! The rules of code migrations against a database in memory.
