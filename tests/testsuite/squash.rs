@@ -4,6 +4,7 @@ mod beyond;
 mod evidence;
 mod kills;
 mod merges;
+mod releases;
 mod sqlx_projects;
 mod together;
 

@@ -184,18 +184,18 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
     )
     .note(format!("it lacks {}", named(files, gone)))
     .note("nothing was run");
+    for problem in files.archive_problems.iter().take(SHOWN) {
+        error = error.note(format!("of the archive: {problem}"));
+    }
+    let can_load = is_new && repo.files.is_file(&repo.structure);
     let squashed = files.squashed();
     // A branch that was squashed or rebased when it was merged has taken its commits with it.
-    if let Some(entry) = gone.first().and_then(|version| squashed.get(version)) {
+    if let Some(entry) = gone.first().filter(|_| !can_load).and_then(|version| squashed.get(version)) {
         error = error.note(format!(
             "where a commit that is named is not there any more, the files stood before the floor that lists them: {}",
             floor::before(repo, entry)
         ));
     }
-    for problem in files.archive_problems.iter().take(SHOWN) {
-        error = error.note(format!("of the archive: {problem}"));
-    }
-    let can_load = is_new && repo.files.is_file(&repo.structure);
     let releases: Vec<&str> = through.iter().map(|(shown, _)| shown.as_str()).collect();
     let pass = format!(
         "run {} of {}, then come back",
