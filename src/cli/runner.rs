@@ -25,7 +25,7 @@ use super::{exit, program};
 use crate::check::Report;
 use crate::ui::json::Object;
 use crate::ui::prompt::No;
-use crate::ui::{Ui, check, diff, notices, prompt, status};
+use crate::ui::{Ui, check, diff, doctor, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// One run of a plan.
@@ -399,11 +399,16 @@ impl<'a> Runner<'a> {
                 }
                 output => {
                     let open = match &output {
-                        Output::Status { status: found, current: false } => Some(status::open(found)),
+                        Output::Status { status: found, current: false } => {
+                            Some(format!("`{name}` is not up to date: {}", status::open(found)))
+                        }
+                        Output::Examined(report) => {
+                            doctor::open(report).map(|open| format!("`{name}` is not well: {open}"))
+                        }
                         _ => None,
                     };
                     self.show(Some(repo), &prepared.step, output)?;
-                    open.map(|open| Error::new(Kind::Check, format!("`{name}` is not up to date: {open}")))
+                    open.map(|open| Error::new(Kind::Check, open))
                 }
             };
             self.summary.note(repo, at, Outcome::Done(took));
@@ -448,6 +453,8 @@ impl<'a> Runner<'a> {
         let repo = files.map_or("", |files| files.name.as_str());
         let text = match output {
             Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
+            Output::Examined(report) if ui.is_json() => doctor::json(repo, None, &report),
+            Output::Examined(report) => doctor::human(repo, None, &report),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()

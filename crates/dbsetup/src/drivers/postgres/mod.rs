@@ -20,6 +20,7 @@ mod structure;
 mod template;
 mod text;
 mod url;
+mod vitals;
 mod work;
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ use sqlx::postgres::PgConnection;
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable, Fingerprint,
     FoundTable, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
-    SessionOptions, Sessions, Structure, Target, Work,
+    SessionOptions, Sessions, Structure, Target, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -190,6 +191,10 @@ impl Driver for Session {
 
     fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>> {
         Box::pin(self.rows_of(request))
+    }
+
+    fn vitals(&mut self) -> BoxFuture<'_, Result<Vitals, DbError>> {
+        Box::pin(self.look_for_trouble())
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {
