@@ -6,6 +6,7 @@ use dbsetup::Error;
 use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::template::Recipe;
 pub use dbsetup_cli::task::Danger;
 
 use super::alias::Aliases;
@@ -28,6 +29,8 @@ pub struct Task<'a, 's> {
     pub workspace: &'a Workspace,
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
+    /// For a `create`: what the steps after it make of the database, if that may be copied instead.
+    pub recipe: Option<Recipe>,
 }
 
 /// Every selected repo for a step that needs no database.

@@ -37,6 +37,8 @@ pub struct Session<'a> {
     is_dropped: bool,
     /// How the database came to be, if this run made it.
     pub(crate) origin: Option<Origin>,
+    /// How many statements of structures were run in the database that this run created.
+    pub(crate) statements: u64,
 }
 
 /// What a database says about its migrations.
@@ -91,6 +93,7 @@ impl<'a> Session<'a> {
             is_scratch: false,
             is_dropped: false,
             origin: None,
+            statements: 0,
         }
     }
 
@@ -143,6 +146,7 @@ impl<'a> Session<'a> {
         self.close().await;
         self.options.fresh = true;
         self.is_dropped = false;
+        self.statements = 0;
     }
 
     /// Says that the database was dropped: nothing of it is to be made durable any more.

@@ -37,6 +37,11 @@ impl Load {
         self.force.then_some(Danger::Empty)
     }
 
+    /// Whether it leaves a database alone that is ready, and has no other wishes.
+    pub fn is_plain(&self) -> bool {
+        self.skip_if_loaded && !self.trust_file
+    }
+
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let dry_run = task.options.dry_run;
         let request = LoadRequest {

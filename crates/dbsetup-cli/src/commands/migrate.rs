@@ -1,7 +1,7 @@
 //! `migrate`
 
 use clap::Args;
-use dbsetup::migration::{MigrateRequest, Target};
+use dbsetup::migration::{Lanes, MigrateRequest, Target};
 use dbsetup::{Result, migration};
 
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
@@ -55,6 +55,16 @@ impl Migrate {
 
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         self.how.several.unless_all(self.how.goal.flag())
+    }
+
+    /// The lanes of which it runs everything; `None` where it has other wishes.
+    pub fn plain_lanes(&self) -> Option<Lanes> {
+        let is_plain = self.how.paths.migrations_path.is_empty()
+            && self.how.goal.target(Target::All) == Target::All
+            && !self.how.strict_version_order
+            && !self.how.log_sql
+            && !self.how.no_load;
+        is_plain.then(|| self.lane.into())
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {

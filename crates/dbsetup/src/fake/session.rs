@@ -218,6 +218,9 @@ impl Driver for FakeSession {
     /// The answer is what is committed so far, a row each.
     fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
         Box::pin(async move {
+            if self.database.with(|state| state.slow) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
             self.execute(statement).await?;
             let row = |effect: String| vec![Some(effect)];
             Ok(Fetched { rows: self.database.effects().into_iter().map(row).collect(), affected: 1 })

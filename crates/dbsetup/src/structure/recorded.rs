@@ -60,7 +60,7 @@ pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
 /// # Errors
 /// [`Kind::Io`](crate::Kind::Io).
 pub fn code_by(repo: &Repo) -> Result<Vec<String>> {
-    let bytes = match std::fs::read(&repo.structure) {
+    let bytes = match repo.files.read(&repo.structure) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("read", &repo.structure, error)),

@@ -62,13 +62,17 @@ impl PostgresServer {
     pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
         let place = Place::parse(url)?;
         let maintenance = maintenance.map(Place::parse).transpose()?;
+        Ok(Self::at(place, maintenance))
+    }
+
+    fn at(place: Place, maintenance: Option<Place>) -> Self {
         let target = Target {
             shown: place.shown(),
             database: place.database.clone(),
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Ok(Self { place, maintenance, target, idle: Mutex::default() })
+        Self { place, maintenance, target, idle: Mutex::default() }
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
