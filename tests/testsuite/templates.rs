@@ -1,6 +1,6 @@
 //! Templates: `setup` and `reset` copy what was kept, and the copy is what the files would have come to.
 
-use crate::support::{Backend, Database, Project, Run, postgres, proxy};
+use crate::support::{Backend, Database, Project, Run, is_full_run, postgres, proxy};
 
 const COPIED: &str = "The database for core has been created from a template in ";
 const KEPT: &str = "A template of the database for core has been kept in ";
@@ -282,8 +282,9 @@ fn wherever_a_reset_is_cut_off_the_next_one_succeeds_and_nothing_is_left_for_a_p
     project.run("setup").success().stderr_contains(KEPT);
     let database = project.database("core");
     let whole = content(&project, &database);
-    for fault in [proxy::Fault::LoseMessage, proxy::Fault::LoseAnswer] {
-        for message in 1.. {
+    let stride = if is_full_run() { 1 } else { 3 };
+    for (first, fault) in [(1, proxy::Fault::LoseMessage), (2, proxy::Fault::LoseAnswer)] {
+        for message in (first..).step_by(stride) {
             wire.arm(message, fault);
             project.run("reset --yes");
             wire.disarm();
@@ -310,8 +311,9 @@ fn wherever_the_first_setup_is_cut_off_a_later_one_keeps_a_template() {
     let messages = wire.messages();
     let whole = content(&project, &project.database("core"));
     // The last ones are those of keeping the template and of seeding.
-    for fault in [proxy::Fault::LoseMessage, proxy::Fault::LoseAnswer] {
-        for message in messages - 24..=messages {
+    let stride = if is_full_run() { 1 } else { 5 };
+    for (first, fault) in [(0, proxy::Fault::LoseMessage), (2, proxy::Fault::LoseAnswer)] {
+        for message in (messages - 24 + first..=messages).step_by(stride) {
             clear(&project).success();
             project.run("drop --yes").success();
             wire.arm(message, fault);
