@@ -4,6 +4,8 @@
 //! ability ([`Capabilities`]), never for an engine's name.
 
 mod rows;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
+#[cfg(feature = "testing")]
+pub use testing::{Fill, TestDatabase, TestDatabases};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -396,6 +400,19 @@ pub trait Server: Send + Sync {
         elsewhere: Option<&'a DatabaseUrl>,
         owner: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>>;
+    /// Returns what makes the databases of this process's tests on this server. What dead processes left of theirs is
+    /// removed.
+    #[cfg(feature = "testing")]
+    fn test_databases(&self) -> BoxFuture<'_, Result<Arc<dyn TestDatabases>, DbError>> {
+        Box::pin(async {
+            Err(DbError {
+                class: DbErrorClass::Unsupported,
+                message: "no databases for tests are made here".to_owned(),
+                code: None,
+                notes: Vec::new(),
+            })
+        })
+    }
 }
 
 /// A database to be thrown away. Whoever drops the value without [`Scratch::discard`] leaves the database to the next

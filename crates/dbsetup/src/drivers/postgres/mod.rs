@@ -17,6 +17,8 @@ mod script;
 mod server;
 mod session;
 mod structure;
+#[cfg(feature = "testing")]
+mod testing;
 mod text;
 mod url;
 mod work;
@@ -37,11 +39,16 @@ use crate::sql::Dialect;
 use place::Place;
 use session::Session;
 
+#[cfg(feature = "testing")]
+pub(crate) use testing::connect_options;
+
 /// What a `postgres://` URL names.
 pub struct PostgresServer {
     place: Place,
     maintenance: Option<Place>,
     target: Target,
+    #[cfg(feature = "testing")]
+    url: DatabaseUrl,
 }
 
 impl PostgresServer {
@@ -60,7 +67,13 @@ impl PostgresServer {
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Ok(Self { place, maintenance, target })
+        Ok(Self {
+            place,
+            maintenance,
+            target,
+            #[cfg(feature = "testing")]
+            url: url.clone(),
+        })
     }
 }
 
@@ -106,6 +119,16 @@ impl Server for PostgresServer {
         owner: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>> {
         Box::pin(scratch::make(&self.place, self.maintenance.as_ref(), elsewhere, owner))
+    }
+
+    #[cfg(feature = "testing")]
+    fn test_databases(
+        &self,
+    ) -> BoxFuture<'_, Result<std::sync::Arc<dyn crate::driver::TestDatabases>, DbError>> {
+        Box::pin(async {
+            let databases = testing::Databases::open(&self.place, &self.url).await?;
+            Ok(std::sync::Arc::new(databases) as std::sync::Arc<dyn crate::driver::TestDatabases>)
+        })
     }
 }
 

@@ -16,6 +16,8 @@ mod scratch;
 mod server;
 mod session;
 mod structure;
+#[cfg(feature = "testing")]
+mod testing;
 mod url;
 mod work;
 
@@ -23,3 +25,5 @@ mod work;
 mod tests;
 
 pub use server::SqliteServer;
+#[cfg(feature = "testing")]
+pub(crate) use testing::connect_options;
