@@ -91,6 +91,7 @@ mod tests {
         let root = PathBuf::from("/shop");
         Repo {
             name: RepoName::new("core"),
+            files: dbsetup::files::Files::Disk,
             environment: "dev".into(),
             disposable: true,
             display_root: root.clone(),

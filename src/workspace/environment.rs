@@ -10,9 +10,9 @@ use dbsetup::{Error, Kind, Result};
 use regex::{Captures, Regex};
 use toml::de::{DeTable, DeValue};
 
-use super::expand::environment_only;
 use super::origin::Origin;
 use super::place;
+use dbsetup::expand::environment_only;
 
 /// The variables of the process.
 pub type Process = BTreeMap<String, OsString>;

@@ -4,7 +4,6 @@
 mod aliases;
 mod directory;
 mod environment;
-mod expand;
 #[cfg(test)]
 mod fixture;
 mod keys;

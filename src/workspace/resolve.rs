@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use dbsetup::files::Files;
 use dbsetup::repo::{CreateOptions, DatabaseUrl, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
@@ -268,6 +269,7 @@ impl Workspace {
 
         let repo = Repo {
             name: owned.name.clone(),
+            files: Files::Disk,
             environment: environment.to_owned(),
             disposable: self.config.disposable_environments.iter().any(|name| name == environment),
             display_root: self.root.clone(),

@@ -6,11 +6,11 @@ use dbsetup::{Error, Kind, Result};
 
 use super::Request;
 use super::environment::Variables;
-use super::expand::{Unexpanded, expand};
 use super::keys::{self, Type, Value};
 use super::manifest::RepoTable;
 use super::origin::Origin;
 use super::place::Place;
+use dbsetup::expand::{Unexpanded, expand};
 
 /// What the sources say about one repo in one environment.
 pub struct Settings<'a> {

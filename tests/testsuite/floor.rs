@@ -365,6 +365,7 @@ fn repo(project: &Project, backend: Backend, environment: &str) -> Repo {
     };
     Repo {
         name: RepoName::new("core"),
+        files: dbsetup::files::Files::Disk,
         environment: environment.into(),
         disposable: false,
         display_root: project.root(),

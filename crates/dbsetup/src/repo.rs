@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::{Error, Kind, Result};
+use crate::files::Files;
 use crate::ledger::LedgerKind;
 
 /// The name of a repo, as printed. `-` and `_` are equal in comparisons.
@@ -237,6 +239,8 @@ pub struct LedgerSetting {
 pub struct Repo {
     /// Its name.
     pub name: RepoName,
+    /// Where its files are read from.
+    pub files: Files,
     /// `dev`, `test`, `prod` or any other.
     pub environment: String,
     /// Whether databases of this environment may be dropped.
@@ -299,6 +303,19 @@ impl Repo {
             "dev" => format!("`cargo dbsetup {words} --repo {}`", self.name),
             environment => format!("`cargo dbsetup {words} --repo {} --env {environment}`", self.name),
         }
+    }
+
+    /// Refuses to write files of a repo whose files are in the binary.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`], naming the command that does it in a checkout.
+    pub fn refuse_embedded(&self, words: &str) -> Result<()> {
+        if !self.files.is_embedded() {
+            return Ok(());
+        }
+        let what = format!("the files of `{}` are inside this binary, where none can be written", self.name);
+        Err(Error::new(Kind::Unsupported, what)
+            .help(format!("in a checkout of its sources: `cargo dbsetup {words} --repo {}`", self.name)))
     }
 
     /// Returns `path` as a person at the workspace root would type it.

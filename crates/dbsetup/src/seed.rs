@@ -6,13 +6,14 @@ use std::time::Instant;
 use crate::driver::{DbErrorClass, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
+use crate::files::Files;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::{Inspection, Session};
 use crate::sql::{self, Statement};
-use crate::sql_file::{SqlFile, Use};
+use crate::sql_file::{Content, SqlFile, Use};
 
 /// The key, followed by the file, of a seed file that a run of `--if-new` has finished; all of them are removed when
 /// the last one is.
@@ -58,32 +59,32 @@ pub struct SeedReport {
 pub fn files(repo: &Repo) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let single = repo.priv_dir.join("seeds.sql");
-    if single.is_file() {
+    if repo.files.is_file(&single) {
         files.push(single);
     }
     let directory = repo.priv_dir.join("seeds");
     for directory in [directory.clone(), directory.join(&repo.environment)] {
-        if !directory.is_dir() {
+        if !repo.files.is_dir(&directory) {
             continue;
         }
-        if directory.is_symlink() {
+        if repo.files.is_symlink(&directory) {
             crate::migration::refuse_escape(repo, &repo.priv_dir, &directory)?;
         }
         let shown = repo.shown(&directory);
         let listing =
-            std::fs::read_dir(&directory).map_err(|error| Error::io("read the directory", &shown, error))?;
+            repo.files.list(&directory).map_err(|error| Error::io("read the directory", &shown, error))?;
         let mut found = Vec::new();
         for entry in listing {
-            let path = entry.map_err(|error| Error::io("read the directory", &shown, error))?.path();
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            if path.extension().is_some_and(|end| end == "sql") && path.is_file() && !hidden {
+            let path = directory.join(&entry.name);
+            let hidden = entry.name.to_string_lossy().starts_with('.');
+            if path.extension().is_some_and(|end| end == "sql") && repo.files.is_file(&path) && !hidden {
                 found.push(path);
             }
         }
         found.sort();
         files.extend(found);
     }
-    for file in files.iter().filter(|file| file.is_symlink()) {
+    for file in files.iter().filter(|file| repo.files.is_symlink(file)) {
         crate::migration::refuse_escape(repo, &repo.priv_dir, file)?;
     }
     Ok(files)
@@ -143,7 +144,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
             Vec::new()
         };
         let shown = session.repo().shown(file);
-        run_in_transaction(session, file, &shown, &ledger, &changes).await?;
+        run_in_transaction(session, Content::File(repo.files, file), &shown, &ledger, &changes).await?;
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
@@ -210,10 +211,15 @@ pub async fn run_file_as(session: &mut Session<'_>, path: &Path, shown: &Path) -
 
 async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
     let start = Instant::now();
-    check(path, shown, session.server().dialect())?;
+    if !path.exists() {
+        return Err(Error::new(Kind::Missing, format!("there is no file `{}`", shown.display())));
+    }
+    // What a person names is on the disk, wherever the repo's own files are.
+    let content = Content::File(Files::Disk, path);
+    check(content, shown, session.server().dialect())?;
     let alone = opts_out_of_transaction(path)?;
     if alone {
-        refuse_what_needs_a_transaction(path, shown, session.server().dialect())?;
+        refuse_what_needs_a_transaction(content, shown, session.server().dialect())?;
     }
     session.writes_data(true).await;
     let inspection = session.inspect().await?;
@@ -222,9 +228,9 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Pat
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
     let statements = if alone {
-        run_one_by_one(session, path, shown).await?
+        run_one_by_one(session, content, shown).await?
     } else {
-        run_in_transaction(session, path, shown, &ledger, &[]).await?
+        run_in_transaction(session, content, shown, &ledger, &[]).await?
     };
     lock::release(session, &key).await?;
     session.teller().tell(What::FileRun { path: shown.to_path_buf(), statements, took: start.elapsed() });
@@ -232,21 +238,18 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Pat
 }
 
 /// Reads a file once before anything of it runs.
-fn check(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
-    if !path.exists() {
-        return Err(Error::new(Kind::Missing, format!("there is no file `{}`", shown.display())));
-    }
-    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
-    while splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?.is_some() {}
+fn check(content: Content<'_>, shown: &Path, dialect: sql::Dialect) -> Result<()> {
+    let mut splitter = crate::sql_file::open(content, shown, dialect)?;
+    while splitter.next().map_err(|error| crate::sql_file::unsplittable(content, shown, &error))?.is_some() {}
     Ok(())
 }
 
 /// COPY data need a transaction of several messages, and a `BEGIN` one that lasts for several statements: a file whose
 /// statements are sent one by one would lose the first and break the second.
-fn refuse_what_needs_a_transaction(path: &Path, shown: &Path, dialect: sql::Dialect) -> Result<()> {
-    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
+fn refuse_what_needs_a_transaction(content: Content<'_>, shown: &Path, dialect: sql::Dialect) -> Result<()> {
+    let mut splitter = crate::sql_file::open(content, shown, dialect)?;
     while let Some(item) =
-        splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?
+        splitter.next().map_err(|error| crate::sql_file::unsplittable(content, shown, &error))?
     {
         let (what, statement) = match &item {
             sql::Item::Copy(statement) => ("COPY data", statement),
@@ -258,7 +261,7 @@ fn refuse_what_needs_a_transaction(path: &Path, shown: &Path, dialect: sql::Dial
         };
         let width = what.split(' ').next().unwrap_or_default().len();
         return Err(Error::new(Kind::Grammar, format!("{what} in a file that runs without a transaction"))
-            .at(crate::sql_file::site(path, shown, statement.start, width))
+            .at(crate::sql_file::site(content, shown, statement.start, width))
             .note("nothing was run")
             .help("move what belongs together to a file with a transaction"));
     }
@@ -277,13 +280,13 @@ fn opts_out_of_transaction(path: &Path) -> Result<bool> {
 
 async fn run_in_transaction(
     session: &mut Session<'_>,
-    path: &Path,
+    content: Content<'_>,
     shown: &Path,
     ledger: &LedgerTable,
     changes: &[Change],
 ) -> Result<u64> {
     let dialect = session.server().dialect();
-    check(path, shown, dialect)?;
+    check(content, shown, dialect)?;
     let driver = session.driver().await?;
     driver.use_ledger(ledger);
     if !changes.is_empty() {
@@ -293,12 +296,12 @@ async fn run_in_transaction(
         None => Ok(Use::Run),
         Some(word) => {
             Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
-                .at(crate::sql_file::site(path, shown, statement.start, word.len()))
+                .at(crate::sql_file::site(content, shown, statement.start, word.len()))
                 .help("remove it, or write `-- no-transaction` as the first line of the file"))
         }
     };
     driver.begin(false).await?;
-    let sent = SqlFile { content: path.into(), shown, dialect, joins_rows: false }
+    let sent = SqlFile { content, shown, dialect, joins_rows: false }
         .send(driver, None, &refuse_control, &|_| {}, u64::MAX)
         .await;
     match sent {
@@ -323,12 +326,12 @@ async fn run_in_transaction(
     }
 }
 
-async fn run_one_by_one(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
+async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: &Path) -> Result<u64> {
     let dialect = session.server().dialect();
-    let mut splitter = crate::sql_file::open(path, shown, dialect)?;
+    let mut splitter = crate::sql_file::open(content, shown, dialect)?;
     let mut done = 0;
     while let Some(item) =
-        splitter.next().map_err(|error| crate::sql_file::unsplittable(path, shown, &error))?
+        splitter.next().map_err(|error| crate::sql_file::unsplittable(content, shown, &error))?
     {
         let sql::Item::Statement(statement) = item else { continue };
         session.driver().await?.run_alone(&statement.text, &[]).await.map_err(|failure| {
@@ -337,7 +340,7 @@ async fn run_one_by_one(session: &mut Session<'_>, path: &Path, shown: &Path) ->
             let error = Error::from(failure.error);
             let error = if lost { error.help("look at the database before you run the rest") } else { error };
             error
-                .at(crate::sql_file::site(path, shown, statement.start, width))
+                .at(crate::sql_file::site(content, shown, statement.start, width))
                 .note(format!("{done} statements before it were run and are kept"))
         })?;
         done += 1;

@@ -3,14 +3,14 @@
 pub(crate) mod line_ends;
 mod rows;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, SeekFrom};
 use std::path::Path;
 
 use self::rows::{Row, Rows};
 use crate::driver::{Driver, ScriptError};
 use crate::error::{Error, Kind, Result, Site};
 use crate::failure::failing_range;
+use crate::files::{Files, ReadSeek};
 use crate::sql::{self, Dialect, Item, Location, SplitError, Splitter, Statement};
 
 /// The longest statement of a file: 16 MiB. With the batch it keeps the memory that a file takes bounded.
@@ -41,28 +41,17 @@ pub(crate) enum Use {
 /// Where the text of a file is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Content<'p> {
-    /// On the disk.
-    File(&'p Path),
+    /// In a file, of the disk or of the binary.
+    File(Files, &'p Path),
     /// Not written yet.
     Text(&'p str),
 }
 
-impl<'p> From<&'p Path> for Content<'p> {
-    fn from(path: &'p Path) -> Self {
-        Self::File(path)
-    }
-}
-
-/// A text that is read from the start, and in places a second time.
-trait Source: Read + Seek + Send {}
-
-impl<T: Read + Seek + Send> Source for T {}
-
 impl<'p> Content<'p> {
-    fn open(self) -> std::io::Result<Box<dyn Source + 'p>> {
+    fn open(self) -> std::io::Result<Box<dyn ReadSeek + 'p>> {
         Ok(match self {
-            Self::File(path) => {
-                let mut file = File::open(path)?;
+            Self::File(files, path) => {
+                let mut file = files.open(path)?;
                 let mut start = Vec::new();
                 file.by_ref().take(128).read_to_end(&mut start)?;
                 file.rewind()?;
@@ -75,7 +64,7 @@ impl<'p> Content<'p> {
                         Err(_) => Box::new(Cursor::new(bytes)),
                     });
                 }
-                Box::new(file)
+                file
             }
             Self::Text(text) => Box::new(Cursor::new(text)),
         })
@@ -83,7 +72,7 @@ impl<'p> Content<'p> {
 }
 
 /// A file that is read piece by piece.
-pub(crate) struct Reader<'p>(Box<dyn Source + 'p>);
+pub(crate) struct Reader<'p>(Box<dyn ReadSeek + 'p>);
 
 impl Read for Reader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -142,12 +131,8 @@ impl SqlFile<'_> {
 }
 
 /// Opens a file for splitting.
-pub(crate) fn open<'p>(
-    content: impl Into<Content<'p>>,
-    shown: &Path,
-    dialect: Dialect,
-) -> Result<Splitter<Reader<'p>>> {
-    let file = content.into().open().map_err(|error| Error::io("read", shown, error))?;
+pub(crate) fn open<'p>(content: Content<'p>, shown: &Path, dialect: Dialect) -> Result<Splitter<Reader<'p>>> {
+    let file = content.open().map_err(|error| Error::io("read", shown, error))?;
     Ok(Splitter::new(dialect, Reader(file)).statement_limit(STATEMENT_LIMIT))
 }
 
@@ -343,7 +328,7 @@ fn is_setting(dialect: Dialect, statement: &str) -> bool {
 }
 
 /// Returns the error of a file that cannot be split.
-pub(crate) fn unsplittable<'p>(content: impl Into<Content<'p>>, shown: &Path, error: &SplitError) -> Error {
+pub(crate) fn unsplittable(content: Content<'_>, shown: &Path, error: &SplitError) -> Error {
     let message = match (error.location(), error.to_string().split_once(" at line ")) {
         (Some(_), Some((what, _))) => what.replace(" that starts", ""),
         _ => error.to_string(),
@@ -360,8 +345,8 @@ pub(crate) fn unsplittable<'p>(content: impl Into<Content<'p>>, shown: &Path, er
 }
 
 /// Returns a place in a file that is too long to keep: its line is read again.
-pub(crate) fn site<'p>(content: impl Into<Content<'p>>, shown: &Path, at: Location, width: usize) -> Site {
-    let excerpt = line(content.into(), at).unwrap_or_default();
+pub(crate) fn site(content: Content<'_>, shown: &Path, at: Location, width: usize) -> Site {
+    let excerpt = line(content, at).unwrap_or_default();
     let available = excerpt.chars().count().saturating_sub(usize::try_from(at.column).unwrap_or(1) - 1);
     Site { path: shown.to_path_buf(), at, excerpt, width: width.min(available).max(1) }
 }

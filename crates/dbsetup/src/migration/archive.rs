@@ -125,11 +125,11 @@ impl FileSet {
     /// Returns the versions that the structure file records and that neither a lane nor the floor has, where there is
     /// an archive that may have them.
     pub(super) fn without_floor(&self, repo: &Repo) -> Result<Vec<String>> {
-        if !repo.archive.iter().any(|path| path.is_dir()) {
+        if !repo.archive.iter().any(|path| repo.files.is_dir(path)) {
             return Ok(Vec::new());
         }
         let squashed = self.squashed();
-        let mut recorded = recorded_versions(&repo.structure, repo.ledger.table.as_deref())?;
+        let mut recorded = recorded_versions(repo.files, &repo.structure, repo.ledger.table.as_deref())?;
         recorded.retain(|text| {
             let version = self.version_of(text);
             !squashed.contains_key(&version) && self.find(&version).is_none()
@@ -194,11 +194,11 @@ fn folders(repo: &Repo) -> Vec<Folder> {
         for (directory, lane) in &lanes {
             let Some(name) = directory.file_name() else { continue };
             let path = archive.join(name);
-            if path.is_dir() && !folders.iter().any(|folder| folder.path == path) {
+            if repo.files.is_dir(&path) && !folders.iter().any(|folder| folder.path == path) {
                 folders.push(Folder { path, others: Vec::new(), directory: directory.clone(), lane: *lane });
             }
         }
-        if archive.is_dir() {
+        if repo.files.is_dir(archive) {
             let directory = directory_of(repo, Lane::Automatic);
             let others = folders[first..].iter().map(|folder| folder.path.clone()).collect();
             folders.push(Folder { path: archive.clone(), others, directory, lane: Lane::Automatic });

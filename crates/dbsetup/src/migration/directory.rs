@@ -49,12 +49,12 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
         let shown = repo.shown(&entry);
         let file = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if is_dir {
-            if !file.starts_with('.') && entry.join("up.sql").is_file() {
+            if !file.starts_with('.') && repo.files.is_file(&entry.join("up.sql")) {
                 let (version, name) = grammar::read_directory_name(&file).ok_or_else(|| {
                     Error::new(Kind::Grammar, format!("`{}` does not begin with a version", shown.display()))
                 })?;
                 diesel.push(Found { path: entry, version, name, side: Side::Up, unordered: false });
-            } else if file.starts_with(|c: char| c.is_ascii_digit()) && holds_anything(&entry) {
+            } else if file.starts_with(|c: char| c.is_ascii_digit()) && holds_anything(repo, &entry) {
                 without_up.get_or_insert(shown);
             }
             continue;

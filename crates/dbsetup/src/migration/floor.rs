@@ -187,7 +187,7 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
     for problem in files.archive_problems.iter().take(SHOWN) {
         error = error.note(format!("of the archive: {problem}"));
     }
-    let can_load = is_new && repo.structure.is_file();
+    let can_load = is_new && repo.files.is_file(&repo.structure);
     let releases: Vec<&str> = through.iter().map(|(shown, _)| shown.as_str()).collect();
     let pass = format!(
         "run {} of {}, then come back",

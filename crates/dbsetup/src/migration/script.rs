@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result, Site};
+use crate::files::Files;
 use crate::sql::locate;
 
 /// One side of a migration.
@@ -43,13 +44,12 @@ impl Script {
 ///
 /// # Errors
 /// [`Kind::Io`]; [`Kind::Grammar`] with the byte offset of the first byte that is not UTF-8.
-pub fn read_text(path: &Path, shown: &Path) -> Result<Arc<str>> {
-    let bytes = std::fs::read(path).map_err(|error| Error::io("read", shown, error))?;
-    match String::from_utf8(bytes) {
+pub fn read_text(files: Files, path: &Path, shown: &Path) -> Result<Arc<str>> {
+    let bytes = files.read(path).map_err(|error| Error::io("read", shown, error))?;
+    match std::str::from_utf8(&bytes) {
         Ok(text) => Ok(text.into()),
         Err(error) => {
-            let offset = error.utf8_error().valid_up_to();
-            let bytes = error.into_bytes();
+            let offset = error.valid_up_to();
             let valid = std::str::from_utf8(&bytes[..offset]).expect("it is valid up to there");
             let at = locate(valid, offset);
             Err(Error::new(
@@ -83,7 +83,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("1_a.sql");
         std::fs::write(&path, b"select 1;\nselect '\xff';\n").unwrap();
-        let error = read_text(&path, Path::new("1_a.sql")).unwrap_err();
+        let error = read_text(Files::Disk, &path, Path::new("1_a.sql")).unwrap_err();
         assert_eq!(error.kind(), Kind::Grammar);
         assert!(error.message().contains("0xff at offset 18 (line 2, column 9)"), "{error}");
     }

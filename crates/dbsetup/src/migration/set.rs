@@ -133,14 +133,14 @@ impl FileSet {
         let mut grammar: Option<(Grammar, PathBuf)> = None;
         let mut existing = 0;
         for (path, lane) in &directories {
-            if !path.is_dir() {
+            if !repo.files.is_dir(path) {
                 refuse_missing(repo, path)?;
                 continue;
             }
             existing += 1;
             set.add(repo, directory::read(repo, path, *lane)?, path, &mut grammar)?;
         }
-        if existing == 0 && !repo.structure.is_file() {
+        if existing == 0 && !repo.files.is_file(&repo.structure) {
             return Err(missing_directory(repo));
         }
         set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
@@ -275,10 +275,10 @@ fn missing_directory(repo: &Repo) -> Error {
 fn resolve(repo: &Repo, path: &Path) -> Result<PathBuf> {
     let below_crate = repo.root.join(path);
     let below_priv = repo.priv_dir.join(path);
-    if below_crate.is_dir() {
+    if repo.files.is_dir(&below_crate) {
         return Ok(tidy(&below_crate));
     }
-    if below_priv.is_dir() {
+    if repo.files.is_dir(&below_priv) {
         return Ok(tidy(&below_priv));
     }
     Err(Error::new(Kind::Missing, format!("there is no migrations directory `{}`", path.display()))

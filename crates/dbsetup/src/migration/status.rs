@@ -101,7 +101,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
     }
     let squashed = squashed_versions(session, &files);
     let mut found = assess(&files, &choice.table, &repo.ledger, &state);
-    if state.rows.is_empty() && state.progress.is_empty() && repo.structure.is_file() {
+    if state.rows.is_empty() && state.progress.is_empty() && repo.files.is_file(&repo.structure) {
         // It lacks everything, and gets what was squashed with the structure.
         found.entries.retain(|entry| entry.squashed.is_none() || entry.row.is_some());
         found.floor = Standing::default();

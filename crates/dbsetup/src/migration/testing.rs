@@ -8,6 +8,7 @@ use super::script::Script;
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::driver::LedgerState;
+use crate::files::Files;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::repo::{CreateOptions, DatabaseUrl, Lane, LedgerSetting, Repo, RepoName, VersionOrder};
 
@@ -17,6 +18,7 @@ pub(crate) fn repo() -> Repo {
     let priv_dir = root.join("priv/core");
     Repo {
         name: RepoName::new("core"),
+        files: Files::Disk,
         environment: "dev".into(),
         disposable: true,
         display_root: root.clone(),

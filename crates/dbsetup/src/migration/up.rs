@@ -222,7 +222,7 @@ fn plan_for_nothing(
     let choice = crate::choice::choose(repo, &[], None)?;
     let mut inspection = Inspection { choice, state: Default::default() };
     let mut report = MigrateReport::default();
-    if !request.no_load && repo.structure.is_file() {
+    if !request.no_load && repo.files.is_file(&repo.structure) {
         report.load = Some(repo.shown(&repo.structure));
         inspection.state.rows = structure::as_rows(&structure::recorded_by(repo)?);
     }

@@ -164,7 +164,7 @@ async fn written(scratch: &mut Session<'_>) -> Result<Dump> {
         true => line_ends::restored(&text).into_owned(),
         false => text,
     };
-    let present = present(&path, &shown)?.map(own);
+    let present = present(repo.files, &path, &shown)?.map(own);
     let inspection = scratch.inspect().await?;
     let ledger = inspection.choice.table.clone();
     let mut request = header::read(present.as_deref().unwrap_or_default(), &shown)?;

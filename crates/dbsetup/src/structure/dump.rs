@@ -14,6 +14,7 @@ use super::{forgets, format, header};
 use crate::driver::{DumpRequest, FilledTable, TableName, Via};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
+use crate::files::Files;
 use crate::ledger::{LedgerTable, meta_key};
 use crate::migration::FileSet;
 use crate::migration::baseline::collapse;
@@ -133,10 +134,11 @@ pub async fn dump(session: &mut Session<'_>, options: &DumpOptions, path: Option
 
 async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Path>) -> Result<Dump> {
     let repo = session.repo();
+    repo.refuse_embedded("dump")?;
     let path = path.unwrap_or(&repo.structure).to_path_buf();
     let shown = repo.shown(&path);
     let dialect = session.server().dialect();
-    let present = present(&path, &shown)?.map(|text| with_own_line_ends(session, &shown, text));
+    let present = present(repo.files, &path, &shown)?.map(|text| with_own_line_ends(session, &shown, text));
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !options.no_filters).unwrap_or_default();
     let mut in_file = header::read(named, &shown)?;
@@ -287,13 +289,13 @@ fn with_own_line_ends(session: &Session<'_>, shown: &Path, text: String) -> Stri
 }
 
 /// Returns the text of a file, if it is there.
-pub(super) fn present(path: &Path, shown: &Path) -> Result<Option<String>> {
+pub(super) fn present(files: Files, path: &Path, shown: &Path) -> Result<Option<String>> {
     // What is no file may have no end, and must not be replaced by one.
-    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+    if files.exists(path) && !files.is_file(path) {
         return Err(Error::new(Kind::Configuration, format!("`{}` is not a file", shown.display()))
             .help("name a file, or write to stdout: `-d -`"));
     }
-    match std::fs::read(path) {
+    match files.read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", shown, error)),
@@ -315,7 +317,7 @@ fn refuse_unknown_versions(
     // Versions that were squashed away stand in the structure file, wherever this dump goes.
     let mut known: HashSet<String> = recorded_by(repo)?.into_iter().collect();
     if path != repo.structure {
-        known.extend(format::recorded_versions(path, repo.ledger.table.as_deref())?);
+        known.extend(format::recorded_versions(repo.files, path, repo.ledger.table.as_deref())?);
     }
     let unknown: Vec<&str> = rows
         .iter()
@@ -343,7 +345,7 @@ fn refuse_to_empty(repo: &Repo, dump: &Dump) -> Result<()> {
     if dump.recorded > 0 || dump.present.is_none() {
         return Ok(());
     }
-    let versions = format::recorded_versions(&dump.path, repo.ledger.table.as_deref())?;
+    let versions = format::recorded_versions(repo.files, &dump.path, repo.ledger.table.as_deref())?;
     if versions.is_empty() {
         return Ok(());
     }

@@ -33,7 +33,7 @@ impl Condition {
 /// Looks at the structure file of a repo. `dialect` is that of its database; `None` takes the file's word for it.
 pub fn examine(repo: &Repo, dialect: Option<Dialect>) -> Condition {
     let shown = repo.shown(&repo.structure);
-    let text = match std::fs::read(&repo.structure) {
+    let text = match repo.files.read(&repo.structure) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Condition::Missing,
         Err(error) => return Condition::Broken(Error::io("read", &shown, error)),
@@ -45,7 +45,7 @@ pub fn examine(repo: &Repo, dialect: Option<Dialect>) -> Condition {
         return Condition::Conflict(error);
     }
     let Some(dialect) = dialect.or_else(|| dialect_of(&text)) else { return Condition::Foreign(text) };
-    match format::author(&repo.structure, &shown, dialect) {
+    match format::author(repo.files, &repo.structure, &shown, dialect) {
         Ok(Author::Ours) => Condition::Ours(text),
         Ok(Author::Foreign) => Condition::Foreign(text),
         Err(error) => Condition::Broken(error),

@@ -101,11 +101,12 @@ impl Floor {
     pub fn read(repo: &Repo) -> Result<Option<Self>> {
         let path = Self::path(&repo.structure);
         let shown = repo.shown(&path);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::parse(&text, &shown).map(Some),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io("read", &shown, error)),
-        }
+        let text = match repo.files.read(&path) {
+            Ok(bytes) => std::str::from_utf8(&bytes).map(str::to_owned).map_err(std::io::Error::other),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        };
+        Self::parse(&text.map_err(|error| Error::io("read", &shown, error))?, &shown).map(Some)
     }
 
     /// Reads a floor's text.

@@ -1,11 +1,11 @@
 //! The file format: first line, trailer, ledger rows. Pure but for reading a file.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, SeekFrom};
 use std::path::Path;
 
 use crate::driver::LedgerState;
 use crate::error::{Error, Kind, Result};
+use crate::files::Files;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::sql::{self, Dialect};
 
@@ -41,9 +41,9 @@ pub(super) enum Author {
 /// # Errors
 /// [`Kind::Missing`] without the file; [`Kind::Unsupported`] for a newer format or another database's;
 /// [`Kind::Grammar`] for a file of ours that was cut off.
-pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Author> {
+pub(super) fn author(files: Files, path: &Path, shown: &Path, dialect: Dialect) -> Result<Author> {
     let io = |error| Error::io("read", shown, error);
-    let mut file = File::open(path).map_err(|error| match error.kind() {
+    let mut file = files.open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::new(Kind::Missing, format!("there is no structure file `{}`", shown.display()))
                 .help("write one: `cargo dbsetup dump`")
@@ -66,7 +66,7 @@ pub(super) fn author(path: &Path, shown: &Path, dialect: Dialect) -> Result<Auth
         }
         _ => return Err(newer(format, shown)),
     }
-    let size = file.metadata().map_err(io)?.len();
+    let size = file.seek(SeekFrom::End(0)).map_err(io)?;
     file.seek(SeekFrom::Start(size.saturating_sub(64))).map_err(io)?;
     let mut end = Vec::new();
     file.read_to_end(&mut end).map_err(io)?;
@@ -104,7 +104,7 @@ pub(super) fn author_of(text: &str) -> Author {
     if text.trim_start_matches('\u{feff}').starts_with(HEADER) { Author::Ours } else { Author::Foreign }
 }
 
-fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+fn read_up_to(file: &mut dyn Read, buffer: &mut [u8]) -> std::io::Result<usize> {
     let mut length = 0;
     while length < buffer.len() {
         match file.read(&mut buffer[length..])? {
@@ -175,8 +175,8 @@ fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Resul
 ///
 /// # Errors
 /// [`Kind::Io`] when it cannot be read.
-pub fn recorded_versions(path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
-    match std::fs::read(path) {
+pub fn recorded_versions(files: Files, path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
+    match files.read(path) {
         Ok(bytes) => Ok(recorded_in(&String::from_utf8_lossy(&bytes), configured)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Error::io("read", path, error)),
@@ -263,17 +263,17 @@ mod tests {
     fn a_file_of_ours_that_was_cut_off_is_named() {
         let whole = format!("{}\n\ncreate table a (i int);\n\n{TRAILER}\n", header(Dialect::Sqlite));
         let (_directory, path) = file(&whole);
-        assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap(), Author::Ours);
+        assert_eq!(author(Files::Disk, &path, &path, Dialect::Sqlite).unwrap(), Author::Ours);
         for cut in [whole.len() - 3, whole.len() / 2] {
             let (_directory, path) = file(&whole[..cut]);
-            assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Grammar);
+            assert_eq!(author(Files::Disk, &path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Grammar);
         }
     }
 
     #[test]
     fn the_structure_of_another_database_is_refused() {
         let (_directory, path) = file(&format!("{}\n{TRAILER}\n", header(Dialect::Postgres)));
-        assert_eq!(author(&path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Unsupported);
+        assert_eq!(author(Files::Disk, &path, &path, Dialect::Sqlite).unwrap_err().kind(), Kind::Unsupported);
     }
 
     #[test]
@@ -301,8 +301,11 @@ mod tests {
                     INSERT INTO public.schema_migrations (version) VALUES\n    ('9'),\n    ('10');\n\
                     INSERT INTO public.users (version) VALUES ('11');\n";
         let (_directory, path) = file(text);
-        let found = recorded_versions(&path, None).unwrap();
+        let found = recorded_versions(Files::Disk, &path, None).unwrap();
         assert_eq!(found, ["7", "8", "9", "10"]);
-        assert_eq!(recorded_versions(&path, Some("public.users")).unwrap().last().unwrap(), "11");
+        assert_eq!(
+            recorded_versions(Files::Disk, &path, Some("public.users")).unwrap().last().unwrap(),
+            "11"
+        );
     }
 }

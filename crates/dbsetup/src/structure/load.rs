@@ -10,6 +10,7 @@ use super::scan::{self, NewerSetting, Scan};
 use crate::driver::{DbError, Driver, LedgerState, LockKey, Present};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
+use crate::files::Files;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::migration::{checksum, is_loaded};
@@ -65,10 +66,10 @@ pub async fn load(session: &mut Session<'_>, request: &LoadRequest) -> Result<Lo
 async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
     let repo = session.repo();
     let path = &repo.structure;
-    if request.skip_if_loaded && !path.exists() {
+    if request.skip_if_loaded && !repo.files.exists(path) {
         return Ok(skipped(session, format!("there is no file {}", repo.shown(path).display())));
     }
-    let author = format::author(path, &repo.shown(path), session.server().dialect())?;
+    let author = format::author(repo.files, path, &repo.shown(path), session.server().dialect())?;
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
             Some(inspection) => inspection,
@@ -114,7 +115,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
 fn planned(session: &Session<'_>, author: Author, request: &LoadRequest) -> Result<LoadOutcome> {
     let repo = session.repo();
     let found = scan::scan(
-        Content::File(&repo.structure),
+        Content::File(repo.files, &repo.structure),
         &repo.shown(&repo.structure),
         session.server().dialect(),
         author,
@@ -146,7 +147,7 @@ fn already_there(inspection: &Inspection) -> Option<String> {
 /// # Errors
 /// Those of reading the database.
 pub async fn may_load(session: &mut Session<'_>, inspection: &Inspection) -> Result<bool> {
-    if is_loaded(inspection) || !session.repo().structure.is_file() {
+    if is_loaded(inspection) || !session.repo().files.is_file(&session.repo().structure) {
         return Ok(false);
     }
     Ok(objects(session, &inspection.choice.table).await?.is_empty())
@@ -158,7 +159,12 @@ pub async fn may_load(session: &mut Session<'_>, inspection: &Inspection) -> Res
 /// Those of [`load`].
 pub async fn load_into_empty(session: &mut Session<'_>, ledger: &LedgerTable) -> Result<()> {
     let repo = session.repo();
-    let author = format::author(&repo.structure, &repo.shown(&repo.structure), session.server().dialect())?;
+    let author = format::author(
+        repo.files,
+        &repo.structure,
+        &repo.shown(&repo.structure),
+        session.server().dialect(),
+    )?;
     let key = lock::main_key(ledger);
     lock::acquire(session, &key).await?;
     let inspection = session.inspect().await?;
@@ -184,7 +190,7 @@ async fn fill(
 ) -> Result<u64> {
     let start = Instant::now();
     let repo = session.repo();
-    let (path, shown) = (repo.structure.clone(), repo.shown(&repo.structure));
+    let (files, path, shown) = (repo.files, repo.structure.clone(), repo.shown(&repo.structure));
     let ledger = inspection.choice.table.clone();
     let dialect = session.server().dialect();
     let reload = inspection.state.meta(meta_key::LOADING).is_some();
@@ -196,8 +202,8 @@ async fn fill(
         refuse_objects(session, &ledger).await?;
     }
     let trust = Trust::of(session.repo().role.as_deref(), request.trusted);
-    let stamp = scan::stamp(&path, &shown)?;
-    let mut found = scan::scan(Content::File(&path), &shown, dialect, author, trust)?;
+    let stamp = scan::stamp(files, &path, &shown)?;
+    let mut found = scan::scan(Content::File(files, &path), &shown, dialect, author, trust)?;
     for setting in pass_over_unknown(session.driver().await?, &mut found).await? {
         let (name, path, line) = (setting.name, shown.display(), setting.line);
         let text = format!("`SET {name}` in {path}:{line} is passed over: this server does not know it");
@@ -210,7 +216,7 @@ async fn fill(
     // Emptying takes our own tables along, and with them what they say.
     let state = if empties { &LedgerState::default() } else { &inspection.state };
     let mut changes = record::first_changes(repo, state);
-    changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(&path, &shown)? });
+    changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(files, &path, &shown)? });
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
     let driver = session.driver().await?;
@@ -261,11 +267,15 @@ async fn fill(
     let teller = session.teller();
     let progress = |bytes| teller.tell(What::LoadProgress { bytes });
     let chunk = if in_one { u64::MAX } else { CHUNK };
-    let sent =
-        SqlFile { content: Content::File(&path), shown: &shown, dialect, joins_rows: author == Author::Ours }
-            .send(session.driver().await?, statements, &verdict, &progress, chunk)
-            .await
-            .and_then(|sent| refuse_changed(&path, &shown, stamp).map(|()| sent));
+    let sent = SqlFile {
+        content: Content::File(files, &path),
+        shown: &shown,
+        dialect,
+        joins_rows: author == Author::Ours,
+    }
+    .send(session.driver().await?, statements, &verdict, &progress, chunk)
+    .await
+    .and_then(|sent| refuse_changed(files, &path, &shown, stamp).map(|()| sent));
     let statements = match sent {
         Ok(sent) => {
             let driver = session.driver().await?;
@@ -326,8 +336,13 @@ pub(super) async fn into_scratch(
 }
 
 /// What was scanned is what was sent, or nothing of it stays.
-fn refuse_changed(path: &Path, shown: &Path, stamp: (u64, Option<std::time::SystemTime>)) -> Result<()> {
-    if scan::stamp(path, shown)? == stamp {
+fn refuse_changed(
+    files: Files,
+    path: &Path,
+    shown: &Path,
+    stamp: (u64, Option<std::time::SystemTime>),
+) -> Result<()> {
+    if scan::stamp(files, path, shown)? == stamp {
         return Ok(());
     }
     Err(Error::new(Kind::Io, format!("`{}` was changed while it was loaded", shown.display()))
@@ -365,11 +380,11 @@ fn not_empty(session: &Session<'_>, objects: &[String]) -> Error {
 }
 
 /// Returns the checksum of the file, kept in the database to tell what was loaded.
-fn digest(path: &Path, shown: &Path) -> Result<String> {
+fn digest(files: Files, path: &Path, shown: &Path) -> Result<String> {
     use std::io::Read;
 
     use sha2::Digest;
-    let mut file = std::fs::File::open(path).map_err(|error| Error::io("read", shown, error))?;
+    let mut file = files.open(path).map_err(|error| Error::io("read", shown, error))?;
     let mut digest = sha2::Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {

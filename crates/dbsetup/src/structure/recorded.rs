@@ -44,11 +44,11 @@ pub fn recorded(dialect: Dialect, text: &str, configured: Option<&str>) -> Vec<R
 /// [`Kind::Io`](crate::Kind::Io); those of [`Floor::read`].
 pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
     let configured = repo.ledger.table.as_deref();
-    let versions = recorded_versions(&repo.structure, configured)?;
+    let versions = recorded_versions(repo.files, &repo.structure, configured)?;
     let Some(floor) = Floor::read(repo)?.filter(|floor| floor.baseline().is_some()) else {
         return Ok(versions);
     };
-    let bytes = std::fs::read(&repo.structure).unwrap_or_default();
+    let bytes = repo.files.read(&repo.structure).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
     let rows = with_absorbed(Some(&floor), recorded(dialect, &text, configured));

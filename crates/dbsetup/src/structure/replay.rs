@@ -125,7 +125,7 @@ impl Plan {
     /// Those of reading and of [`base`].
     pub fn read(repo: &Repo) -> Result<Self> {
         let files = FileSet::read(repo, &[])?;
-        let recorded = match repo.structure.is_file() {
+        let recorded = match repo.files.is_file(&repo.structure) {
             true => Some(recorded_by(repo)?),
             false => None,
         };

@@ -7,6 +7,7 @@ use super::grantor::{Grantor, Trust};
 use super::own_tables;
 use super::shadows::Shadows;
 use crate::error::{Error, Kind, Result, Site};
+use crate::files::Files;
 use crate::sql::{self, Dialect, Item, Statement};
 use crate::sql_file::{Content, Use, open, site, unsplittable};
 
@@ -85,9 +86,8 @@ impl Scan {
 }
 
 /// Returns what changes when somebody writes to a file.
-pub(super) fn stamp(path: &Path, shown: &Path) -> Result<(u64, Option<std::time::SystemTime>)> {
-    let about = std::fs::metadata(path).map_err(|error| Error::io("read", shown, error))?;
-    Ok((about.len(), about.modified().ok()))
+pub(super) fn stamp(files: Files, path: &Path, shown: &Path) -> Result<(u64, Option<std::time::SystemTime>)> {
+    files.stamp(path).map_err(|error| Error::io("read", shown, error))
 }
 
 /// Reads the whole file and refuses what must not run.

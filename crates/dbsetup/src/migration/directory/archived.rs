@@ -60,7 +60,8 @@ pub(in super::super) fn read_archived(
         let found =
             |version, name, side, unordered| Found { path: path.clone(), version, name, side, unordered };
         let read = if is_dir {
-            let named = grammar::read_directory_name(&file).filter(|_| path.join("up.sql").is_file());
+            let named =
+                grammar::read_directory_name(&file).filter(|_| repo.files.is_file(&path.join("up.sql")));
             named.map(|(version, name)| {
                 place.diesel(found(version, name, Side::Up, false), &mut Vec::new()).map(Read::Up)
             })
@@ -109,7 +110,7 @@ pub(in super::super) fn read_archived(
 
 fn plain(place: &Place<'_>, found: Found) -> Result<Read> {
     let shown = place.repo.shown(&found.path);
-    let text = read_text(&found.path, &shown)?;
+    let text = read_text(place.repo.files, &found.path, &shown)?;
     let sections = found.side == Side::Up && sections::present(&text);
     let both = sections.then(|| sections::read(&shown, &text)).transpose()?;
     let mut loaded = place.loaded(shown, text, &mut Vec::new())?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::grammar::{self, Named};
 use crate::error::{Error, Kind, Result};
+use crate::files::EntryKind;
 use crate::repo::Repo;
 
 /// Returns the entries by name, and whether each is a directory; refinery's directories are read whole, as refinery
@@ -14,22 +15,22 @@ pub(super) fn entries(repo: &Repo, path: &Path) -> Result<Vec<(PathBuf, bool)>> 
     let mut pending = vec![path.to_path_buf()];
     while let Some(next) = pending.pop() {
         let listing =
-            std::fs::read_dir(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
+            repo.files.list(&next).map_err(|error| Error::io("read the directory", &shown, error))?;
         for entry in listing {
-            let entry = entry.map_err(|error| Error::io("read the directory", &shown, error))?;
             // Hidden entries are never migrations; Emacs' lock files are links that lead nowhere.
-            if entry.file_name().to_string_lossy().starts_with('.') {
+            if entry.name.to_string_lossy().starts_with('.') {
                 continue;
             }
-            let path_of_entry = entry.path();
+            let path_of_entry = next.join(&entry.name);
             // The listing itself tells the type on most systems: a thousand files are not worth a thousand questions.
-            let found =
-                entry.file_type().map_err(|error| Error::io("read", &repo.shown(&path_of_entry), error))?;
-            if found.is_symlink() {
-                refuse_escape(repo, path, &path_of_entry)?;
-            }
-            let is_dir = found.is_dir() || (found.is_symlink() && path_of_entry.is_dir());
-            if is_dir && holds_refinery_files(&path_of_entry) {
+            let is_dir = match entry.kind {
+                EntryKind::Link => {
+                    refuse_escape(repo, path, &path_of_entry)?;
+                    repo.files.is_dir(&path_of_entry)
+                }
+                kind => kind == EntryKind::Directory,
+            };
+            if is_dir && holds_refinery_files(repo, &path_of_entry) {
                 pending.push(path_of_entry);
             } else {
                 entries.push((path_of_entry, is_dir));
@@ -42,20 +43,17 @@ pub(super) fn entries(repo: &Repo, path: &Path) -> Result<Vec<(PathBuf, bool)>> 
 }
 
 /// Whether a directory has entries: what is left of a removed migration often has none, and git does not keep it.
-pub(super) fn holds_anything(path: &Path) -> bool {
-    std::fs::read_dir(path).is_ok_and(|mut listing| listing.next().is_some())
+pub(super) fn holds_anything(repo: &Repo, path: &Path) -> bool {
+    repo.files.list(path).is_ok_and(|listing| !listing.is_empty())
 }
 
-fn holds_refinery_files(path: &Path) -> bool {
-    std::fs::read_dir(path).is_ok_and(|mut listing| {
-        listing.any(|entry| {
-            entry.is_ok_and(|entry| {
-                let name = entry.file_name();
-                matches!(
-                    grammar::read_file_name(&name.to_string_lossy()),
-                    Named::Refinery { .. } | Named::RefineryRust
-                )
-            })
+fn holds_refinery_files(repo: &Repo, path: &Path) -> bool {
+    repo.files.list(path).is_ok_and(|listing| {
+        listing.iter().any(|entry| {
+            matches!(
+                grammar::read_file_name(&entry.name.to_string_lossy()),
+                Named::Refinery { .. } | Named::RefineryRust
+            )
         })
     })
 }

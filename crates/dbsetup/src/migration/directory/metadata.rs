@@ -8,8 +8,9 @@ use crate::repo::Repo;
 /// Reads `run_in_transaction` of diesel's `metadata.toml` as diesel does: an absent or unreadable file means yes, a
 /// file without the key means no.
 pub(super) fn runs_in_transaction(path: &Path, repo: &Repo, warnings: &mut Warnings) -> bool {
-    let Ok(text) = std::fs::read_to_string(path) else { return true };
-    match metadata_value(&text) {
+    let Ok(bytes) = repo.files.read(path) else { return true };
+    let Ok(text) = std::str::from_utf8(&bytes) else { return true };
+    match metadata_value(text) {
         Some(value) => value,
         None => {
             warnings.push((

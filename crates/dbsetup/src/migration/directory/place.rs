@@ -40,7 +40,7 @@ impl Place<'_> {
     /// Reads a file whose directives decide how it runs.
     pub fn script(&self, path: &Path, warnings: &mut Warnings) -> Result<Loaded> {
         let shown = self.repo.shown(path);
-        let text = read_text(path, &shown)?;
+        let text = read_text(self.repo.files, path, &shown)?;
         self.loaded(shown, text, warnings)
     }
 
@@ -72,14 +72,14 @@ impl Place<'_> {
         let transactional =
             metadata::runs_in_transaction(&found.path.join("metadata.toml"), self.repo, warnings);
         for file in ["up.sql", "down.sql", "metadata.toml"].map(|file| found.path.join(file)) {
-            if file.is_symlink() {
+            if self.repo.files.is_symlink(&file) {
                 refuse_escape(self.repo, self.directory, &file)?;
             }
         }
         let mut up = self.script(&found.path.join("up.sql"), warnings)?;
         up.script.transactional &= transactional;
         let down_path = found.path.join("down.sql");
-        let down = if down_path.is_file() {
+        let down = if self.repo.files.is_file(&down_path) {
             let mut down = self.script(&down_path, warnings)?.script;
             down.transactional &= transactional;
             Some(down)
@@ -96,7 +96,7 @@ impl Place<'_> {
         let mut sample: [Option<PathBuf>; 2] = [None, None];
         for found in found {
             let shown = self.repo.shown(&found.path);
-            let text = read_text(&found.path, &shown)?;
+            let text = read_text(self.repo.files, &found.path, &shown)?;
             let has_sections = found.side == Side::Up && sections::present(&text);
             sample[usize::from(has_sections)].get_or_insert_with(|| shown.clone());
             if has_sections {

@@ -73,7 +73,7 @@ pub fn journal_path(structure: &Path) -> PathBuf {
 
 /// Whether a squash of this repo was begun and not finished. Its files can be worked with all the same.
 pub fn is_interrupted(repo: &Repo) -> bool {
-    journal_path(&repo.structure).is_file()
+    repo.files.is_file(&journal_path(&repo.structure))
 }
 
 /// Says that a squash was interrupted, to whoever works with the repo in between.

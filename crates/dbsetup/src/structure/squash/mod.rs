@@ -135,8 +135,9 @@ pub fn abort(repo: &Repo) -> Result<Option<String>> {
 /// files, the structure's filters, the floor and the database.
 pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<Option<Planned>> {
     let repo = session.repo();
+    repo.refuse_embedded("squash")?;
     let shown = repo.shown(&repo.structure);
-    let present = dump::present(&repo.structure, &shown)?;
+    let present = dump::present(repo.files, &repo.structure, &shown)?;
     format::refuse_newer(present.as_deref().unwrap_or_default(), &shown)?;
     let named = present.as_deref().filter(|_| !request.dump.no_filters).unwrap_or_default();
     let mut in_file = header::read(named, &shown)?;
