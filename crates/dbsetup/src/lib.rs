@@ -28,6 +28,11 @@ pub mod sql;
 mod sql_file;
 pub mod storage;
 pub mod structure;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+/// Makes a test of a function that takes a database: see [`testing`].
+#[cfg(feature = "testing")]
+pub use dbsetup_macros::test;
 pub use error::{Error, Kind, Result};
 pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::driver::{DbErrorClass, Present};
 use crate::error::{Error, Kind, Result};
-use crate::event::What;
+use crate::event::{Teller, What};
 use crate::files::Files;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
@@ -148,7 +148,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
-        run_command(session, command).await?;
+        run_command(session.teller(), command).await?;
     }
     finish(session, &ledger, &inspection, &report.files).await?;
     session.settle().await?;
@@ -207,6 +207,41 @@ pub async fn run_file_as(session: &mut Session<'_>, path: &Path, shown: &Path) -
         session.close().await;
     }
     result
+}
+
+/// Runs the text of a file on a database that nobody else works in, in one transaction. The file's own `BEGIN` and
+/// `COMMIT` are passed over.
+///
+/// # Errors
+/// Those of the text, which point into it, and of the database; what failed was rolled back.
+#[cfg(feature = "testing")]
+pub(crate) async fn run_text(session: &mut Session<'_>, text: &str, shown: &Path) -> Result<u64> {
+    let dialect = session.server().dialect();
+    let content = Content::Text(text);
+    check(content, shown, dialect)?;
+    session.writes_data(true).await;
+    let driver = session.driver().await?;
+    let pass_control_over = |statement: &Statement| match sql::transaction_control(dialect, &statement.text) {
+        None => Ok(Use::Run),
+        Some("BEGIN" | "START TRANSACTION" | "COMMIT" | "END") => Ok(Use::Skip),
+        Some(word) => Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
+            .at(crate::sql_file::site(content, shown, statement.start, word.len()))
+            .help("remove it")),
+    };
+    driver.begin(false).await?;
+    let file = SqlFile { content, shown, dialect, joins_rows: false };
+    let sent = file.send(driver, None, &pass_control_over, &|_| {}, u64::MAX).await;
+    match sent {
+        Ok(statements) => {
+            driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
+            Ok(statements)
+        }
+        Err(error) => {
+            // The connection is closed, whatever comes of it.
+            let _ = driver.rollback().await;
+            Err(error)
+        }
+    }
 }
 
 async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
@@ -348,7 +383,7 @@ async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: 
     Ok(done)
 }
 
-async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()> {
+async fn run_command(teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let start = Instant::now();
     let shown = command.argv.join(" ");
     let [program, arguments @ ..] = &command.argv[..] else { return Ok(()) };
@@ -369,7 +404,7 @@ async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()>
         return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
             .help("run it by itself, mend it, then `cargo dbsetup seed`"));
     }
-    session.teller().tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
+    teller.tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())
 }
 

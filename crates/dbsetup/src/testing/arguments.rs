@@ -1,5 +1,7 @@
 //! What the attribute says of a test.
 
+use crate::source::Source;
+
 /// A test, as `#[dbsetup::test]` describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments {
@@ -21,6 +23,8 @@ pub struct Arguments {
 pub enum Origin {
     /// The only repo of the package.
     Inferred,
+    /// A value of the program's.
+    Source(fn() -> Source),
     /// A repo of the package, by name.
     Repo(&'static str),
     /// A directory with migrations, relative to the package's.

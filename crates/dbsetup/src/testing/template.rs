@@ -11,6 +11,7 @@ use crate::migration::{self, Lanes, MigrateRequest};
 use crate::repo::Repo;
 use crate::seed::{self, SeedRequest};
 use crate::session::Session;
+use crate::source::Source;
 
 /// Changes when what fills a template changes.
 const FORMAT: &str = "1";
@@ -19,7 +20,7 @@ const FORMAT: &str = "1";
 ///
 /// # Errors
 /// [`crate::Kind::Io`].
-pub(super) fn name(repo: &Repo, engine: &str) -> Result<String> {
+pub(super) fn name(source: &Source, repo: &Repo, engine: &str) -> Result<String> {
     let mut sum = Sha256::new();
     let mut add = |what: &[u8]| {
         sum.update(u64::try_from(what.len()).unwrap_or(u64::MAX).to_le_bytes());
@@ -28,17 +29,21 @@ pub(super) fn name(repo: &Repo, engine: &str) -> Result<String> {
     for text in [FORMAT, env!("CARGO_PKG_VERSION"), engine, repo.name.as_str()] {
         add(text.as_bytes());
     }
-    add(format!("{:?} {:?}", repo.layout_ledger, repo.ledger).as_bytes());
-    let mut files = vec![repo.structure.clone()];
-    for directory in repo.migrations.iter().chain(&repo.manual_migrations) {
-        collect(directory, &mut files);
-    }
-    files.extend(seed::files(repo)?);
-    for file in files.iter().filter(|file| file.is_file()) {
-        let shown = repo.shown(file);
-        add(shown.to_string_lossy().as_bytes());
-        let content = std::fs::read(file).map_err(|error| Error::io("read", &shown, error))?;
-        add(&content);
+    add(format!("{:?}", (&repo.layout_ledger, &repo.ledger, &repo.create, &repo.role, &repo.schemas)).as_bytes());
+    if let Some(embedded) = source.as_embedded() {
+        add(embedded.digest.as_bytes());
+    } else {
+        let mut files = vec![repo.structure.clone()];
+        for directory in repo.migrations.iter().chain(&repo.manual_migrations) {
+            collect(directory, &mut files);
+        }
+        files.extend(seed::files(repo)?);
+        for file in files.iter().filter(|file| file.is_file()) {
+            let shown = repo.shown(file);
+            add(shown.to_string_lossy().as_bytes());
+            let content = std::fs::read(file).map_err(|error| Error::io("read", &shown, error))?;
+            add(&content);
+        }
     }
     let mut name = String::from("dbsetup_template_");
     for byte in &sum.finalize()[..16] {

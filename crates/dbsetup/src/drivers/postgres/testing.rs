@@ -21,7 +21,7 @@ use super::text::{literal, name};
 use crate::driver::{
     BoxFuture, Created, DbError, DbErrorClass, Fill, Sessions, TestDatabase, TestDatabases,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ledger::{META_TABLE, meta_key};
 use crate::repo::{CreateOptions, DatabaseUrl};
 
