@@ -4,6 +4,7 @@
 //! ability ([`Capabilities`]), never for an engine's name.
 
 mod rows;
+mod templates;
 #[cfg(feature = "testing")]
 mod testing;
 
@@ -19,8 +20,9 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
+pub use templates::{Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates};
 #[cfg(feature = "testing")]
-pub use testing::{Fill, TestDatabase, TestDatabases};
+pub use testing::{TestDatabase, TestDatabases};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -376,7 +378,7 @@ pub struct Fingerprint {
 }
 
 /// What a URL names, before anything is connected.
-pub trait Server: Send + Sync {
+pub trait Server: Templates {
     /// The place, for messages.
     fn target(&self) -> &Target;
     /// The dialect of scripts, known from the URL alone.

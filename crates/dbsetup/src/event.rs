@@ -43,6 +43,13 @@ pub enum Direction {
 pub enum What {
     /// The database was created; `target` names it without a password.
     Created { target: String, took: Duration },
+    /// The database was created as a copy of a template, and is as ready as that one; `template` is what the template
+    /// was made of, in 24 hexadecimal digits.
+    Cloned { target: String, template: String, took: Duration },
+    /// The database, ready, was kept as a template for others like it.
+    TemplateKept { template: String, took: Duration },
+    /// No template was used, or none was kept, and why; the database was made without.
+    TemplateRefused { reason: String },
     /// The database was there already.
     AlreadyCreated { target: String },
     /// The database was dropped; `sessions` of other clients were ended for it.

@@ -2,8 +2,9 @@
 //! the n-th call, so that every place where a process can die is tried.
 
 mod session;
+mod template;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use crate::driver::*;
@@ -60,6 +61,18 @@ pub(crate) struct State {
     pub rows: Rows,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
+    /// Templates: what they are copies of, and what was said of them.
+    pub templates: BTreeMap<TemplateName, (Copied, TemplateNote)>,
+    /// Why no template can be made or used here.
+    pub no_templates: Option<String>,
+}
+
+/// What a template is a copy of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Copied {
+    effects: Vec<String>,
+    present: Present,
+    ledger: LedgerState,
 }
 
 /// The database; clones share it.
@@ -224,7 +237,13 @@ impl Server for FakeDatabase {
     fn drop(&self, _: Sessions) -> BoxFuture<'_, Result<Dropped, DbError>> {
         ready(self.call(|state| {
             let existed = state.exists;
-            *state = State { calls: state.calls, next_session: state.next_session, ..State::default() };
+            *state = State {
+                calls: state.calls,
+                next_session: state.next_session,
+                templates: std::mem::take(&mut state.templates),
+                no_templates: state.no_templates.take(),
+                ..State::default()
+            };
             Ok(if existed { Dropped::Now { sessions: 0 } } else { Dropped::Already })
         }))
     }

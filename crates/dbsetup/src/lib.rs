@@ -28,6 +28,7 @@ pub mod sql;
 mod sql_file;
 pub mod storage;
 pub mod structure;
+pub mod template;
 #[cfg(feature = "testing")]
 pub mod testing;
 

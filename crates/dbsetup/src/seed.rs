@@ -224,9 +224,11 @@ pub(crate) async fn run_text(session: &mut Session<'_>, text: &str, shown: &Path
     let pass_control_over = |statement: &Statement| match sql::transaction_control(dialect, &statement.text) {
         None => Ok(Use::Run),
         Some("BEGIN" | "START TRANSACTION" | "COMMIT" | "END") => Ok(Use::Skip),
-        Some(word) => Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
-            .at(crate::sql_file::site(content, shown, statement.start, word.len()))
-            .help("remove it")),
+        Some(word) => {
+            Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
+                .at(crate::sql_file::site(content, shown, statement.start, word.len()))
+                .help("remove it"))
+        }
     };
     driver.begin(false).await?;
     let file = SqlFile { content, shown, dialect, joins_rows: false };

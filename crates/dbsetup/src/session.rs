@@ -11,6 +11,7 @@ use crate::ledger::{LedgerKind, LedgerTable};
 use crate::migration::baseline;
 use crate::repo::Repo;
 use crate::structure::floor::Floor;
+use crate::template::Origin;
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
 pub type SessionId = Arc<Mutex<Option<String>>>;
@@ -32,6 +33,10 @@ pub struct Session<'a> {
     pinned: Option<LedgerTable>,
     /// Whether the database is itself to be thrown away: nothing of it is ever made durable.
     is_scratch: bool,
+    /// Whether this run has dropped the database and not made it again.
+    is_dropped: bool,
+    /// How the database came to be, if this run made it.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What a database says about its migrations.
@@ -84,6 +89,8 @@ impl<'a> Session<'a> {
             scratches: Vec::new(),
             pinned: None,
             is_scratch: false,
+            is_dropped: false,
+            origin: None,
         }
     }
 
@@ -135,12 +142,20 @@ impl<'a> Session<'a> {
     pub async fn created_now(&mut self) {
         self.close().await;
         self.options.fresh = true;
+        self.is_dropped = false;
     }
 
     /// Says that the database was dropped: nothing of it is to be made durable any more.
     pub(crate) fn dropped_now(&mut self) {
         self.options.fresh = false;
         self.owed = false;
+        self.is_dropped = true;
+        self.origin = None;
+    }
+
+    /// Whether this run has dropped the database and not made it again.
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.is_dropped
     }
 
     /// Makes what was committed to a database of this run durable.

@@ -6,6 +6,7 @@ use crate::driver::{Created, DbErrorClass, Dropped, Sessions};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::record;
+use crate::repo::{CreateOptions, Repo};
 use crate::session::Session;
 
 /// Creates the repo's database unless it is there, and records whose it is.
@@ -20,12 +21,18 @@ pub async fn create(session: &mut Session<'_>) -> Result<Created> {
     result
 }
 
-async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
-    let start = Instant::now();
-    let repo = session.repo();
+/// Returns how a repo's database is made.
+pub(crate) fn options(repo: &Repo) -> CreateOptions {
     let mut options = repo.create.clone();
     // The role that owns what migrations make is to find a database that it may make them in.
     options.owner = options.owner.or_else(|| repo.role.clone());
+    options
+}
+
+async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
+    let start = Instant::now();
+    let repo = session.repo();
+    let options = options(repo);
     let created = session.server().create(&options).await.map_err(|error| {
         let refused = matches!(error.code.as_deref(), Some("28P01" | "28000"));
         let denied = error.class == DbErrorClass::Permission && !refused;

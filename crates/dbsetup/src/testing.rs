@@ -50,7 +50,6 @@ mod postgres;
 mod run;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod template;
 mod url;
 
 pub use arguments::{Arguments, Engine, Fixture, Origin};

@@ -3,8 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{BoxFuture, DbError};
-use crate::error::{Error, Result};
+use super::{BoxFuture, DbError, TemplateName};
 use crate::repo::{CreateOptions, DatabaseUrl};
 
 /// A database that one test has for itself.
@@ -18,36 +17,30 @@ pub struct TestDatabase {
     pub path: Option<PathBuf>,
 }
 
-/// What fills a new, empty database that is to become a template. When it returns nobody is connected any more.
-pub type Fill<'a> = Box<dyn FnOnce(TestDatabase) -> BoxFuture<'a, Result<(), Error>> + Send + 'a>;
-
 /// The databases of one process's tests on one server.
 pub trait TestDatabases: Send + Sync {
-    /// The engine and as much of its version as a template's content may depend on: `PostgreSQL 15`.
-    fn engine(&self) -> &str;
     /// The environments that the database of the URL says it belongs to; empty where it is missing or says nothing.
     fn recorded(&self) -> &[String];
     /// How many connections all tests of the server may have at once; `None` where nothing limits them.
     fn connections(&self) -> Option<usize>;
-    /// Makes a database for `test`, a copy of `template` or empty; `None` when there is no such template. What was kept
-    /// of an earlier run of the same test is removed.
+    /// Returns a database that is not there yet, and that another process recognises as this one's once it is.
+    fn reserve(&self) -> TestDatabase;
+    /// The same, and never in memory: a template is made of it.
+    fn reserve_file(&self) -> TestDatabase {
+        self.reserve()
+    }
+    /// Makes a database as a copy of `template` or empty, and returns whether it could: not without the template, or
+    /// where it is another role's.
     fn make<'a>(
         &'a self,
-        test: &'a str,
-        template: Option<&'a str>,
+        database: &'a TestDatabase,
+        template: Option<&'a TemplateName>,
         options: &'a CreateOptions,
-    ) -> BoxFuture<'a, Result<Option<TestDatabase>, DbError>>;
-    /// Makes the template unless it is there, one process at a time. `note` says whose it is: templates with the same
-    /// note that nobody has made a copy of for a week are removed.
-    fn make_template<'a>(
-        &'a self,
-        template: &'a str,
-        note: &'a str,
-        options: &'a CreateOptions,
-        fill: Fill<'a>,
-    ) -> BoxFuture<'a, Result<(), Error>>;
-    /// Removes a database of [`TestDatabases::make`], whoever is connected.
+    ) -> BoxFuture<'a, Result<bool, DbError>>;
+    /// Removes a database that was reserved here, whoever is connected.
     fn remove<'a>(&'a self, database: &'a TestDatabase) -> BoxFuture<'a, Result<(), DbError>>;
     /// Leaves a database to a person, until `test` runs again.
     fn keep<'a>(&'a self, database: &'a TestDatabase, test: &'a str) -> BoxFuture<'a, Result<(), DbError>>;
+    /// Removes what was kept of an earlier run of `test`.
+    fn forget<'a>(&'a self, test: &'a str) -> BoxFuture<'a, ()>;
 }

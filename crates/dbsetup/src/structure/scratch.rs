@@ -8,7 +8,7 @@ use super::grantor::Trust;
 use super::load;
 use crate::driver::{
     BoxFuture, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server, SessionOptions, Sessions,
-    Target,
+    Target, Templates,
 };
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Silent};
@@ -128,6 +128,9 @@ fn refused<T: Send + 'static>(what: &str) -> BoxFuture<'static, Result<T, DbErro
     let error = DbError { class: DbErrorClass::Refused, message, code: None, notes: Vec::new() };
     Box::pin(async move { Err(error) })
 }
+
+/// Nothing is copied from what is thrown away, nor into it.
+impl Templates for ScratchServer {}
 
 impl Server for ScratchServer {
     fn target(&self) -> &Target {

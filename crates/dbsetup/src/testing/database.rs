@@ -130,7 +130,10 @@ impl Database {
     }
 
     /// The URL as the library knows it.
-    #[cfg_attr(not(any(feature = "postgres", feature = "sqlite")), expect(dead_code, reason = "no pool, no use"))]
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "sqlite")),
+        expect(dead_code, reason = "no pool, no use")
+    )]
     pub(super) fn database_url(&self) -> &DatabaseUrl {
         &self.0.database.url
     }
@@ -143,7 +146,8 @@ impl Database {
 }
 
 fn by_hand(source: Source) -> Result<(DatabaseUrl, Wanted)> {
-    let directory = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), std::path::PathBuf::from);
+    let directory =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), std::path::PathBuf::from);
     let url = url::find(Some(source.name()), None, &directory)?;
     // The harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
@@ -170,7 +174,11 @@ impl Inner {
         let kept = self.kept.load(Ordering::Relaxed) || (wanted && !succeeded);
         let (house, database, test) = (Arc::clone(&self.house), self.database.clone(), self.test.clone());
         let result = house::wait_for(async move {
-            if kept { house.databases.keep(&database, &test).await } else { house.databases.remove(&database).await }
+            if kept {
+                house.databases.keep(&database, &test).await
+            } else {
+                house.databases.remove(&database).await
+            }
         });
         let place = &self.database.url;
         match result {

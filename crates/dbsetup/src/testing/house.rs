@@ -7,18 +7,22 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::Path;
-use std::sync::{Arc, LazyLock, Mutex, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, Once, mpsc};
 
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::{fixtures, template, url};
-use crate::driver::{TestDatabase, TestDatabases};
+use super::{Fixture, fixtures, url};
+use crate::driver::{TemplateName, TestDatabase, TestDatabases};
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Observer, What};
+use crate::migration::Lanes;
 use crate::repo::{CreateOptions, DatabaseUrl, Repo};
+use crate::session::Session;
 use crate::source::Source;
-use super::Fixture;
+use crate::storage;
+use crate::template::{self, Recipe};
 
 /// How many connections a test's pool may open.
 pub(super) const POOL: u32 = 5;
@@ -65,16 +69,21 @@ pub(super) struct House {
     url: DatabaseUrl,
     room: Option<Arc<Semaphore>>,
     /// The templates that this process has made or found, by what they are of.
-    templates: Mutex<HashMap<String, Arc<OnceCell<Template>>>>,
+    templates: Mutex<HashMap<String, Arc<OnceCell<Arc<Template>>>>>,
 }
 
-/// A template's name, and what it is made of.
-#[derive(Clone)]
+/// A template, and what it is made of.
 struct Template {
-    name: String,
+    /// `None` where each database is made of the files.
+    name: Option<TemplateName>,
     source: Source,
     create: CreateOptions,
+    /// Held by the test that makes it.
+    alone: tokio::sync::Mutex<()>,
 }
+
+/// What is done to an empty database.
+const RECIPE: Recipe = Recipe { lanes: Lanes::All, seeds: true };
 
 type Houses = Mutex<HashMap<String, Arc<OnceCell<Arc<House>>>>>;
 
@@ -126,7 +135,8 @@ impl House {
             )
             .help("let the URL of the tests name another server"));
         }
-        let tests = databases.connections().map(|limit| (limit.saturating_sub(OTHERS) / (POOL as usize + 1)).max(1));
+        let tests =
+            databases.connections().map(|limit| (limit.saturating_sub(OTHERS) / (POOL as usize + 1)).max(1));
         Ok(Self {
             databases,
             url: url.clone(),
@@ -159,24 +169,29 @@ impl House {
     }
 
     async fn database(&self, wanted: &Wanted) -> Result<TestDatabase> {
+        self.databases.forget(&wanted.test).await;
+        let database = self.databases.reserve();
         let Some(source) = &wanted.source else {
-            let made = self.databases.make(&wanted.test, None, &CreateOptions::default()).await?;
-            return Ok(made.expect("only a copy can lack its template"));
+            self.databases.make(&database, None, &CreateOptions::default()).await?;
+            return Ok(database);
         };
         let template = self.template(wanted, source).await?;
-        // It may be removed by somebody who cleans up, just now.
-        for _ in 0..3 {
-            let name = Some(template.name.as_str());
-            if let Some(made) = self.databases.make(&wanted.test, name, &template.create).await? {
-                return Ok(made);
-            }
-            self.make_template(&template).await?;
+        let Some(name) = &template.name else { return self.build(&template).await };
+        if self.databases.make(&database, Some(name), &template.create).await? {
+            return Ok(database);
         }
-        Err(Error::new(Kind::Missing, format!("the template `{}` is removed again and again", template.name)))
+        // One test of this process looks for the template and makes it; the others copy it then.
+        let alone = template.alone.lock().await;
+        if self.databases.make(&database, Some(name), &template.create).await? {
+            return Ok(database);
+        }
+        let built = self.build(&template).await;
+        drop(alone);
+        built
     }
 
     /// Returns the template for a source, which is read once in a process.
-    async fn template(&self, wanted: &Wanted, source: &Source) -> Result<Template> {
+    async fn template(&self, wanted: &Wanted, source: &Source) -> Result<Arc<Template>> {
         let cell = Arc::clone(
             self.templates
                 .lock()
@@ -186,29 +201,76 @@ impl House {
         );
         cell.get_or_try_init(|| async {
             let repo = repo(source, &self.url)?;
-            let name = template::name(source, &repo, self.databases.engine())?;
-            Ok(Template { name, source: source.clone(), create: repo.create })
+            let name = name(&repo, &self.databases)?;
+            let create = storage::options(&repo);
+            Ok(Arc::new(Template {
+                name,
+                source: source.clone(),
+                create,
+                alone: tokio::sync::Mutex::default(),
+            }))
         })
         .await
         .cloned()
     }
 
-    async fn make_template(&self, template: &Template) -> Result<()> {
-        let note = format!("{} of {}", template.source.name(), program());
-        let source = template.source.clone();
-        let fill = Box::new(move |database: TestDatabase| {
-            Box::pin(async move { template::fill(&repo(&source, &database.url)?).await }) as crate::driver::BoxFuture<'_, _>
-        });
-        self.databases.make_template(&template.name, &note, &template.create, fill).await.map_err(|error| {
-            error.note(format!("filling the template for tests of `{}`", template.source.name()))
-        })
+    /// Makes a database of the files, and a template for the next ones where that can be had.
+    async fn build(&self, template: &Template) -> Result<TestDatabase> {
+        let database = self.databases.reserve_file();
+        let mut repo = repo(&template.source, &database.url)?;
+        repo.template &= template.name.is_some();
+        let hearer = Refusals::default();
+        let mut session = Session::new(&repo, &hearer, "test")?;
+        let made = template::ready(&mut session, RECIPE).await;
+        session.close().await;
+        if let Err(error) = made {
+            // The failure is what there is to be told.
+            let _ = self.databases.remove(&database).await;
+            return Err(error.note(format!("filling a database for tests of `{}`", repo.name)));
+        }
+        hearer.tell(&repo);
+        Ok(database)
     }
 }
 
-/// Whose templates these are: the same files in another checkout are the same templates.
-fn program() -> String {
-    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-    if package.is_empty() { "a test".to_owned() } else { package }
+/// Returns the template's name; `None` where each database is made of the files.
+fn name(repo: &Repo, databases: &Arc<dyn TestDatabases>) -> Result<Option<TemplateName>> {
+    if !template::is_allowed(repo) {
+        return Ok(None);
+    }
+    let of = |database: TestDatabase| {
+        let server = drivers::open(&database.url, &repo.root, None)?;
+        template::key(repo, &*server, RECIPE)
+    };
+    let (one, other) = (of(databases.reserve())?, of(databases.reserve())?);
+    // A script that asks for the name of its database makes each of them another one.
+    Ok((one == other).then_some(one))
+}
+
+/// Hears why no template can be used or made, and says it once in a process: every test is slower for it.
+#[derive(Default)]
+struct Refusals(Mutex<Option<String>>);
+
+impl Observer for Refusals {
+    fn on(&self, event: &Event) {
+        if let What::TemplateRefused { reason } = &event.what {
+            *self.0.lock().expect("nobody panics while holding it") = Some(reason.clone());
+        }
+    }
+}
+
+impl Refusals {
+    fn tell(&self, repo: &Repo) {
+        static SAID: Once = Once::new();
+        if let Some(reason) = self.0.lock().expect("nobody panics while holding it").take() {
+            SAID.call_once(|| {
+                eprintln!(
+                    "tests of {}: each database is filled anew, for there is no template: {reason}",
+                    repo.name
+                );
+            });
+        }
+    }
 }
 
 /// Returns the repo of a test's database.

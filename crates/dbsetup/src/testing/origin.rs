@@ -53,11 +53,7 @@ fn named(crate_dir: &Path, name: &str) -> Result<Source> {
     }
     let known: Vec<String> = repos(crate_dir).iter().map(|name| format!("`{name}`")).collect();
     let error = missing(&priv_dir);
-    Err(if known.is_empty() {
-        error
-    } else {
-        error.help(format!("this package has {}", known.join(", ")))
-    })
+    Err(if known.is_empty() { error } else { error.help(format!("this package has {}", known.join(", "))) })
 }
 
 fn inferred(arguments: &Arguments, crate_dir: &Path) -> Result<Source> {
@@ -93,10 +89,7 @@ fn repos(crate_dir: &Path) -> Vec<String> {
     let mut directories: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     directories.retain(|directory| SIGNS.iter().any(|sign| directory.join(sign).exists()));
     directories.sort();
-    directories
-        .iter()
-        .filter_map(|directory| Some(directory.file_name()?.to_str()?.to_owned()))
-        .collect()
+    directories.iter().filter_map(|directory| Some(directory.file_name()?.to_str()?.to_owned())).collect()
 }
 
 /// Names the ledger of the migrator that the package uses: it may be run in a test, too.

@@ -9,7 +9,8 @@ use crate::repo::{DatabaseUrl, RepoName};
 /// The names of the variables, the one that counts most first.
 pub(super) fn names(repo: Option<&RepoName>) -> Vec<String> {
     let own = repo.map(RepoName::variable_prefix).into_iter();
-    let own = own.flat_map(|prefix| [format!("{prefix}_DATABASE_URL_TEST"), format!("{prefix}_DATABASE_URL")]);
+    let own =
+        own.flat_map(|prefix| [format!("{prefix}_DATABASE_URL_TEST"), format!("{prefix}_DATABASE_URL")]);
     own.chain(["DATABASE_URL_TEST".to_owned(), "DATABASE_URL".to_owned()]).collect()
 }
 
@@ -102,7 +103,8 @@ mod tests {
         std::fs::create_dir(root.path().join("project/.git")).expect("it can be made");
         let names = names(None);
         assert_eq!(in_files(&names, &inner), None);
-        std::fs::write(root.path().join("project/.env"), "DATABASE_URL='inside'\n").expect("it can be written");
+        std::fs::write(root.path().join("project/.env"), "DATABASE_URL='inside'\n")
+            .expect("it can be written");
         assert_eq!(in_files(&names, &inner).as_deref(), Some("inside"));
         std::fs::write(inner.join(".env.test"), "DATABASE_URL=nearer\n").expect("it can be written");
         assert_eq!(in_files(&names, &inner).as_deref(), Some("nearer"));

@@ -17,6 +17,7 @@ mod script;
 mod server;
 mod session;
 mod structure;
+mod template;
 #[cfg(feature = "testing")]
 mod testing;
 mod text;
@@ -25,6 +26,10 @@ mod work;
 
 #[cfg(test)]
 mod tests;
+
+use std::sync::{Mutex, PoisonError};
+
+use sqlx::postgres::PgConnection;
 
 use crate::driver::{
     About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
@@ -47,6 +52,8 @@ pub struct PostgresServer {
     place: Place,
     maintenance: Option<Place>,
     target: Target,
+    /// The connection that a database was dropped from: the next one is made from there.
+    idle: Mutex<Option<PgConnection>>,
     #[cfg(feature = "testing")]
     url: DatabaseUrl,
 }
@@ -71,9 +78,22 @@ impl PostgresServer {
             place,
             maintenance,
             target,
+            idle: Mutex::default(),
             #[cfg(feature = "testing")]
             url: url.clone(),
         })
+    }
+
+    fn take_idle(&self) -> Option<PgConnection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Keeps a connection for what follows, or closes it.
+    async fn leave_idle(&self, connection: PgConnection) {
+        let other = self.idle.lock().unwrap_or_else(PoisonError::into_inner).replace(connection);
+        if let Some(other) = other {
+            server::close(other).await;
+        }
     }
 }
 
@@ -91,11 +111,21 @@ impl Server for PostgresServer {
     }
 
     fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
-        Box::pin(server::create(&self.place, self.maintenance.as_ref(), options))
+        Box::pin(async move {
+            let idle = self.take_idle();
+            server::create(&self.place, self.maintenance.as_ref(), options, idle).await
+        })
     }
 
     fn drop(&self, sessions: Sessions) -> BoxFuture<'_, Result<Dropped, DbError>> {
-        Box::pin(server::drop_database(&self.place, self.maintenance.as_ref(), sessions))
+        Box::pin(async move {
+            let (dropped, connection) =
+                server::drop_database(&self.place, self.maintenance.as_ref(), sessions).await?;
+            if let Some(connection) = connection {
+                self.leave_idle(connection).await;
+            }
+            Ok(dropped)
+        })
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), DbError>> {

@@ -78,11 +78,20 @@ pub(super) async fn ping(place: &Place) -> Result<(), DbError> {
 
 /// Connects to where databases are made and dropped from.
 pub(super) async fn maintenance(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
+    maintenance_at(place, configured).await.map(|(connection, _)| connection)
+}
+
+/// The same, with the name of the database that it leads to.
+async fn maintenance_at<'a>(
+    place: &Place,
+    configured: Option<&'a Place>,
+) -> Result<(PgConnection, &'a str), DbError> {
     if let Some(configured) = configured {
-        return session::open(configured, APPLICATION, &[]).await.map_err(|mut error| {
+        let opened = session::open(configured, APPLICATION, &[]).await.map_err(|mut error| {
             error.notes.push(format!("this is about `maintenance-url` (database `{}`)", configured.database));
             error
         });
+        return opened.map(|connection| (connection, configured.database.as_str()));
     }
     let mut first = None;
     for database in ["postgres", "template1"] {
@@ -90,7 +99,7 @@ pub(super) async fn maintenance(place: &Place, configured: Option<&Place>) -> Re
             continue;
         }
         match session::open(&place.with_database(database), APPLICATION, &[]).await {
-            Ok(connection) => return Ok(connection),
+            Ok(connection) => return Ok((connection, database)),
             // Another database may still let us in.
             Err(error)
                 if error.class == DbErrorClass::DatabaseMissing
@@ -140,7 +149,17 @@ pub(super) async fn create(
     place: &Place,
     configured: Option<&Place>,
     options: &CreateOptions,
+    idle: Option<PgConnection>,
 ) -> Result<Created, DbError> {
+    if let Some(mut connection) = idle {
+        // It has just been said there that the database is not there.
+        let made = create_from(&mut connection, &place.database, options).await;
+        let lost = made.as_ref().is_err_and(|error| error.class == DbErrorClass::ConnectionLost);
+        close(connection).await;
+        if !lost {
+            return made;
+        }
+    }
     // Whoever maintains the server says whether it is there, and no pooler has to learn that it is not.
     let listed = match configured {
         Some(_) => unlisted(place, configured).await.map(|unlisted| !unlisted),
@@ -278,19 +297,23 @@ fn same(one: &str, other: &str) -> bool {
     folded(one) == folded(other)
 }
 
-/// Removes the database.
+/// Removes the database, and returns the connection to where that was done, if it may stay open.
 pub(super) async fn drop_database(
     place: &Place,
     configured: Option<&Place>,
     sessions: Sessions,
-) -> Result<Dropped, DbError> {
+) -> Result<(Dropped, Option<PgConnection>), DbError> {
     if FOUNDATIONS.contains(&place.database.as_str()) {
         return Err(own(DbErrorClass::Refused, format!("`{}` is never dropped", place.database)));
     }
-    let mut connection = maintenance(place, configured).await?;
+    let (mut connection, database) = maintenance_at(place, configured).await?;
     let dropped = drop_from(&mut connection, &place.database, sessions).await;
+    // What databases are copied from is not to be kept busy.
+    if dropped.is_ok() && database != "template1" {
+        return dropped.map(|dropped| (dropped, Some(connection)));
+    }
     close(connection).await;
-    dropped
+    dropped.map(|dropped| (dropped, None))
 }
 
 pub(super) async fn drop_from(
@@ -298,25 +321,28 @@ pub(super) async fn drop_from(
     database: &str,
     sessions: Sessions,
 ) -> Result<Dropped, DbError> {
-    if !is_listed(connection, database).await? {
-        return Ok(Dropped::Already);
-    }
     // The server ends its own vacuum workers when a database is dropped.
-    let others = format!(
-        "FROM pg_catalog.pg_stat_activity WHERE datname = {} AND pid <> pg_catalog.pg_backend_pid() \
-         AND coalesce(backend_type, '') <> 'autovacuum worker'",
+    let from = format!(
+        "FROM pg_catalog.pg_database d LEFT JOIN pg_catalog.pg_stat_activity a ON a.datid = d.oid \
+         AND a.pid <> pg_catalog.pg_backend_pid() AND coalesce(a.backend_type, '') <> 'autovacuum worker' \
+         WHERE d.datname = {}",
         literal(database)
     );
     let deadline = Instant::now() + if sessions == Sessions::End { PATIENCE } else { GOODBYES };
     let mut ended = std::collections::BTreeSet::new();
     loop {
         let look = match sessions {
-            Sessions::Keep => format!("SELECT pid, application_name {others}"),
+            Sessions::Keep => format!("SELECT a.pid, a.application_name {from}"),
             Sessions::End => {
-                format!("SELECT pid, application_name, pg_catalog.pg_terminate_backend(pid) {others}")
+                format!("SELECT a.pid, a.application_name, pg_catalog.pg_terminate_backend(a.pid) {from}")
             }
         };
-        let rows = ask(connection, look).await?;
+        let mut rows = ask(connection, look).await?;
+        if rows.is_empty() {
+            return Ok(Dropped::Already);
+        }
+        // A database that nobody is connected to has a row all the same.
+        rows.retain(|row| !cell(row, 0).is_empty());
         if rows.is_empty() {
             match ask(connection, format!("DROP DATABASE {}", name(database))).await {
                 Ok(_) => return Ok(Dropped::Now { sessions: ended.len() }),

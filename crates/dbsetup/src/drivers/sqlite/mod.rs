@@ -16,6 +16,7 @@ mod scratch;
 mod server;
 mod session;
 mod structure;
+mod template;
 #[cfg(feature = "testing")]
 mod testing;
 mod url;

@@ -77,7 +77,7 @@ impl SqliteServer {
     }
 
     /// Returns the file; memory is refused, because it is gone with the session.
-    fn file(&self) -> std::result::Result<&Path, DbError> {
+    pub(super) fn file(&self) -> std::result::Result<&Path, DbError> {
         match &self.location.place {
             Place::File(path) => Ok(path),
             Place::Memory | Place::Named(_) => Err(advised(
@@ -89,7 +89,7 @@ impl SqliteServer {
     }
 
     /// Returns the file, if the URL lets it be changed.
-    fn changeable(&self) -> std::result::Result<&Path, DbError> {
+    pub(super) fn changeable(&self) -> std::result::Result<&Path, DbError> {
         if self.location.read_only || self.location.immutable {
             return Err(failure(
                 DbErrorClass::ReadOnly,

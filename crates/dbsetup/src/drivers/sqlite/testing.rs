@@ -1,12 +1,11 @@
-//! The databases of a process's tests: files in a directory of the process's own, or in its memory.
+//! The databases of a process's tests: files in one directory, or in the process's memory.
 //!
-//! A process holds the lock of a file while it lives, and the file's name is that of its directory: where nobody holds
-//! the lock, the directory is a dead process's. The operating system gives the lock back whatever becomes of the process.
+//! A process holds the lock of a file while it lives, and its databases' names begin with that of the file: where nobody
+//! holds the lock they are a dead process's. The operating system gives the lock back whatever becomes of the process.
 
 use std::collections::HashMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,22 +17,19 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use super::catalog::literal;
 use super::error::{self, failure};
 use super::file::remove;
+use super::server::SqliteServer;
+use super::template::file_of;
 use super::url::{Location, Place};
-use crate::driver::{BoxFuture, DbError, DbErrorClass, Fill, TestDatabase, TestDatabases};
+use crate::driver::{
+    BoxFuture, Cloned, DbError, DbErrorClass, TemplateName, Templates as _, TestDatabase, TestDatabases,
+};
 use crate::error::Result;
 use crate::repo::{CreateOptions, DatabaseUrl};
 
 /// The variable that says where the databases are: `file` or `memory`.
 const WHERE: &str = "DBSETUP_TEST_SQLITE";
-/// How long a template is kept that nobody has made a copy of.
-const STALE: Duration = Duration::from_secs(7 * 24 * 3600);
-/// How often it is noted that a template is still used.
-const NOTED: Duration = Duration::from_secs(24 * 3600);
 /// How old a file is that its maker has died over.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// The pause between two looks at the lock of a template.
-const PAUSE: Duration = Duration::from_millis(10);
-
 /// The databases of this process's tests.
 pub(super) struct Databases {
     root: PathBuf,
@@ -74,7 +70,7 @@ impl Databases {
                 return Err(failure(DbErrorClass::Configuration, message));
             }
         };
-        fs::create_dir_all(root.join("templates")).map_err(io("make the directory", root))?;
+        fs::create_dir_all(root).map_err(io("make the directory", root))?;
         remove_dead(root);
         let digits = format!("{:016x}", RandomState::new().build_hasher().finish());
         // Locked before it has the name by which others find it: nobody takes it for a dead process's.
@@ -82,8 +78,6 @@ impl Databases {
         let alive = File::create(&unlocked).map_err(io("make the file", &unlocked))?;
         alive.lock().map_err(io("lock", &unlocked))?;
         fs::rename(&unlocked, &named).map_err(io("name the file", &named))?;
-        let directory = root.join(&digits);
-        fs::create_dir(&directory).map_err(io("make the directory", &directory))?;
         Ok(Self {
             root: root.to_owned(),
             digits,
@@ -94,103 +88,38 @@ impl Databases {
         })
     }
 
-    fn template(&self, template: &str) -> PathBuf {
-        self.root.join("templates").join(format!("{template}.db"))
-    }
-
-    /// Returns a database that is not there yet.
-    fn named(&self, in_memory: bool) -> TestDatabase {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        if in_memory {
-            let name = format!("dbsetup-test-{}-{number}", self.digits);
-            let url = DatabaseUrl::new(format!("sqlite:///{name}?vfs=memdb"));
-            return TestDatabase { name, url, path: None };
-        }
-        let name = format!("{number}.db");
-        let path = self.root.join(&self.digits).join(&name);
+    fn file(&self, number: u64) -> TestDatabase {
+        let name = format!("{}_{number}.db", self.digits);
+        let path = self.root.join(&name);
         TestDatabase { name, url: url_of(&path), path: Some(path) }
     }
 
-    async fn create(
+    /// Makes a database in memory.
+    async fn in_memory(
         &self,
         database: &TestDatabase,
-        template: Option<&Path>,
+        template: Option<&TemplateName>,
     ) -> std::result::Result<bool, DbError> {
-        match (&database.path, template) {
-            (Some(path), Some(template)) => match fs::copy(template, path) {
-                Ok(_) => Ok(true),
-                Err(source) if source.kind() == ErrorKind::NotFound && !template.exists() => Ok(false),
-                Err(source) => Err(error::file("copy the template to", path, &source)),
-            },
-            // An empty file is an empty database.
-            (Some(path), None) => {
-                File::create_new(path).map(|_| true).map_err(io("make the database", path))
-            }
-            (None, Some(template)) if !template.exists() => Ok(false),
-            (None, template) => {
-                let failed = |error: sqlx::Error| error::database(&error);
-                let filename = format!("/{}", database.name);
-                let options = SqliteConnectOptions::new().filename(filename).vfs("memdb");
-                let connection = options.disable_statement_logging().connect().await.map_err(failed)?;
-                self.open
-                    .lock()
-                    .expect("nobody panics while holding it")
-                    .insert(database.name.clone(), connection);
-                if let Some(template) = template {
-                    let options = SqliteConnectOptions::new().filename(template).disable_statement_logging();
-                    let mut source = options.connect().await.map_err(failed)?;
-                    let into = literal(&format!("file:/{}?vfs=memdb", database.name));
-                    let copied = sqlx::raw_sql(AssertSqlSafe(format!("VACUUM INTO {into}")))
-                        .execute(&mut source)
-                        .await;
-                    let _ = source.close().await;
-                    copied.map_err(failed)?;
-                }
-                Ok(true)
-            }
+        let failed = |error: sqlx::Error| error::database(&error);
+        // Templates are files beside the files that are made from them.
+        let template = template.map(|name| file_of(&self.root.join("any.db"), name));
+        if template.as_ref().is_some_and(|template| !template.is_file()) {
+            return Ok(false);
         }
-    }
-
-    /// Makes the template under the lock of its name.
-    async fn publish(&self, template: &str, note: &str, fill: Fill<'_>) -> Result<()> {
-        let path = self.template(template);
-        if path.exists() {
-            return Ok(());
+        let options = SqliteConnectOptions::new().filename(format!("/{}", database.name)).vfs("memdb");
+        let connection = options.disable_statement_logging().connect().await.map_err(failed)?;
+        self.open.lock().expect("nobody panics while holding it").insert(database.name.clone(), connection);
+        if let Some(template) = template {
+            let options = SqliteConnectOptions::new().filename(template).disable_statement_logging();
+            let mut source = options.connect().await.map_err(failed)?;
+            let into = literal(&format!("file:/{}?vfs=memdb", database.name));
+            let copied =
+                sqlx::raw_sql(AssertSqlSafe(format!("VACUUM INTO {into}"))).execute(&mut source).await;
+            let _ = source.close().await;
+            copied.map_err(failed)?;
         }
-        self.remove_stale(note);
-        let database = self.named(false);
-        let part = database.path.clone().expect("it was asked for a file");
-        self.create(&database, None).await?;
-        let filled = fill(database).await;
-        let published = filled.and_then(|()| {
-            write_note(&path, note).map_err(io("write", &path))?;
-            // A log that is still beside it would be missing from a copy.
-            if part.with_extension("db-wal").exists() {
-                let message = "the template is still open: its log is beside it";
-                return Err(failure(DbErrorClass::Io, message).into());
-            }
-            Ok(fs::rename(&part, &path).map_err(io("name the template", &path))?)
-        });
-        let _ = remove(&part, &part);
-        published
+        Ok(true)
     }
-
-    /// Removes templates with the same note that nobody has used for a while.
-    fn remove_stale(&self, note: &str) {
-        for path in entries(&self.root.join("templates"), "of") {
-            let is_ours = fs::read_to_string(&path).is_ok_and(|text| text == note);
-            if is_ours && age(&path).is_some_and(|age| age > STALE) {
-                for ending in ["db", "lock", "of"] {
-                    let _ = fs::remove_file(path.with_extension(ending));
-                }
-            }
-        }
-    }
-}
-
-/// Writes whose a template is. When it was written is when the template was last used.
-fn write_note(template: &Path, note: &str) -> std::io::Result<()> {
-    File::create(template.with_extension("of"))?.write_all(note.as_bytes())
 }
 
 /// How long ago a file was written.
@@ -208,9 +137,16 @@ fn entries(directory: &Path, ending: &str) -> Vec<PathBuf> {
 fn remove_dead(root: &Path) {
     for lock in entries(root, "lock") {
         // Whoever holds the lock lives.
-        if File::open(&lock).is_ok_and(|file| file.try_lock().is_ok()) && !is_kept(&lock) {
-            let _ = fs::remove_dir_all(lock.with_extension(""));
-            let _ = fs::remove_file(&lock);
+        if File::open(&lock).is_ok_and(|file| file.try_lock().is_ok()) {
+            let databases = of_process(&lock);
+            let (kept, left): (Vec<PathBuf>, Vec<PathBuf>) =
+                databases.into_iter().partition(|database| note_of(database).is_file());
+            for database in &left {
+                let _ = remove(database, database);
+            }
+            if kept.is_empty() {
+                let _ = fs::remove_file(&lock);
+            }
         }
     }
     for file in entries(root, "new") {
@@ -220,9 +156,18 @@ fn remove_dead(root: &Path) {
     }
 }
 
-/// Whether a directory holds a database that is left to a person.
-fn is_kept(lock: &Path) -> bool {
-    !entries(&lock.with_extension(""), "kept").is_empty()
+/// The databases of the process that holds or has held a lock.
+fn of_process(lock: &Path) -> Vec<PathBuf> {
+    let digits = lock.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let is_its = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{digits}_")))
+    };
+    entries(lock.parent().unwrap_or(lock), "db").into_iter().filter(is_its).collect()
+}
+
+/// The file that says of which test a database is kept.
+fn note_of(database: &Path) -> PathBuf {
+    database.with_extension("kept")
 }
 
 fn url_of(path: &Path) -> DatabaseUrl {
@@ -237,10 +182,6 @@ fn url_of(path: &Path) -> DatabaseUrl {
 }
 
 impl TestDatabases for Databases {
-    fn engine(&self) -> &'static str {
-        "SQLite"
-    }
-
     fn recorded(&self) -> &[String] {
         &[]
     }
@@ -249,63 +190,52 @@ impl TestDatabases for Databases {
         None
     }
 
+    fn reserve(&self) -> TestDatabase {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        if self.in_memory {
+            let name = format!("dbsetup-test-{}-{number}", self.digits);
+            let url = DatabaseUrl::new(format!("sqlite:///{name}?vfs=memdb"));
+            return TestDatabase { name, url, path: None };
+        }
+        self.file(number)
+    }
+
+    fn reserve_file(&self) -> TestDatabase {
+        self.file(self.made.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn make<'a>(
         &'a self,
-        test: &'a str,
-        template: Option<&'a str>,
-        _options: &'a CreateOptions,
-    ) -> BoxFuture<'a, std::result::Result<Option<TestDatabase>, DbError>> {
+        database: &'a TestDatabase,
+        template: Option<&'a TemplateName>,
+        options: &'a CreateOptions,
+    ) -> BoxFuture<'a, std::result::Result<bool, DbError>> {
         Box::pin(async move {
-            for kept in kept_of(&self.root, test) {
-                let _ = remove(&kept, &kept);
-                let _ = fs::remove_file(kept.with_extension("kept"));
-            }
-            let database = self.named(self.in_memory);
-            let template = template.map(|template| self.template(template));
-            if let Some(note) = template.as_ref().map(|template| template.with_extension("of"))
-                && age(&note).is_some_and(|age| age > NOTED)
-            {
-                // It is used.
-                let _ = File::open(&note).and_then(|file| file.set_modified(SystemTime::now()));
-            }
-            let made = self.create(&database, template.as_deref()).await?;
-            Ok(made.then_some(database))
-        })
-    }
-
-    fn make_template<'a>(
-        &'a self,
-        template: &'a str,
-        note: &'a str,
-        _options: &'a CreateOptions,
-        fill: Fill<'a>,
-    ) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async move {
-            let path = self.template(template).with_extension("lock");
-            let lock = File::create(&path).map_err(io("make the file", &path))?;
-            loop {
-                match lock.try_lock() {
-                    Ok(()) => break,
-                    Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
-                    Err(TryLockError::Error(source)) => {
-                        return Err(error::file("lock", &path, &source).into());
-                    }
+            let Some(path) = &database.path else { return self.in_memory(database, template).await };
+            let Some(template) = template else {
+                // An empty file is an empty database.
+                return File::create_new(path).map(|_| true).map_err(io("make the database", path));
+            };
+            let server = SqliteServer::new(&database.url, &self.root)
+                .map_err(|error| failure(DbErrorClass::Configuration, error.message().to_owned()))?;
+            match server.clone_template(template, options).await? {
+                Cloned::Now(_) => Ok(true),
+                // Whoever makes it otherwise hears why.
+                Cloned::NoTemplate | Cloned::Cannot(_) => Ok(false),
+                Cloned::Already => {
+                    let message = format!("there is a file `{}` already", path.display());
+                    Err(failure(DbErrorClass::Statement, message))
                 }
             }
-            self.publish(template, note, fill).await
         })
     }
 
-    fn remove<'a>(
-        &'a self,
-        database: &'a TestDatabase,
-    ) -> BoxFuture<'a, std::result::Result<(), DbError>> {
+    fn remove<'a>(&'a self, database: &'a TestDatabase) -> BoxFuture<'a, std::result::Result<(), DbError>> {
         Box::pin(async move {
             if let Some(path) = &database.path {
                 return remove(path, path);
             }
-            let connection =
-                self.open.lock().expect("nobody panics while holding it").remove(&database.name);
+            let connection = self.open.lock().expect("nobody panics while holding it").remove(&database.name);
             match connection {
                 Some(connection) => connection.close().await.map_err(|error| error::database(&error)),
                 None => Ok(()),
@@ -320,28 +250,24 @@ impl TestDatabases for Databases {
     ) -> BoxFuture<'a, std::result::Result<(), DbError>> {
         Box::pin(async move {
             let Some(path) = &database.path else {
-                let message = format!("a database in memory is gone with its process: `{WHERE}=file` keeps it");
+                let message =
+                    format!("a database in memory is gone with its process: `{WHERE}=file` keeps it");
                 return Err(failure(DbErrorClass::Unsupported, message));
             };
-            let note = path.with_extension("kept");
+            let note = note_of(path);
             fs::write(&note, test).map_err(io("write", &note))
         })
     }
-}
 
-/// Databases that were kept of earlier runs of a test.
-fn kept_of(root: &Path, test: &str) -> Vec<PathBuf> {
-    let directories = entries(root, "lock").into_iter().map(|lock| lock.with_extension(""));
-    directories
-        .flat_map(|directory| entries(&directory, "kept"))
-        .filter(|note| fs::read_to_string(note).is_ok_and(|of| of == test))
-        .map(|note| note.with_extension("db"))
-        .collect()
-}
-
-impl Drop for Databases {
-    fn drop(&mut self) {
-        // Nothing is in it any more, unless something was kept.
-        let _ = fs::remove_dir(self.root.join(&self.digits));
+    fn forget<'a>(&'a self, test: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            for note in entries(&self.root, "kept") {
+                if fs::read_to_string(&note).is_ok_and(|of| of == test) {
+                    let database = note.with_extension("db");
+                    let _ = remove(&database, &database);
+                    let _ = fs::remove_file(note);
+                }
+            }
+        })
     }
 }

@@ -15,6 +15,7 @@ mod pooler;
 mod relations;
 mod scripts;
 mod structures;
+mod templates;
 mod trips;
 mod types;
 

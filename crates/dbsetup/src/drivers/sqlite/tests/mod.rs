@@ -4,6 +4,7 @@ mod file;
 mod quick;
 mod scratch;
 mod structure;
+mod template;
 mod work;
 
 use std::path::Path;

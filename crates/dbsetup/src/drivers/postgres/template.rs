@@ -1,0 +1,435 @@
+//! Templates: databases that are copied as files are, page by page, and take no connections.
+//!
+//! A template belongs to the role that made it and is marked as nothing (`IS_TEMPLATE false`): so its owner alone may copy
+//! it, and whoever else may make databases does not read along. A name that another role took is passed over, for
+//! what is in such a database would run with our rights. <https://www.postgresql.org/docs/current/manage-ag-templatedbs.html>
+//!
+//! The comment on the database says what it is, so that no table is needed anywhere.
+
+use std::time::{Duration, SystemTime};
+
+use sqlx::postgres::PgConnection;
+
+use super::catalog::cell;
+use super::error::{has_code, own};
+use super::place::check_name;
+use super::script::Row;
+use super::server::{ask, close, maintenance, run_creation};
+use super::text::{literal, name};
+use super::{BoxFuture, PostgresServer};
+use crate::driver::{
+    Cloned, Created, DbError, DbErrorClass, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote,
+    Templates,
+};
+use crate::repo::CreateOptions;
+
+/// What the names of templates begin with; the server's major version and the digits of [`TemplateName`] follow.
+const PREFIX: &str = "dbsetup_template_";
+/// What their comments begin with.
+const COMMENT: &str = "dbsetup template";
+/// A server that cannot answer has no templates.
+const LOST: &str = "the server does not answer";
+
+/// The expression of a template's name on the server that is asked.
+fn named(template: &TemplateName) -> String {
+    format!("{} || '_{template}'", prefix())
+}
+
+/// The expression of what the names of this server's templates begin with.
+fn prefix() -> String {
+    format!(
+        "'{PREFIX}' || (pg_catalog.current_setting('server_version_num')::pg_catalog.int4 / 10000)::pg_catalog.text"
+    )
+}
+
+/// The expression of whether the role may make databases.
+const MAY_CREATE: &str =
+    "(SELECT r.rolcreatedb OR r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)";
+/// The condition that a database `t` belongs to who asks.
+const IS_OURS: &str = "t.datdba = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)";
+/// What every database has that nobody has set anything for.
+const LACKS: [(&str, &str); 7] = [
+    ("d.datacl IS NOT NULL", "rights on the database were granted or revoked"),
+    ("d.datconnlimit <> -1", "the database has a limit of connections"),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid)",
+        "the database has settings of its own (ALTER DATABASE … SET)",
+    ),
+    ("pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL", "the database has a comment"),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_shseclabel l WHERE l.objoid = d.oid \
+         AND l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass)",
+        "the database has a security label",
+    ),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid)",
+        "the database has a subscription",
+    ),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid \
+         AND coalesce(a.backend_type, '') <> 'autovacuum worker')",
+        "somebody is connected to the database",
+    ),
+];
+
+/// Returns the comment of a template that was made and used on these days.
+fn comment(note: &TemplateNote, made: &str, used: &str) -> String {
+    let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
+    format!("{COMMENT}: made {made}, used {used}, {} migrations of {repo}", note.migrations)
+}
+
+/// What a comment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Comment {
+    made: String,
+    used: String,
+    note: TemplateNote,
+}
+
+impl Comment {
+    fn parse(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(COMMENT)?.strip_prefix(": made ")?;
+        let (made, rest) = rest.split_once(", used ")?;
+        let (used, rest) = rest.split_once(", ")?;
+        let (migrations, repo) = rest.split_once(" migrations of ")?;
+        let is_day = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let note = TemplateNote { repo: repo.to_owned(), migrations: migrations.parse().ok()? };
+        (is_day(made) && is_day(used)).then(|| Self { made: made.to_owned(), used: used.to_owned(), note })
+    }
+}
+
+impl PostgresServer {
+    /// The connection from which databases are made: the one that is left of a drop, or a new one.
+    async fn maintenance(&self) -> Result<PgConnection, DbError> {
+        match self.take_idle() {
+            Some(connection) => Ok(connection),
+            None => maintenance(&self.place, self.maintenance.as_ref()).await,
+        }
+    }
+
+    async fn cloned(&self, template: &TemplateName, options: &CreateOptions) -> Result<Cloned, DbError> {
+        if let Some(owner) = &options.owner {
+            check_name("owner", owner).map_err(|message| own(DbErrorClass::Configuration, message))?;
+        }
+        let mut connection = self.maintenance().await?;
+        let mut found = look_for(&mut connection, &self.place.database, template, options).await;
+        // What was left of a drop may have been ended meanwhile.
+        if found.as_ref().is_err_and(|error| error.class == DbErrorClass::ConnectionLost) {
+            connection = maintenance(&self.place, self.maintenance.as_ref()).await?;
+            found = look_for(&mut connection, &self.place.database, template, options).await;
+        }
+        let done = match found {
+            Ok(row) => clone_found(&mut connection, &self.place.database, &row, options).await,
+            Err(error) => Err(error),
+        };
+        // Whoever finds none makes a database next.
+        match done {
+            Ok(Cloned::NoTemplate) => self.leave_idle(connection).await,
+            _ => close(connection).await,
+        }
+        done
+    }
+
+    async fn kept(&self, template: &TemplateName, note: &TemplateNote) -> Result<Kept, DbError> {
+        let mut connection = self.maintenance().await?;
+        let kept = keep(&mut connection, &self.place.database, template, note).await;
+        close(connection).await;
+        kept
+    }
+
+    async fn listed(&self) -> Result<Vec<TemplateInfo>, DbError> {
+        let mut connection = self.maintenance().await?;
+        let query = format!(
+            "SELECT t.datname, pg_catalog.shobj_description(t.oid, 'pg_database'), \
+             pg_catalog.pg_database_size(t.oid), \
+             pg_catalog.left(t.datname, -25) = {}, \
+             pg_catalog.date_part('epoch', CURRENT_DATE::pg_catalog.timestamptz)::pg_catalog.int8, CURRENT_DATE \
+             FROM pg_catalog.pg_database t WHERE t.datname ~ '^{PREFIX}[0-9]+_[0-9a-f]{{24}}$' AND {IS_OURS} \
+             ORDER BY 1",
+            prefix()
+        );
+        let rows = ask(&mut connection, query).await;
+        close(connection).await;
+        Ok(rows?.iter().filter_map(info).collect())
+    }
+
+    async fn removed(&self, template: &TemplateInfo) -> Result<bool, DbError> {
+        if !template.shown.starts_with(PREFIX) {
+            return Err(own(DbErrorClass::Refused, format!("`{}` is no template", template.shown)));
+        }
+        let mut connection = self.maintenance().await?;
+        let query = format!(
+            "SELECT 1 FROM pg_catalog.pg_database t WHERE t.datname = {} AND {IS_OURS}",
+            literal(&template.shown)
+        );
+        let removed = match ask(&mut connection, query).await {
+            Ok(rows) if rows.is_empty() => Ok(false),
+            Ok(_) => match ask(&mut connection, format!("DROP DATABASE {}", name(&template.shown))).await {
+                Err(error) if has_code(&error, "3D000") => Ok(false),
+                other => other.map(|_| true),
+            },
+            Err(error) => Err(error),
+        };
+        close(connection).await;
+        removed
+    }
+
+    async fn claimed(&self, template: &TemplateName) -> Result<Option<Box<dyn TemplateClaim>>, DbError> {
+        let mut connection = maintenance(&self.place, self.maintenance.as_ref()).await?;
+        let digits = &template.as_str()[..16];
+        let query = format!("SELECT pg_catalog.pg_try_advisory_lock(('x' || '{digits}')::bit(64)::int8)");
+        let rows = ask(&mut connection, query).await;
+        match rows {
+            Ok(rows) if rows.first().is_some_and(|row| cell(row, 0) == "t") => {
+                Ok(Some(Box::new(Claim(connection))))
+            }
+            other => {
+                close(connection).await;
+                other.map(|_| None)
+            }
+        }
+    }
+}
+
+/// The right to make a template is a lock of this connection.
+struct Claim(PgConnection);
+
+impl TemplateClaim for Claim {
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(close(self.0))
+    }
+}
+
+/// What is known before a database is copied, in one trip: whether it is there, whether the role may make one, the
+/// template, its comment, the day.
+async fn look_for(
+    connection: &mut PgConnection,
+    database: &str,
+    template: &TemplateName,
+    options: &CreateOptions,
+) -> Result<Row, DbError> {
+    // What is asked for in so many words is part of what the template was made of. The rest was `template1`'s to say,
+    // and may be said differently by now.
+    let alike = match (&options.encoding, &options.collation, &options.template) {
+        (None, None, None) => {
+            "AND (t.encoding, t.datcollate, t.datctype) = (SELECT b.encoding, b.datcollate, b.datctype \
+             FROM pg_catalog.pg_database b WHERE b.datname = 'template1')"
+        }
+        _ => "",
+    };
+    let query = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_database d WHERE d.datname = {}), {MAY_CREATE}, t.datname, \
+         pg_catalog.shobj_description(t.oid, 'pg_database'), CURRENT_DATE FROM (SELECT) one \
+         LEFT JOIN pg_catalog.pg_database t ON t.datname = {} AND NOT t.datallowconn AND {IS_OURS} {alike}",
+        literal(database),
+        named(template)
+    );
+    let rows = ask(connection, query).await?;
+    rows.into_iter().next().ok_or_else(|| own(DbErrorClass::NotReady, LOST))
+}
+
+/// Makes a database as a copy of a template, on a connection that is there: in two trips.
+#[cfg(feature = "testing")]
+pub(super) async fn clone_on(
+    connection: &mut PgConnection,
+    database: &str,
+    template: &TemplateName,
+    options: &CreateOptions,
+) -> Result<Cloned, DbError> {
+    let found = look_for(connection, database, template, options).await?;
+    clone_found(connection, database, &found, options).await
+}
+
+async fn clone_found(
+    connection: &mut PgConnection,
+    database: &str,
+    found: &Row,
+    options: &CreateOptions,
+) -> Result<Cloned, DbError> {
+    let [there, may, template, text, today] = [0, 1, 2, 3, 4].map(|at| cell(found, at));
+    if there == "t" {
+        return Ok(Cloned::Already);
+    }
+    if may != "t" {
+        return Ok(Cloned::Cannot("the role may not create databases".to_owned()));
+    }
+    if template.is_empty() {
+        return Ok(Cloned::NoTemplate);
+    }
+    let owner = options.owner.as_ref().map(|owner| format!(" OWNER = {}", name(owner))).unwrap_or_default();
+    // Left to itself the server chooses the way of copying that suits its release: by its log since 15.
+    let statement = format!("CREATE DATABASE {}{owner} TEMPLATE = {}", name(database), name(&template));
+    match run_creation(connection, database, &statement).await {
+        Ok(Created::Now) => {}
+        Ok(Created::Already) => return Ok(Cloned::Already),
+        // Removed in between, or connected to by a superuser who let himself in.
+        Err(error) if has_code(&error, "3D000") || has_code(&error, "55006") => {
+            return Ok(Cloned::NoTemplate);
+        }
+        Err(error) if error.class == DbErrorClass::Permission => return Ok(Cloned::Cannot(error.message)),
+        Err(error) => return Err(error),
+    }
+    let known = Comment::parse(&text);
+    let (note, made) = match &known {
+        Some(known) if known.used == today => return Ok(Cloned::Now(Some(known.note.clone()))),
+        Some(known) => (known.note.clone(), known.made.clone()),
+        None => (TemplateNote::default(), today.clone()),
+    };
+    // Once a day it is noted that somebody needs it. Two who do that at once are in each other's way; one will do.
+    let _ = note_down(connection, &template, &comment(&note, &made, &today)).await;
+    Ok(Cloned::Now(known.map(|known| known.note)))
+}
+
+async fn note_down(connection: &mut PgConnection, template: &str, comment: &str) -> Result<(), DbError> {
+    let statement = format!("COMMENT ON DATABASE {} IS {}", name(template), literal(comment));
+    ask(connection, statement).await.map(drop)
+}
+
+async fn keep(
+    connection: &mut PgConnection,
+    database: &str,
+    template: &TemplateName,
+    note: &TemplateNote,
+) -> Result<Kept, DbError> {
+    let conditions: Vec<&str> = LACKS.iter().map(|(condition, _)| *condition).collect();
+    let query = format!(
+        "SELECT {}, EXISTS (SELECT FROM pg_catalog.pg_database t WHERE t.datname = {}), {MAY_CREATE}, CURRENT_DATE, \
+         {} FROM pg_catalog.pg_database d WHERE d.datname = {}",
+        named(template),
+        named(template),
+        conditions.join(", "),
+        literal(database)
+    );
+    let rows = ask(connection, query).await?;
+    let Some(row) = rows.first() else {
+        return Ok(Kept::Cannot("the database is gone".to_owned()));
+    };
+    let [shown, there, may, today] = [0, 1, 2, 3].map(|at| cell(row, at));
+    if there == "t" {
+        return Ok(Kept::Already);
+    }
+    if may != "t" {
+        return Ok(Kept::Cannot("the role may not create databases".to_owned()));
+    }
+    if let Some((_, why)) = LACKS.iter().zip(4..).find(|(_, at)| cell(row, *at) == "t").map(|(lack, _)| lack)
+    {
+        return Ok(Kept::Cannot((*why).to_owned()));
+    }
+    // Complete under its name or not there at all; the comment may be missing if we die now, and is made good by the
+    // first who copies it.
+    let statement =
+        format!("CREATE DATABASE {} TEMPLATE = {} ALLOW_CONNECTIONS = false", name(&shown), name(database));
+    match ask(connection, statement).await {
+        Ok(_) => {}
+        Err(error) => match error.code.as_deref() {
+            Some("42P04" | "23505") => return Ok(Kept::Already),
+            // Somebody connected in between, or may not copy it: nobody waits for a cache.
+            Some("55006" | "42501") => return Ok(Kept::Cannot(error.message)),
+            _ => return Err(error),
+        },
+    }
+    note_down(connection, &shown, &comment(note, &today, &today)).await?;
+    Ok(Kept::Now)
+}
+
+/// Returns what a row of the list says.
+fn info(row: &Row) -> Option<TemplateInfo> {
+    let shown = cell(row, 0);
+    let known = Comment::parse(&cell(row, 1));
+    let today = SystemTime::UNIX_EPOCH + Duration::from_secs(cell(row, 4).parse().ok()?);
+    let days = |day: &str| {
+        let ago = days_of(&cell(row, 5))?.checked_sub(days_of(day)?)?;
+        today.checked_sub(Duration::from_secs(u64::try_from(ago).unwrap_or(0) * 86_400))
+    };
+    Some(TemplateInfo {
+        name: TemplateName::new(shown.rsplit_once('_')?.1)?,
+        made: known.as_ref().and_then(|known| days(&known.made)),
+        used: known.as_ref().and_then(|known| days(&known.used)),
+        note: known.map(|known| known.note),
+        bytes: cell(row, 2).parse().ok(),
+        usable: cell(row, 3) == "t",
+        shown,
+    })
+}
+
+/// Returns how many days a date `2026-11-22` is from the first of March of the year 0.
+fn days_of(date: &str) -> Option<i64> {
+    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    // The year begins with March, so that the day that comes and goes is its last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    Some(365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1)
+}
+
+impl Templates for PostgresServer {
+    fn clone_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+        options: &'a CreateOptions,
+    ) -> BoxFuture<'a, Result<Cloned, DbError>> {
+        Box::pin(self.cloned(template, options))
+    }
+
+    fn keep_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+        note: &'a TemplateNote,
+    ) -> BoxFuture<'a, Result<Kept, DbError>> {
+        Box::pin(self.kept(template, note))
+    }
+
+    fn templates(&self) -> BoxFuture<'_, Result<Vec<TemplateInfo>, DbError>> {
+        Box::pin(self.listed())
+    }
+
+    fn remove_template<'a>(&'a self, template: &'a TemplateInfo) -> BoxFuture<'a, Result<bool, DbError>> {
+        Box::pin(self.removed(template))
+    }
+
+    fn claim_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn TemplateClaim>>, DbError>> {
+        Box::pin(self.claimed(template))
+    }
+
+    fn let_go(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Some(connection) = self.take_idle() {
+                close(connection).await;
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comment_is_read_as_it_was_written() {
+        let note = TemplateNote { repo: "a, b migrations of c".into(), migrations: 285 };
+        let text = comment(&note, "2026-01-02", "2026-11-22");
+        assert_eq!(
+            text,
+            "dbsetup template: made 2026-01-02, used 2026-11-22, 285 migrations of a, b migrations of c"
+        );
+        let read = Comment::parse(&text).expect("it is one");
+        assert_eq!((read.note, read.made.as_str(), read.used.as_str()), (note, "2026-01-02", "2026-11-22"));
+        for wrong in
+            ["", "dbsetup template", "my own database", "dbsetup template: made x, used y, 1 migrations of z"]
+        {
+            assert_eq!(Comment::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_across_months_and_leap_years() {
+        let between = |one: &str, other: &str| days_of(other).unwrap() - days_of(one).unwrap();
+        assert_eq!(between("2024-02-28", "2024-03-01"), 2);
+        assert_eq!(between("2026-02-28", "2026-03-01"), 1);
+        assert_eq!(between("2025-12-31", "2026-01-01"), 1);
+        assert_eq!(between("2000-01-01", "2026-11-22"), 9822);
+        assert_eq!(days_of("today"), None);
+    }
+}

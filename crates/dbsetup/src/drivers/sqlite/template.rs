@@ -1,0 +1,355 @@
+//! Templates: copies of a database's file, in a directory beside it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `.dbsetup-templates/<24 digits>.db` | the database, byte for byte: also what its header says (WAL mode, `user_version`) |
+//! | `….txt` | what its maker said of it; its time is when the template was last used |
+//! | `….lock` | locked while somebody makes it |
+//!
+//! A file gets its name when everything is in it and on the disk, so whatever can be found is whole. Copying is the operating
+//! system's, which shares the blocks where the file system can.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::{ConnectOptions, Connection};
+
+use super::error;
+use super::file::{Found, look};
+use super::lock;
+use super::server::SqliteServer;
+use crate::driver::{
+    BoxFuture, Cloned, DbError, DbErrorClass, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote,
+    Templates,
+};
+use crate::repo::CreateOptions;
+
+/// The directory of templates, beside the databases.
+const DIRECTORY: &str = ".dbsetup-templates";
+/// How often it is noted that a template is used.
+const DAY: Duration = Duration::from_secs(86_400);
+/// A copy that takes longer is a dead process's.
+const DEAD_AFTER: Duration = Duration::from_secs(3_600);
+/// What stands in a note before everything else.
+const NOTE: &str = "dbsetup template";
+
+/// How many copies this process has begun.
+static COPIES: AtomicU64 = AtomicU64::new(0);
+
+/// Returns a path with something put behind its name.
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// Returns the name of a copy that nobody else makes.
+fn part_of(path: &Path) -> PathBuf {
+    let number = COPIES.fetch_add(1, Ordering::Relaxed);
+    with(path, &format!("-dbsetup-copy-{}-{number}", std::process::id()))
+}
+
+/// Where the templates of the databases in a directory are.
+fn directory_of(database: &Path) -> PathBuf {
+    database.parent().unwrap_or(Path::new(".")).join(DIRECTORY)
+}
+
+/// Where a template of the databases in a directory is.
+pub(super) fn file_of(database: &Path, template: &TemplateName) -> PathBuf {
+    directory_of(database).join(format!("{template}.db"))
+}
+
+/// Makes the directory, which no version control and no backup is to look at.
+fn make_directory(directory: &Path) -> Result<(), DbError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let write = |name: &str, text: &str| fs::write(directory.join(name), text);
+    fs::create_dir_all(directory)
+        .and_then(|()| write(".gitignore", "*\n"))
+        // <https://bford.info/cachedir/>
+        .and_then(|()| write("CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55\n"))
+        .map_err(|source| error::file("make", directory, &source))
+}
+
+/// Whether a file is a database with every page that its header promises
+/// (<https://www.sqlite.org/fileformat2.html#the_database_header>).
+fn is_whole(path: &Path) -> bool {
+    let mut header = [0; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header).map(|()| file));
+    let Ok(length) = read.and_then(|file| file.metadata()).map(|found| found.len()) else { return false };
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size),
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    header.starts_with(b"SQLite format 3\0") && pages > 0 && length == page * pages
+}
+
+/// Whether two files belong to the same user: what another one left there could be a trap.
+#[cfg(unix)]
+fn have_one_owner(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let owner = |path: &Path| fs::symlink_metadata(path).map(|found| found.uid()).ok();
+    owner(one).is_some() && owner(one) == owner(other)
+}
+
+/// Whether two files belong to the same user: nobody is asked here.
+#[cfg(not(unix))]
+fn have_one_owner(_one: &Path, _other: &Path) -> bool {
+    true
+}
+
+/// Returns a note as it stands in its file.
+fn written(note: &TemplateNote, made: SystemTime) -> String {
+    let made = made.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
+    format!("{NOTE}\nmade {made}\nmigrations {}\nrepo {repo}\n", note.migrations)
+}
+
+/// Reads a note: it and when the template was made.
+fn read_note(text: &str) -> Option<(TemplateNote, SystemTime)> {
+    let mut lines = text.lines();
+    let mut next = |key: &str| lines.next()?.strip_prefix(key);
+    next(NOTE)?;
+    let made = UNIX_EPOCH.checked_add(Duration::from_secs(next("made ")?.parse().ok()?))?;
+    let migrations = next("migrations ")?.parse().ok()?;
+    let repo = next("repo ")?.to_owned();
+    Some((TemplateNote { repo, migrations }, made))
+}
+
+/// Reads the note of a template, and notes once a day that it is used.
+fn use_note(path: &Path) -> Option<TemplateNote> {
+    let text = fs::read_to_string(path).ok()?;
+    let is_old =
+        || fs::metadata(path).and_then(|found| found.modified()).ok()?.elapsed().ok().map(|old| old > DAY);
+    if is_old().unwrap_or(false) {
+        // A cache may forget that it was used.
+        let _ =
+            OpenOptions::new().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+    read_note(&text).map(|(note, _)| note)
+}
+
+impl SqliteServer {
+    fn cloned(&self, template: &TemplateName) -> Result<Cloned, DbError> {
+        let path = match self.changeable() {
+            Ok(path) => path,
+            Err(error) => return Ok(Cloned::Cannot(error.message)),
+        };
+        if let Found::File = look(path)? {
+            return Ok(Cloned::Already);
+        }
+        let source = file_of(path, template);
+        if !source.is_file() {
+            return Ok(Cloned::NoTemplate);
+        }
+        // A log that an earlier database left would be read into this one.
+        if ["-wal", "-journal"].iter().any(|suffix| with(path, suffix).exists()) {
+            return Ok(Cloned::Cannot("the log of an earlier database is there".to_owned()));
+        }
+        let part = part_of(path);
+        let made = fs::copy(&source, &part).and_then(|_| {
+            if !have_one_owner(&source, &part) || !is_whole(&part) {
+                return Ok(Cloned::NoTemplate);
+            }
+            // A link fails where something is; a rename would replace it.
+            match fs::hard_link(&part, path) {
+                Ok(()) => Ok(Cloned::Now(use_note(&source.with_extension("txt")))),
+                Err(failed) if failed.kind() == ErrorKind::AlreadyExists => Ok(Cloned::Already),
+                Err(failed) => Ok(Cloned::Cannot(format!("the file system links no files: {failed}"))),
+            }
+        });
+        let _ = fs::remove_file(&part);
+        match made {
+            Ok(made) => Ok(made),
+            // Removed in between.
+            Err(failed) if failed.kind() == ErrorKind::NotFound => Ok(Cloned::NoTemplate),
+            Err(failed) => Err(error::file("copy the template to", path, &failed)),
+        }
+    }
+
+    async fn kept(&self, template: &TemplateName, note: &TemplateNote) -> Result<Kept, DbError> {
+        let cannot = |error: DbError| Ok(Kept::Cannot(error.message));
+        let path = match self.changeable() {
+            Ok(path) => path,
+            Err(error) => return cannot(error),
+        };
+        let Found::File = look(path)? else {
+            return Ok(Kept::Cannot("the database is gone".to_owned()));
+        };
+        let target = file_of(path, template);
+        if target.is_file() {
+            return Ok(Kept::Already);
+        }
+        let real = fs::canonicalize(path).map_err(|source| error::file("resolve", path, &source))?;
+        let locks = match lock::take_all(&real, "dbsetup keep a template") {
+            Ok(locks) => locks,
+            Err(error) if error.class == DbErrorClass::LockTimeout => return cannot(error),
+            Err(error) => return Err(error),
+        };
+        let options = self.options().busy_timeout(Duration::ZERO);
+        let mut connection = options.connect().await.map_err(|failed| error::database(&failed))?;
+        // What the log holds goes into the file, and nobody writes while that is copied. Closing the copied file gives
+        // this process's locks on it back, which nobody needs by then: the transaction has written nothing.
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE);BEGIN EXCLUSIVE";
+        let result = match sqlx::raw_sql(sql).execute(&mut connection).await {
+            Err(failed) => {
+                let error = error::database(&failed);
+                let busy = matches!(error.class, DbErrorClass::LockTimeout | DbErrorClass::NotReady);
+                if busy { cannot(error) } else { Err(error) }
+            }
+            Ok(_) if fs::metadata(with(&real, "-wal")).is_ok_and(|log| log.len() > 0) => {
+                Ok(Kept::Cannot("somebody is connected to the database".to_owned()))
+            }
+            Ok(_) => publish(&real, &target, note),
+        };
+        let _ = sqlx::raw_sql("ROLLBACK").execute(&mut connection).await;
+        let _ = connection.close().await;
+        drop(locks);
+        result
+    }
+
+    fn listed(&self) -> Result<Vec<TemplateInfo>, DbError> {
+        let Ok(path) = self.file() else { return Ok(Vec::new()) };
+        let directory = directory_of(path);
+        let entries = match fs::read_dir(&directory) {
+            Ok(entries) => entries,
+            Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(error::file("read the directory", &directory, &source)),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|source| error::file("read the directory", &directory, &source))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Ok(about) = fs::metadata(&path) else { continue };
+            let age = about.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            if name.contains("-dbsetup-copy-") && age > DEAD_AFTER {
+                let _ = fs::remove_file(&path);
+            }
+            let digits = name.strip_suffix(".db").filter(|digits| digits.len() == 24);
+            let Some(template) = digits.and_then(TemplateName::new) else { continue };
+            let text = path.with_extension("txt");
+            let known = fs::read_to_string(&text).ok().and_then(|text| read_note(&text));
+            let used = fs::metadata(&text).and_then(|text| text.modified()).or_else(|_| about.modified());
+            found.push(TemplateInfo {
+                name: template,
+                shown: path.display().to_string(),
+                made: known.as_ref().map(|(_, made)| *made).or_else(|| about.modified().ok()),
+                used: used.ok(),
+                note: known.map(|(note, _)| note),
+                bytes: Some(about.len()),
+                usable: is_whole(&path),
+            });
+        }
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    fn removed(&self, template: &TemplateName) -> Result<bool, DbError> {
+        let path = file_of(self.file()?, template);
+        let removed = match fs::remove_file(&path) {
+            Ok(()) => true,
+            Err(source) if source.kind() == ErrorKind::NotFound => false,
+            Err(source) => return Err(error::file("remove", &path, &source)),
+        };
+        let _ = fs::remove_file(path.with_extension("txt"));
+        Ok(removed)
+    }
+
+    fn claimed(&self, template: &TemplateName) -> Result<Option<Box<dyn TemplateClaim>>, DbError> {
+        let path = file_of(self.file()?, template).with_extension("lock");
+        make_directory(path.parent().unwrap_or(&path))?;
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = opened.map_err(|source| error::file("open the lock file", &path, &source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(Claim { path, _file: file }))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(error::file("lock", &path, &source)),
+        }
+    }
+}
+
+/// The right to make a template is a locked file.
+struct Claim {
+    path: PathBuf,
+    // Closing the file unlocks it.
+    _file: File,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Whoever has it open already may lock it beside a third one that makes it anew: two makers do no harm.
+        if cfg!(unix) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl TemplateClaim for Claim {
+    fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(drop(self)))
+    }
+}
+
+/// Copies a database that stands still, and gives the copy its name.
+fn publish(database: &Path, target: &Path, note: &TemplateNote) -> Result<Kept, DbError> {
+    let directory = target.parent().unwrap_or(target);
+    make_directory(directory)?;
+    let part = part_of(target);
+    let copied = fs::copy(database, &part)
+        // A name that survives a power loss without its content would be worse than no template.
+        .and_then(|_| OpenOptions::new().write(true).open(&part)?.sync_all())
+        .and_then(|()| if is_whole(&part) { Ok(()) } else { Err(ErrorKind::InvalidData.into()) })
+        .and_then(|()| {
+            let mut text = File::create(target.with_extension("txt"))?;
+            text.write_all(written(note, SystemTime::now()).as_bytes())
+        })
+        .and_then(|()| fs::rename(&part, target));
+    match copied {
+        Ok(()) => Ok(Kept::Now),
+        Err(source) => {
+            let _ = fs::remove_file(&part);
+            if source.kind() == ErrorKind::InvalidData {
+                return Ok(Kept::Cannot("the database was changed while it was copied".to_owned()));
+            }
+            Err(error::file("write the template", target, &source))
+        }
+    }
+}
+
+impl Templates for SqliteServer {
+    fn clone_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+        _options: &'a CreateOptions,
+    ) -> BoxFuture<'a, Result<Cloned, DbError>> {
+        Box::pin(async move { self.cloned(template) })
+    }
+
+    fn keep_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+        note: &'a TemplateNote,
+    ) -> BoxFuture<'a, Result<Kept, DbError>> {
+        Box::pin(self.kept(template, note))
+    }
+
+    fn templates(&self) -> BoxFuture<'_, Result<Vec<TemplateInfo>, DbError>> {
+        Box::pin(async { self.listed() })
+    }
+
+    fn remove_template<'a>(&'a self, template: &'a TemplateInfo) -> BoxFuture<'a, Result<bool, DbError>> {
+        Box::pin(async { self.removed(&template.name) })
+    }
+
+    fn claim_template<'a>(
+        &'a self,
+        template: &'a TemplateName,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn TemplateClaim>>, DbError>> {
+        Box::pin(async move { self.claimed(template) })
+    }
+}

@@ -1,0 +1,132 @@
+//! Templates: a database that is ready is kept once, and others are copied from it for as long as the files it was made
+//! of stay the same.
+//!
+//! What a template is made of is in its name ([`key`]): whatever changes the result changes the name, so that nobody ever
+//! asks whether one is current. A database that is made from one needs neither structure nor migrations nor any word about
+//! itself: the environment that it records is part of the name, too.
+//!
+//! A template is a cache: what goes wrong with it is told and never fails the work that could have done without.
+
+mod keep;
+mod key;
+mod ready;
+
+use std::time::{Duration, Instant};
+
+use crate::driver::{Cloned, Created, TemplateName};
+use crate::error::Result;
+use crate::event::What;
+use crate::migration::Lanes;
+use crate::repo::Repo;
+use crate::session::Session;
+use crate::storage;
+
+pub use keep::{collect, is_stale, keep, pays};
+pub use key::key;
+pub use ready::{Ready, ready};
+
+/// What is done to an empty database to make it ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipe {
+    /// Which migrations are run after the structure was loaded: every pending one of these lanes.
+    pub lanes: Lanes,
+    /// Whether the SQL seeds of the environment are run, too. Programs never are.
+    pub seeds: bool,
+}
+
+/// How a session's database came to be, as far as templates are concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was copied: so many migrations are recorded in it, if that is known.
+    Template { recipe: Recipe, migrations: Option<u64> },
+    /// It was made empty, and is worth keeping as this template once it is ready.
+    Empty { recipe: Recipe, name: TemplateName, took: Duration, since: Instant },
+}
+
+/// Whether databases of a repo may be made from templates.
+pub fn is_allowed(repo: &Repo) -> bool {
+    repo.template && repo.disposable
+}
+
+/// Creates the repo's database unless it is there: from a template if there is one for `recipe`, else as
+/// [`storage::create`] does.
+///
+/// # Errors
+/// Those of [`storage::create`].
+pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created> {
+    session.origin = None;
+    if !is_allowed(session.repo()) {
+        return storage::create(session).await;
+    }
+    // Most often it is there, and then no file has to be read. A server that fails to answer is asked again below, and
+    // its answer told.
+    if !session.is_dropped() && session.server().exists().await.unwrap_or(true) {
+        return storage::create(session).await;
+    }
+    let start = Instant::now();
+    // A file that cannot be read is told of by whoever runs it.
+    let Ok(name) = key(session.repo(), session.server(), recipe) else {
+        return storage::create(session).await;
+    };
+    let options = storage::options(session.repo());
+    match session.server().clone_template(&name, &options).await {
+        Ok(Cloned::Now(note)) => {
+            session.created_now().await;
+            let migrations = note.map(|note| note.migrations);
+            session.origin = Some(Origin::Template { recipe, migrations });
+            let target = session.server().target().shown.clone();
+            let template = name.to_string();
+            session.teller().tell(What::Cloned { target, template, took: start.elapsed() });
+            return Ok(Created::Now);
+        }
+        Ok(Cloned::NoTemplate) => {
+            let start = Instant::now();
+            let created = storage::create(session).await?;
+            if created == Created::Now {
+                let since = Instant::now();
+                session.origin = Some(Origin::Empty { recipe, name, took: since - start, since });
+            }
+            return Ok(created);
+        }
+        Ok(Cloned::Already) => {}
+        Ok(Cloned::Cannot(reason)) => session.teller().tell(What::TemplateRefused { reason }),
+        Err(error) => session.teller().tell(What::TemplateRefused { reason: error.message }),
+    }
+    storage::create(session).await
+}
+
+/// Whether the session's database was just copied from a template that `lanes` were run in: nothing of the structure
+/// and of those lanes is left to be done.
+pub fn is_done(session: &Session<'_>, lanes: Lanes) -> bool {
+    matches!(&session.origin, Some(Origin::Template { recipe, .. }) if recipe.lanes == lanes)
+}
+
+/// Says of a database that was copied what `migrate` would: nothing is left to be run. Returns `false` where the
+/// database was not copied, or not so.
+pub fn tell_done(session: &Session<'_>, lanes: Lanes) -> bool {
+    let Some(Origin::Template { migrations, .. }) =
+        session.origin.as_ref().filter(|_| is_done(session, lanes))
+    else {
+        return false;
+    };
+    let applied = migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+    session.teller().tell(What::NothingToMigrate { direction: crate::event::Direction::Up, applied });
+    true
+}
+
+/// Returns the template that [`create`] would use now, without making anything; `None` where it would make an empty
+/// database, or finds one.
+///
+/// # Errors
+/// Those of the server.
+pub async fn foresee(session: &Session<'_>, recipe: Recipe) -> Result<Option<TemplateName>> {
+    if !is_allowed(session.repo()) {
+        return Ok(None);
+    }
+    let Ok(name) = key(session.repo(), session.server(), recipe) else { return Ok(None) };
+    let found = session.server().templates().await?;
+    Ok(found.iter().any(|template| template.usable && template.name == name).then_some(name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Keeping a template, and removing those that nobody needs any more.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{Origin, is_allowed, key};
+use crate::driver::{Kept, Server, TemplateInfo, TemplateName, TemplateNote};
+use crate::event::What;
+use crate::migration::{Lanes, MigrateReport};
+use crate::repo::Repo;
+use crate::session::Session;
+
+/// How long a template stays that nobody uses.
+const UNUSED: Duration = Duration::from_secs(14 * 86_400);
+/// How many templates of a repo stay: each branch that is worked on has some.
+const FEW: usize = 12;
+
+/// Whether keeping a template pays: making the database ready took longer than making it empty did. A copy costs about
+/// as much as an empty database does, both when the template is made and whenever it is used.
+pub fn pays(empty: Duration, filled: Duration) -> bool {
+    filled > empty
+}
+
+/// Whether a template may go: it is nobody's of this server any more, or of `repo` and unused for two weeks, or one
+/// of too many. `others` are all that were found, itself among them; `current` is never stale.
+pub fn is_stale(
+    template: &TemplateInfo,
+    others: &[TemplateInfo],
+    repo: &Repo,
+    current: &[TemplateName],
+    now: SystemTime,
+) -> bool {
+    let is_current = |info: &TemplateInfo| info.usable && current.contains(&info.name);
+    let is_of_repo =
+        |info: &TemplateInfo| info.note.as_ref().is_some_and(|note| note.repo == repo.name.as_str());
+    if is_current(template) || !is_of_repo(template) {
+        return false;
+    }
+    let unused =
+        |info: &TemplateInfo| info.used.and_then(|used| now.duration_since(used).ok()).unwrap_or_default();
+    let newer = others.iter().filter(|other| is_of_repo(other) && unused(other) < unused(template)).count();
+    !template.usable || unused(template) > UNUSED || newer >= FEW
+}
+
+/// Keeps the database of a session that [`super::create`] made empty and that `migrate` has made ready since, where that
+/// pays. Whatever prevents it is told.
+pub async fn keep(session: &mut Session<'_>, lanes: Lanes, report: &MigrateReport) {
+    let Some(Origin::Empty { recipe, name, took, since }) = session.origin.take() else { return };
+    let repo = session.repo();
+    let from_archive =
+        |path: &std::path::PathBuf| repo.archive.iter().any(|archive| path.starts_with(repo.shown(archive)));
+    let is_whole = recipe.lanes == lanes
+        && report.blocked.is_empty()
+        && !report.planned.iter().any(|planned| from_archive(&planned.path));
+    if !is_whole || !pays(took, since.elapsed()) {
+        return;
+    }
+    // What ran is what the name says, or the files were edited meanwhile.
+    if key(repo, session.server(), recipe).is_ok_and(|now| now == name) {
+        keep_as(session, &name).await;
+    }
+}
+
+/// Keeps the session's database as a template, and removes what nobody needs any more. Whatever prevents it is told.
+pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName) {
+    let start = Instant::now();
+    let repo = session.repo();
+    debug_assert!(is_allowed(repo));
+    let migrations = match session.inspect().await {
+        Ok(inspection) => inspection.state.rows.len() as u64,
+        Err(error) => return refuse(session, error.message().to_owned()),
+    };
+    // Nothing is copied that somebody is connected to.
+    session.close().await;
+    let note = TemplateNote { repo: repo.name.to_string(), migrations };
+    match session.server().keep_template(name, &note).await {
+        Ok(Kept::Now) => {
+            session.teller().tell(What::TemplateKept { template: name.to_string(), took: start.elapsed() });
+            collect_on(session.server(), repo, std::slice::from_ref(name)).await;
+        }
+        Ok(Kept::Already) => {}
+        Ok(Kept::Cannot(reason)) => refuse(session, reason),
+        Err(error) => refuse(session, error.message),
+    }
+}
+
+fn refuse(session: &Session<'_>, reason: String) {
+    session.teller().tell(What::TemplateRefused { reason });
+}
+
+/// Removes the repo's templates that are stale, and returns how many. What cannot be removed is left to the next who
+/// tries.
+pub async fn collect(session: &Session<'_>, current: &[TemplateName]) -> usize {
+    collect_on(session.server(), session.repo(), current).await
+}
+
+/// The same without a session, which not every thread may look at.
+async fn collect_on(server: &dyn Server, repo: &Repo, current: &[TemplateName]) -> usize {
+    let Ok(found) = server.templates().await else { return 0 };
+    let now = SystemTime::now();
+    let mut removed = 0;
+    for template in found.iter().filter(|info| is_stale(info, &found, repo, current, now)) {
+        removed += usize::from(server.remove_template(template).await.unwrap_or(false));
+    }
+    removed
+}

@@ -1,0 +1,172 @@
+//! What a template is made of, as a name.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::Recipe;
+use crate::driver::{Server, TemplateName};
+use crate::error::{Error, Result};
+use crate::files::{EntryKind, Files};
+use crate::migration::Lanes;
+use crate::record;
+use crate::repo::{Lane, Repo};
+use crate::seed;
+use crate::structure::floor::Floor;
+
+/// How often the rules of this module have changed what a name means.
+const EDITION: &str = "1";
+/// What makes a script's effect depend on the name of the database that it runs in.
+const NAME_OF_DATABASE: [&[u8]; 2] = [b"current_database", b"current_catalog"];
+
+/// Everything that goes into a name, each piece with its length, so that no two lists read alike.
+struct Pieces {
+    digest: Sha256,
+    /// Whether a script asks for the name of its database.
+    asks_for_name: bool,
+}
+
+impl Pieces {
+    fn add(&mut self, what: &str, value: &[u8]) {
+        for piece in [what.as_bytes(), value] {
+            self.digest.update((piece.len() as u64).to_le_bytes());
+            self.digest.update(piece);
+        }
+    }
+
+    fn text(&mut self, what: &str, value: impl AsRef<str>) {
+        self.add(what, value.as_ref().as_bytes());
+    }
+
+    fn list<'t>(&mut self, what: &str, values: impl IntoIterator<Item = &'t str>) {
+        values.into_iter().for_each(|value| self.text(what, value));
+        self.text(what, "");
+    }
+
+    fn file(&mut self, what: &str, shown: &Path, content: &[u8]) {
+        self.text(what, shown.to_string_lossy().replace('\\', "/"));
+        self.add("content", content);
+        self.asks_for_name |= NAME_OF_DATABASE.iter().any(|word| holds(content, word));
+    }
+}
+
+/// Whether a text holds a lower-case word, in whatever case.
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
+}
+
+/// Returns the name of the template that is made from a repo's files as they are now.
+///
+/// | in it | because |
+/// |---|---|
+/// | structure file, floor, every file of the lanes, seeds where they are asked for | that is what runs |
+/// | ledger, schemas, role, options of `create` | they say what it makes and where |
+/// | repo and environment | the database records its environment, and seeds are that environment's |
+/// | release of this crate and its formats | another one may do it otherwise |
+/// | the database's name, where a script asks for it | a copy would hold the name of the original |
+///
+/// What is in the archive is not: a database that needed it is not kept. The driver adds the server's release.
+///
+/// # Errors
+/// [`crate::Kind::Io`] for a file that cannot be read.
+pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateName> {
+    let mut pieces = Pieces { digest: Sha256::new(), asks_for_name: false };
+    pieces.list("edition", [EDITION, record::FORMAT, env!("CARGO_PKG_VERSION")]);
+    pieces.text("repo", repo.name.as_str());
+    pieces.text("environment", &repo.environment);
+    pieces.text("recipe", format!("{recipe:?}"));
+    pieces.text("ledger", format!("{:?} {:?}", repo.ledger, repo.layout_ledger));
+    pieces.list("schemas", repo.schemas.iter().map(String::as_str));
+    pieces.list("role", repo.role.as_deref());
+    pieces.text("create", format!("{:?}", repo.create));
+    let single = [repo.structure.clone(), Floor::path(&repo.structure)];
+    for path in single.iter().filter(|path| repo.files.is_file(path)) {
+        add_file(&mut pieces, repo, "structure", path)?;
+    }
+    let mut lanes = vec![(Lane::Automatic, &repo.migrations)];
+    if recipe.lanes != Lanes::Automatic {
+        lanes.push((Lane::Manual, &repo.manual_migrations));
+    }
+    for (lane, directories) in lanes {
+        for directory in directories {
+            for path in below(repo.files, directory)
+                .map_err(|error| Error::io("read the directory", &repo.shown(directory), error))?
+            {
+                add_file(&mut pieces, repo, lane.as_str(), &path)?;
+            }
+        }
+    }
+    if recipe.seeds {
+        for path in seed::files(repo)? {
+            add_file(&mut pieces, repo, "seed", &path)?;
+        }
+    }
+    if pieces.asks_for_name {
+        pieces.text("database", &server.target().database);
+    }
+    let digest: String = pieces.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(TemplateName::new(&digest).expect("a digest is long and hexadecimal"))
+}
+
+fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, path: &Path) -> Result<()> {
+    let shown = repo.shown(path);
+    let content = repo.files.read(path).map_err(|error| Error::io("read", &shown, error))?;
+    pieces.file(what, &shown, &content);
+    Ok(())
+}
+
+/// Returns every file below a directory, sorted; a directory that is missing has none. Links are followed, each place
+/// once.
+fn below(files: Files, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    if files.is_embedded() {
+        return below_embedded(files, directory);
+    }
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        let real = match directory.canonicalize() {
+            Ok(real) => real,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if !seen.insert(real) {
+            continue;
+        }
+        for entry in std::fs::read_dir(&directory)? {
+            let entry = entry?;
+            let (path, mut kind) = (entry.path(), entry.file_type()?);
+            if kind.is_symlink() {
+                // What a link leads to that leads nowhere is nothing that runs.
+                let Ok(at_its_end) = path.metadata() else { continue };
+                kind = at_its_end.file_type();
+            }
+            if kind.is_dir() {
+                open.push(path);
+            } else if kind.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The same of files inside the binary, where there are no links.
+fn below_embedded(files: Files, directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut open = vec![directory.to_owned()];
+    while let Some(directory) = open.pop() {
+        if !files.is_dir(&directory) {
+            continue;
+        }
+        for entry in files.list(&directory)? {
+            let path = directory.join(&entry.name);
+            if entry.kind == EntryKind::Directory { open.push(path) } else { found.push(path) }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,130 @@
+//! A database that is ready, from a template wherever that can be had.
+
+use std::time::{Duration, Instant};
+
+use super::keep::keep_as;
+use super::{Recipe, is_allowed, key};
+use crate::driver::{Cloned, Created, TemplateName};
+use crate::error::{Error, Kind, Result};
+use crate::event::What;
+use crate::migration::{self, MigrateRequest};
+use crate::seed::{self, SeedRequest};
+use crate::session::Session;
+use crate::storage;
+use crate::structure::{self, LoadRequest};
+
+/// How often somebody who waits for a template looks for it.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// How a database became ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// It was copied from a template.
+    Cloned,
+    /// It was made of the files; whoever comes next finds a template.
+    Built,
+    /// It was made of the files, and no template can be used or made here.
+    WithoutTemplate,
+}
+
+/// Makes the repo's database, which must not be there, and makes it ready: created, loaded, migrated, and seeded where
+/// `recipe` says so. From a template where there is one; else one maker builds it, and whoever else wants it meanwhile
+/// waits and copies, as long as [`crate::repo::Repo::lock_wait`] allows.
+///
+/// The connection of the session is closed. A repo that allows no templates ([`is_allowed`]) gets its database without.
+///
+/// # Errors
+/// [`Kind::NotEmpty`] when the database is there; those of creating, loading, migrating and seeding: then the database
+/// is as far as it got.
+pub async fn ready(session: &mut Session<'_>, recipe: Recipe) -> Result<Ready> {
+    if !is_allowed(session.repo()) {
+        build(session, recipe).await?;
+        return Ok(Ready::WithoutTemplate);
+    }
+    let name = key(session.repo(), session.server(), recipe)?;
+    let deadline = Instant::now() + session.repo().lock_wait;
+    loop {
+        if let Some(ready) = cloned(session, &name, recipe).await? {
+            return Ok(ready);
+        }
+        let claim = match session.server().claim_template(&name).await {
+            Ok(claim) => claim,
+            Err(error) => {
+                session.teller().tell(What::TemplateRefused { reason: error.message });
+                build(session, recipe).await?;
+                return Ok(Ready::WithoutTemplate);
+            }
+        };
+        let Some(claim) = claim else {
+            if Instant::now() < deadline {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            // Whoever makes it takes his time; what he makes is no more than a cache.
+            build(session, recipe).await?;
+            return Ok(Ready::WithoutTemplate);
+        };
+        // The one before may have finished between our look and our claim.
+        let made = match cloned(session, &name, recipe).await {
+            Ok(Some(ready)) => Ok(ready),
+            Ok(None) => build_and_keep(session, &name, recipe).await,
+            Err(error) => Err(error),
+        };
+        claim.release().await;
+        return made;
+    }
+}
+
+/// Copies the database from a template; `None` where there is none.
+async fn cloned(session: &mut Session<'_>, name: &TemplateName, recipe: Recipe) -> Result<Option<Ready>> {
+    let start = Instant::now();
+    let options = storage::options(session.repo());
+    match session.server().clone_template(name, &options).await {
+        Ok(Cloned::Now(_)) => {
+            session.created_now().await;
+            let (target, template) = (session.server().target().shown.clone(), name.to_string());
+            session.teller().tell(What::Cloned { target, template, took: start.elapsed() });
+            Ok(Some(Ready::Cloned))
+        }
+        Ok(Cloned::NoTemplate) => Ok(None),
+        Ok(Cloned::Already) => Err(there_already(session)),
+        Ok(Cloned::Cannot(reason)) => {
+            session.teller().tell(What::TemplateRefused { reason });
+            build(session, recipe).await?;
+            Ok(Some(Ready::WithoutTemplate))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn there_already(session: &Session<'_>) -> Error {
+    let target = &session.server().target().shown;
+    Error::new(Kind::NotEmpty, format!("the database {target} is there already"))
+}
+
+/// Makes the database of the files.
+async fn build(session: &mut Session<'_>, recipe: Recipe) -> Result<()> {
+    if storage::create(session).await? == Created::Already {
+        return Err(there_already(session));
+    }
+    let load = LoadRequest { skip_if_loaded: true, ..LoadRequest::default() };
+    structure::load(session, &load).await?;
+    let request = MigrateRequest { lanes: recipe.lanes, ..MigrateRequest::default() };
+    migration::migrate(session, &request).await?;
+    if recipe.seeds {
+        seed::seed(session, &SeedRequest { if_new: true, ..SeedRequest::default() }).await?;
+    }
+    session.close().await;
+    Ok(())
+}
+
+async fn build_and_keep(session: &mut Session<'_>, name: &TemplateName, recipe: Recipe) -> Result<Ready> {
+    build(session, recipe).await?;
+    // What ran is what the name says, or the files were edited meanwhile.
+    if !key(session.repo(), session.server(), recipe).is_ok_and(|now| now == *name) {
+        return Ok(Ready::WithoutTemplate);
+    }
+    keep_as(session, name).await;
+    session.close().await;
+    Ok(Ready::Built)
+}
