@@ -45,7 +45,7 @@ pub struct Fixture {
 }
 
 /// A database engine that a parameter of a test stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
     /// PostgreSQL.

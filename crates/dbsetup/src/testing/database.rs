@@ -74,22 +74,23 @@ impl Database {
     /// Those of [`Database::new`].
     pub fn blocking(source: impl Into<Source>) -> Result<Self> {
         let (url, wanted) = by_hand(source.into())?;
-        house::wait_for(House::make(url, wanted.clone())).map(|made| Self::of(made, wanted.test))
+        house::wait_for(is_brief(&url), House::make(url, wanted.clone())).map(|made| Self::of(made, wanted.test))
     }
 
     /// Makes the database of a test that the attribute describes.
     pub(super) fn for_test(arguments: &Arguments, engine: Option<Engine>) -> Result<Self> {
-        let source = origin::find(arguments)?;
+        let source = origin::find_once(arguments)?;
         let name = source.as_ref().map(|source| source.name().clone());
-        let url = url::find(name.as_ref(), engine, Path::new(arguments.directory))?;
+        let url = url::find_once(name.as_ref(), engine, Path::new(arguments.directory))?;
         let wanted = Wanted {
-            test: arguments.test.to_owned(),
+            test: of_package(arguments.test, arguments.package),
             key: format!("{:?} {}", source, arguments.directory),
             source,
             fixtures: arguments.fixtures,
             waits: true,
         };
-        house::wait_for(House::make(url, wanted)).map(|made| Self::of(made, arguments.test.to_owned()))
+        let test = wanted.test.clone();
+        house::wait_for(is_brief(&url), House::make(url, wanted)).map(|made| Self::of(made, test))
     }
 
     fn of(made: Made, test: String) -> Self {
@@ -145,12 +146,23 @@ impl Database {
     }
 }
 
+/// Whether a database is made by this process itself.
+fn is_brief(url: &DatabaseUrl) -> bool {
+    url.scheme() == "sqlite"
+}
+
+/// Two packages may have tests of one name.
+fn of_package(test: &str, package: &str) -> String {
+    if package.is_empty() { test.to_owned() } else { format!("{test} of {package}") }
+}
+
 fn by_hand(source: Source) -> Result<(DatabaseUrl, Wanted)> {
     let directory =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), std::path::PathBuf::from);
-    let url = url::find(Some(source.name()), None, &directory)?;
+    let url = url::find_once(Some(source.name()), None, &directory)?;
     // The harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let test = of_package(&test, &std::env::var("CARGO_PKG_NAME").unwrap_or_default());
     let key = format!("{source:?}");
     Ok((url, Wanted { test, key, source: Some(source), fixtures: &[], waits: false }))
 }
@@ -173,7 +185,7 @@ impl Inner {
         let wanted = std::env::var_os(KEEP).is_some_and(|value| !value.is_empty() && value != "0");
         let kept = self.kept.load(Ordering::Relaxed) || (wanted && !succeeded);
         let (house, database, test) = (Arc::clone(&self.house), self.database.clone(), self.test.clone());
-        let result = house::wait_for(async move {
+        let result = house::wait_for(is_brief(&self.database.url), async move {
             if kept {
                 house.databases.keep(&database, &test).await
             } else {

@@ -49,8 +49,15 @@ static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     receiver.recv().expect("the thread sends its handle first of all")
 });
 
-/// Runs `work` on the thread of all tests and waits for it, inside of a runtime or outside.
-pub(super) fn wait_for<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+/// Waits for `work`, inside of a runtime or outside. It runs on the thread of all tests, unless it is `brief`: what only
+/// copies a file is done before another thread has heard of it.
+pub(super) fn wait_for<T: Send + 'static>(
+    brief: bool,
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    if brief && Handle::try_current().is_err() {
+        return RUNTIME.block_on(work);
+    }
     let (sender, receiver) = mpsc::sync_channel(1);
     RUNTIME.spawn(async move {
         let _ = sender.send(work.await);
@@ -90,7 +97,7 @@ type Houses = Mutex<HashMap<String, Arc<OnceCell<Arc<House>>>>>;
 /// What a test's database is to be.
 #[derive(Clone)]
 pub(super) struct Wanted {
-    /// The test.
+    /// The test, and its package: what was kept of it is known by that.
     pub test: String,
     /// What tells one source from another within the process.
     pub key: String,

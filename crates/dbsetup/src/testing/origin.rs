@@ -1,6 +1,8 @@
 //! The repo that a test's database has the structure of.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
 
 use super::{Arguments, Origin};
 use crate::error::{Error, Kind, Result};
@@ -9,6 +11,22 @@ use crate::source::Source;
 
 /// What makes a directory below `priv/` a repo.
 const SIGNS: [&str; 5] = ["migrations", "manual_migrations", "structure.sql", "seeds.sql", "seeds"];
+
+/// The same as [`find`], looking at the disk once in a process.
+pub(super) fn find_once(arguments: &Arguments) -> Result<Option<Source>> {
+    static FOUND: LazyLock<Mutex<HashMap<String, Option<Source>>>> = LazyLock::new(Mutex::default);
+    if let Origin::Source(_) = arguments.origin {
+        return find(arguments);
+    }
+    let key = format!("{:?} {}", arguments.origin, arguments.directory);
+    let mut found = FOUND.lock().expect("nobody panics while holding it");
+    if let Some(found) = found.get(&key) {
+        return Ok(found.clone());
+    }
+    let source = find(arguments)?;
+    found.insert(key, source.clone());
+    Ok(source)
+}
 
 /// Finds what a test's database is filled from; `None` is an empty database.
 ///

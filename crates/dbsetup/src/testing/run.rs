@@ -114,7 +114,10 @@ fn fail(error: &Error) -> ! {
 
 #[track_caller]
 fn make(arguments: &Arguments, engine: Option<Engine>) -> Database {
-    Database::for_test(arguments, engine).unwrap_or_else(|error| fail(&error))
+    match Database::for_test(arguments, engine) {
+        Ok(database) => database,
+        Err(error) => fail(&error),
+    }
 }
 
 #[track_caller]

@@ -1,6 +1,8 @@
 //! Where the server of the tests is: the process's environment, else the nearest `.env` files.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
 
 use super::Engine;
 use crate::error::{Error, Kind, Result};
@@ -12,6 +14,24 @@ pub(super) fn names(repo: Option<&RepoName>) -> Vec<String> {
     let own =
         own.flat_map(|prefix| [format!("{prefix}_DATABASE_URL_TEST"), format!("{prefix}_DATABASE_URL")]);
     own.chain(["DATABASE_URL_TEST".to_owned(), "DATABASE_URL".to_owned()]).collect()
+}
+
+/// The same as [`find`], looking once in a process.
+pub(super) fn find_once(
+    repo: Option<&RepoName>,
+    engine: Option<Engine>,
+    directory: &Path,
+) -> Result<DatabaseUrl> {
+    type Key = (Option<String>, Option<Engine>, PathBuf);
+    static FOUND: LazyLock<Mutex<HashMap<Key, DatabaseUrl>>> = LazyLock::new(Mutex::default);
+    let key = (repo.map(|name| name.as_str().to_owned()), engine, directory.to_owned());
+    let mut found = FOUND.lock().expect("nobody panics while holding it");
+    if let Some(url) = found.get(&key) {
+        return Ok(url.clone());
+    }
+    let url = find(repo, engine, directory)?;
+    found.insert(key, url.clone());
+    Ok(url)
 }
 
 /// Returns the URL for tests that want `engine`.

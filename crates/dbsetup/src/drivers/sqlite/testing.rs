@@ -3,9 +3,10 @@
 //! A process holds the lock of a file while it lives, and its databases' names begin with that of the file: where nobody
 //! holds the lock they are a dead process's. The operating system gives the lock back whatever becomes of the process.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +39,10 @@ pub(super) struct Databases {
     in_memory: bool,
     /// A database in memory is there while a connection is open.
     open: Mutex<HashMap<String, SqliteConnection>>,
+    /// Templates that this process has made a copy of.
+    known: Mutex<HashSet<TemplateName>>,
+    /// Whether anything was kept of earlier runs.
+    has_kept: bool,
     /// Locked while the process lives.
     _alive: File,
 }
@@ -45,14 +50,12 @@ pub(super) struct Databases {
 /// Returns how sqlx connects to a database of a test: its data need not survive a crash of the machine.
 pub(crate) fn connect_options(url: &DatabaseUrl) -> Result<SqliteConnectOptions> {
     let location = Location::parse(url, Path::new(""))?;
-    let mut options = SqliteConnectOptions::new().synchronous(SqliteSynchronous::Off);
-    if let Place::File(path) = &location.place {
-        options = options.filename(path);
-    }
-    if let Some(vfs) = location.vfs {
-        options = options.filename(&location.written).vfs(vfs);
-    }
-    Ok(options)
+    let options = SqliteConnectOptions::new().synchronous(SqliteSynchronous::Off);
+    Ok(match location.place {
+        Place::File(path) => options.filename(path),
+        Place::Named(name) => options.filename(format!("/{name}")).vfs("memdb"),
+        Place::Memory => options,
+    })
 }
 
 fn io(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> DbError {
@@ -84,6 +87,8 @@ impl Databases {
             made: AtomicU64::new(0),
             in_memory,
             open: Mutex::default(),
+            known: Mutex::default(),
+            has_kept: !entries(root, "kept").is_empty(),
             _alive: alive,
         })
     }
@@ -216,10 +221,25 @@ impl TestDatabases for Databases {
                 // An empty file is an empty database.
                 return File::create_new(path).map(|_| true).map_err(io("make the database", path));
             };
+            // A template never changes: it is looked at closely once.
+            let is_known = self.known.lock().expect("nobody panics while holding it").contains(template);
+            if is_known {
+                match fs::copy(file_of(path, template), path) {
+                    Ok(_) => return Ok(true),
+                    Err(source) if source.kind() == ErrorKind::NotFound => {
+                        self.known.lock().expect("nobody panics while holding it").remove(template);
+                        return Ok(false);
+                    }
+                    Err(source) => return Err(error::file("copy the template to", path, &source)),
+                }
+            }
             let server = SqliteServer::new(&database.url, &self.root)
                 .map_err(|error| failure(DbErrorClass::Configuration, error.message().to_owned()))?;
             match server.clone_template(template, options).await? {
-                Cloned::Now(_) => Ok(true),
+                Cloned::Now(_) => {
+                    self.known.lock().expect("nobody panics while holding it").insert(template.clone());
+                    Ok(true)
+                }
                 // Whoever makes it otherwise hears why.
                 Cloned::NoTemplate | Cloned::Cannot(_) => Ok(false),
                 Cloned::Already => {
@@ -261,6 +281,9 @@ impl TestDatabases for Databases {
 
     fn forget<'a>(&'a self, test: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if !self.has_kept {
+                return;
+            }
             for note in entries(&self.root, "kept") {
                 if fs::read_to_string(&note).is_ok_and(|of| of == test) {
                     let database = note.with_extension("db");
