@@ -170,3 +170,35 @@ async fn holds_a_connection_when_told(pool: PgPool) -> sqlx::Result<()> {
     }
     Ok(())
 }
+
+static CORE: dbsetup::Embedded = dbsetup::Embedded {
+    files: &[dbsetup::EmbeddedFile { path: "migrations/1_a.sql", bytes: b"create table embedded (id integer);" }],
+    ..EMPTY
+};
+
+static OTHER: dbsetup::Embedded = dbsetup::Embedded {
+    digest: "4567",
+    files: &[dbsetup::EmbeddedFile { path: "migrations/1_a.sql", bytes: b"create table another (id integer);" }],
+    ..EMPTY
+};
+
+const EMPTY: dbsetup::Embedded = dbsetup::Embedded {
+    name: "embedded",
+    digest: "0123",
+    marker: "",
+    disposable: &["test"],
+    settings: dbsetup::EmbeddedSettings::DEFAULT,
+    environments: &[],
+    files: &[],
+    debug_assertions: true,
+};
+
+#[dbsetup::test(source = CORE)]
+async fn files_in_the_binary(pool: PgPool) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO embedded VALUES (1)").execute(&pool).await.map(drop)
+}
+
+#[dbsetup::test(source = &OTHER)]
+async fn other_files_in_the_binary(pool: PgPool) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO another VALUES (1)").execute(&pool).await.map(drop)
+}
