@@ -84,7 +84,8 @@ pub fn findings(
                 || files.archived.contains_key(&version)
                 || squashed.contains(&version)
         });
-        if !is_known {
+        // Code of the application has no file.
+        if !is_known && !row.row.is_code() {
             found.push(missing(repo, text, row));
         }
     }
@@ -156,7 +157,8 @@ pub fn requirements(files: &FileSet, recorded: &[Recorded]) -> Vec<Finding> {
     };
     let mut found = Vec::new();
     for migration in &files.migrations {
-        for wanted in migration.requires.iter().filter(|wanted| !is_known(wanted)) {
+        let open = migration.requires.iter().filter(|wanted| !wanted.is_code && !is_known(&wanted.version));
+        for wanted in open {
             let sql = migration.up.sql();
             let at = sql.find("requires").unwrap_or(0);
             let end = sql[at..].find('\n').map_or(sql.len(), |length| at + length);
@@ -167,7 +169,11 @@ pub fn requirements(files: &FileSet, recorded: &[Recorded]) -> Vec<Finding> {
                 )
                 .about(migration.version.as_str())
                 .at(migration.up.site(at..end))
-                .help("mend the version behind `requires`, or add the migration that is meant"),
+                .help(format!(
+                    "mend the version behind `requires`, or add the migration that is meant; of code write \
+                     `-- requires: code:{}`",
+                    wanted.version
+                )),
             );
         }
     }

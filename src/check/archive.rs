@@ -9,7 +9,7 @@ use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::replayed;
 use dbsetup::structure::replay::Plan;
-use dbsetup::structure::{compare, recorded_by};
+use dbsetup::structure::{code_by, compare, recorded_by};
 
 use super::code::Code;
 use super::finding::{Finding, Report};
@@ -57,7 +57,7 @@ pub async fn check(
         report.skip(CHECK, "there is no structure to compare it with", None);
         return Ok(());
     };
-    let plan = Plan::from_nothing(files.clone());
+    let plan = Plan::from_nothing(files.clone()).without_code(&code_by(repo)?);
     if !is_asked_for && report.findings.iter().any(|finding| finding.code == Code::FloorChanged) {
         let why = "its files are not those that were squashed: the structure is not proved by them";
         report.skip(CHECK, why, Some("restore them; or replay them as they are: `--archive`".to_owned()));
@@ -106,10 +106,12 @@ pub async fn check(
 /// Versions that the structure records and that are neither in a lane nor in the archive.
 fn missing(repo: &Repo, files: &FileSet) -> Vec<String> {
     let mut recorded = recorded_by(repo).unwrap_or_default();
+    let code = code_by(repo).unwrap_or_default();
     recorded.retain(|text| {
-        files
-            .parse_version(text)
-            .is_none_or(|version| files.find(&version).is_none() && !files.archived.contains_key(&version))
+        !code.contains(text)
+            && files.parse_version(text).is_none_or(|version| {
+                files.find(&version).is_none() && !files.archived.contains_key(&version)
+            })
     });
     recorded
 }

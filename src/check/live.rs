@@ -80,7 +80,10 @@ fn of_row(repo: &Repo, row: &StatusRow, wishes: &Wishes<'_>) -> Option<Finding> 
         State::Blocked { by } => {
             Finding::new(Code::Blocked, format!("migration {named} ({lane}) waits for {by}"))
                 .severity(severity)
-                .help(format!("run {by} first: {}", repo.command("migrate --lane all")))
+                .help(match by.is_code {
+                    true => format!("run {} first, with the application: it is code of it", by.version),
+                    false => format!("run {by} first: {}", repo.command("migrate --lane all")),
+                })
         }
         State::Changed { recorded, now } => {
             let short = dbsetup::migration::assess::short;

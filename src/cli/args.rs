@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::Styles;
-use clap::{ArgAction, Args, CommandFactory, Parser, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser};
+pub use dbsetup_cli::args::Format;
+use dbsetup_cli::args::{Running, Safety, Telling, split};
 
 use super::commands::{Command, squash};
 
@@ -85,41 +87,14 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Databases")]
     pub no_dotenv: bool,
 
-    /// Show what would be done, and do nothing.
-    #[arg(long, global = true, help_heading = "Safety")]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub safety: Safety,
 
-    /// Answer yes to the question that destructive commands ask.
-    #[arg(long, global = true, help_heading = "Safety")]
-    pub yes: bool,
+    #[command(flatten)]
+    pub running: Running,
 
-    /// Let destructive commands destroy this protected database, named as it is printed; may be given several times.
-    #[arg(long, global = true, value_name = "DATABASE", action = ArgAction::Append, help_heading = "Safety")]
-    pub allow_protected: Vec<String>,
-
-    /// How many repos are worked on side by side [default: 4].
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = "Running")]
-    pub jobs: Option<u16>,
-
-    /// Go on with the other repos and steps when one fails.
-    #[arg(long, global = true, help_heading = "Running")]
-    pub keep_going: bool,
-
-    /// How results are told [default: human, with annotations in GitHub Actions].
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
-    pub format: Option<Format>,
-
-    /// Drop lines that tell of success; reasons, warnings and errors stay.
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
-
-    /// Tell more: each file as it begins; twice: every event.
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Output")]
-    pub verbose: u8,
-
-    /// Colours: auto, always or never.
-    #[arg(long, global = true, value_enum, value_name = "WHEN", help_heading = "Output")]
-    pub color: Option<Color>,
+    #[command(flatten)]
+    pub telling: Telling,
 
     /// Passed to `cargo metadata`: no network. `check` looks at files alone then, and opens no connection.
     #[arg(long, global = true, help_heading = "Cargo")]
@@ -132,28 +107,6 @@ pub struct Global {
     /// Both `--offline` and `--locked`.
     #[arg(long, global = true, help_heading = "Cargo")]
     pub frozen: bool,
-}
-
-/// How results are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Sentences.
-    Human,
-    /// One JSON object an event on stdout.
-    Json,
-    /// Sentences and GitHub annotations.
-    Github,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// A command line taken apart: what holds for every command, the command or alias, and the rest.
@@ -170,27 +123,8 @@ pub struct Line {
 impl Line {
     /// Takes a line apart. What is a global option, and whether it takes a value, is asked of clap's own description.
     pub fn split(words: &[String]) -> Self {
-        let command = GlobalOnly::command();
-        let mut line = Self::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            if word == "--" {
-                line.rest.push(word.clone());
-                line.rest.extend(words.cloned());
-                break;
-            }
-            match global_option(&command, word) {
-                Some(takes_value) => {
-                    line.globals.push(word.clone());
-                    if takes_value {
-                        line.globals.extend(words.next().cloned());
-                    }
-                }
-                None if line.name.is_none() && !word.starts_with('-') => line.name = Some(word.clone()),
-                None => line.rest.push(word.clone()),
-            }
-        }
-        line
+        let (globals, name, rest) = split(words, &GlobalOnly::command());
+        Self { globals, name, rest }
     }
 
     /// Parses the global options.
@@ -223,28 +157,6 @@ impl Line {
     }
 }
 
-/// Returns whether the value of a global option is the next word; `None` where `word` is no global option.
-fn global_option(command: &clap::Command, word: &str) -> Option<bool> {
-    let takes_value = |arg: &clap::Arg| arg.get_action().takes_values();
-    if let Some(long) = word.strip_prefix("--") {
-        let (name, attached) = match long.split_once('=') {
-            Some((name, _)) => (name, true),
-            None => (long, false),
-        };
-        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
-        return Some(takes_value(arg) && !attached);
-    }
-    // `-qv`, `-rcore`, `-r core`: the first letter that takes a value takes the rest of the word.
-    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
-    for (at, letter) in letters.char_indices() {
-        let arg = command.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
-        if takes_value(arg) {
-            return Some(at + letter.len_utf8() == letters.len());
-        }
-    }
-    Some(false)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,7 +178,10 @@ mod tests {
         assert_eq!(line.name.as_deref(), Some("setup"));
         assert_eq!(line.rest, ["--log-sql", "--to", "5"]);
         let global = line.global().expect("they parse");
-        assert_eq!((global.repo, global.jobs, global.quiet), (vec!["core".into()], Some(2), true));
+        assert_eq!(
+            (global.repo, global.running.jobs, global.telling.quiet),
+            (vec!["core".into()], Some(2), true)
+        );
     }
 
     #[test]

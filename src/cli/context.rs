@@ -6,6 +6,8 @@ use dbsetup::Error;
 use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::template::Recipe;
+pub use dbsetup_cli::task::Danger;
 
 use super::alias::Aliases;
 use super::options::Options;
@@ -27,6 +29,8 @@ pub struct Task<'a, 's> {
     pub workspace: &'a Workspace,
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
+    /// For a `create`: what the steps after it make of the database, if that may be copied instead.
+    pub recipe: Option<Recipe>,
 }
 
 /// Every selected repo for a step that needs no database.
@@ -86,6 +90,17 @@ impl Output {
     }
 }
 
+impl From<dbsetup_cli::task::Output> for Output {
+    fn from(output: dbsetup_cli::task::Output) -> Self {
+        use dbsetup_cli::task::Output::{Done, Migrated, Plan, Status};
+        match output {
+            Done | Migrated(_) => Self::Done,
+            Plan(lines) => Self::Plan(lines),
+            Status { status, current } => Self::Status { status, current },
+        }
+    }
+}
+
 /// Which steps want to see what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -97,31 +112,6 @@ pub enum Scope {
     Files,
     /// Each selected repo's database.
     Databases,
-}
-
-/// What a destructive step destroys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Danger {
-    /// The database.
-    Drop,
-    /// Everything in the database.
-    Empty,
-    /// What every migration made.
-    RollBackAll,
-    /// Nothing yet: the record that protects the database.
-    Unprotect,
-}
-
-impl Danger {
-    /// The deed for messages: "drop", "empty and reload".
-    pub fn deed(self) -> &'static str {
-        match self {
-            Self::Drop => "drop",
-            Self::Empty => "empty and reload",
-            Self::RollBackAll => "roll back every migration of",
-            Self::Unprotect => "record another environment for",
-        }
-    }
 }
 
 /// Returns the directory that `--migrations-path` names: relative to the crate, or a bare name under priv.

@@ -16,13 +16,12 @@ mod program;
 mod reference;
 mod rehearsal;
 mod runner;
-mod sessions;
-mod signals;
-mod summary;
+mod templates;
 mod usage;
 
 use dbsetup::Error;
 use dbsetup::repo::DatabaseUrl;
+use dbsetup_cli::signals::Signals;
 
 use crate::ui::{Ui, notices};
 use crate::workspace::Workspace;
@@ -32,17 +31,19 @@ use commands::Command;
 use context::{Output, Selected};
 use options::Options;
 use plan::{Step, Stop};
-use signals::Signals;
+
+/// What the plugin is called.
+const PROGRAM: &str = "cargo dbsetup";
 
 /// Runs a command line without the program's name and returns the exit code.
 pub async fn run(words: Vec<String>) -> u8 {
     let line = Line::split(&words);
     let global = match line.global() {
         Ok(global) => global,
-        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(None, None)),
+        Err(error) => return usage::tell(&error, &line, &[], &line, &Ui::new(PROGRAM, None, None)),
     };
-    let ui = Ui::new(global.format, global.color);
-    ui.begin(global.quiet, global.verbose, false);
+    let ui = Ui::new(PROGRAM, global.telling.format, global.telling.color);
+    ui.begin(global.telling.quiet, global.telling.verbose, false);
     match decide_and_run(&line, &global, &ui).await {
         Ok(code) => code,
         Err(Stop::Usage { error, line: wrong, trail }) => usage::tell(&error, &wrong, &trail, &line, &ui),

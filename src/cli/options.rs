@@ -2,7 +2,9 @@
 
 use dbsetup::{Error, Kind, Result};
 
-use super::args::{Format, Global};
+use dbsetup_cli::args::{DEFAULT_JOBS, Format};
+
+use super::args::Global;
 
 /// A choice of repos, as it was written in one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,8 +62,11 @@ pub struct Options {
     pub offline: bool,
 }
 
-/// How many repos are worked on side by side unless told.
-const DEFAULT_JOBS: u16 = 4;
+impl From<&Options> for dbsetup_cli::task::Options {
+    fn from(options: &Options) -> Self {
+        Self { dry_run: options.dry_run, verbose: options.verbose }
+    }
+}
 
 impl Options {
     /// Whether the same repos with the same settings are meant.
@@ -77,14 +82,14 @@ impl Options {
             env: global.env.clone(),
             database_url: global.database_url.clone(),
             no_dotenv: global.no_dotenv,
-            dry_run: global.dry_run,
-            yes: global.yes,
-            allow_protected: global.allow_protected.clone(),
-            jobs: global.jobs,
-            keep_going: global.keep_going,
-            format: global.format,
-            quiet: global.quiet,
-            verbose: global.verbose,
+            dry_run: global.safety.dry_run,
+            yes: global.safety.yes,
+            allow_protected: global.safety.allow_protected.clone(),
+            jobs: global.running.jobs,
+            keep_going: global.running.keep_going,
+            format: global.telling.format,
+            quiet: global.telling.quiet,
+            verbose: global.telling.verbose,
             offline: global.offline,
         }
     }
@@ -105,35 +110,35 @@ impl Options {
         let url =
             narrow_value(self.database_url.as_ref(), line.database_url.as_ref(), "--database-url", shown);
         step.database_url = url?;
-        let format = match (self.format, line.format) {
+        let format = match (self.format, line.telling.format) {
             (_, None) => self.format,
             (Some(outer), Some(inner)) if outer == inner => self.format,
             _ => return Err(outside_only("--format", shown)),
         };
         step.format = format;
         step.no_dotenv |= line.no_dotenv;
-        step.dry_run |= line.dry_run;
-        step.keep_going |= line.keep_going;
+        step.dry_run |= line.safety.dry_run;
+        step.keep_going |= line.running.keep_going;
         // By now cargo has been asked: in a step, no connection is all that is left of it.
         step.offline |= line.offline;
-        step.quiet |= line.quiet;
-        step.verbose = if step.quiet { 0 } else { self.verbose.max(line.verbose) };
-        step.jobs = match (self.jobs, line.jobs) {
+        step.quiet |= line.telling.quiet;
+        step.verbose = if step.quiet { 0 } else { self.verbose.max(line.telling.verbose) };
+        step.jobs = match (self.jobs, line.running.jobs) {
             (Some(outer), Some(inner)) => Some(outer.min(inner)),
             (outer, inner) => outer.or(inner),
         };
-        if line.yes && !self.yes {
+        if line.safety.yes && !self.yes {
             return Err(outside_only("--yes", shown));
         }
-        if line.allow_protected.iter().any(|database| !self.allow_protected.contains(database)) {
+        if line.safety.allow_protected.iter().any(|database| !self.allow_protected.contains(database)) {
             return Err(outside_only("--allow-protected", shown));
         }
-        if !line.allow_protected.is_empty() {
-            step.allow_protected.clone_from(&line.allow_protected);
+        if !line.safety.allow_protected.is_empty() {
+            step.allow_protected.clone_from(&line.safety.allow_protected);
         }
         for (given, flag) in [
             (line.manifest_path.is_some(), "--manifest-path"),
-            (line.color.is_some(), "--color"),
+            (line.telling.color.is_some(), "--color"),
             (line.locked, "--locked"),
             (line.frozen, "--frozen"),
         ] {

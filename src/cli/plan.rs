@@ -71,7 +71,7 @@ pub enum Stop {
     /// Something failed.
     Failed(Error),
     /// A signal arrived.
-    Signal(super::signals::Signal),
+    Signal(dbsetup_cli::signals::Signal),
     /// Whoever read our output has gone.
     BrokenPipe,
 }

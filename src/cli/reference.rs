@@ -14,7 +14,9 @@ fn page() -> String {
     );
     let root = Cli::command().term_width(100);
     page += &section(&root, "cargo dbsetup");
-    for command in root.get_subcommands() {
+    let mut commands: Vec<&Command> = root.get_subcommands().collect();
+    commands.sort_by_key(|command| command.get_display_order());
+    for command in commands {
         let name = format!("cargo dbsetup {}", command.get_name());
         page += &section(command, &name);
         for inner in command.get_subcommands() {

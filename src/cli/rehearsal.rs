@@ -1,9 +1,11 @@
 //! Dry runs of several steps: what earlier steps of the plan would have changed for later ones.
 
+use dbsetup_cli::commands::Command as Shared;
+pub use dbsetup_cli::plan::{LOADING, shown};
+
 use super::commands::Command;
 use super::plan::Step;
-use crate::ui::json::Object;
-use crate::ui::text;
+use super::templates::FROM_TEMPLATE;
 
 /// What a database would be at this point of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,17 +18,24 @@ enum Imagined {
     Fresh,
 }
 
-/// How the line of a plan begins that says that `migrate` loads the structure first.
-pub const LOADING: &str = "load the structure";
-
 /// What every repo's database would be at this point of a dry run, whether its structure would be loaded, and whether
-/// its schema would be another one.
-pub struct Rehearsal(Vec<Imagined>, Vec<bool>, Vec<bool>);
+/// its schema would be another one, and whether it would be copied from a template.
+pub struct Rehearsal(Vec<Imagined>, Vec<bool>, Vec<bool>, Vec<bool>);
 
 impl Rehearsal {
     /// Returns a rehearsal in which nothing has happened to `repos` databases.
     pub fn new(repos: usize) -> Self {
-        Self(vec![Imagined::Same; repos], vec![false; repos], vec![false; repos])
+        Self(vec![Imagined::Same; repos], vec![false; repos], vec![false; repos], vec![false; repos])
+    }
+
+    /// Whether an earlier step has dropped the database.
+    pub fn is_absent(&self, repo: usize) -> bool {
+        self.0[repo] == Imagined::Absent
+    }
+
+    /// Takes note that a database is created that was dropped.
+    pub fn create(&mut self, repo: usize) {
+        self.0[repo] = Imagined::Fresh;
     }
 
     /// Returns the plan of a step that cannot be asked of the database, because by then it would be another one.
@@ -37,10 +46,15 @@ impl Rehearsal {
         step: &Step,
         dry_run: bool,
     ) -> Option<Vec<String>> {
+        // A copy has what these would make.
+        if dry_run && self.3[repo] && matches!(command, Command::Shared(Shared::Load(_) | Shared::Migrate(_)))
+        {
+            return Some(Vec::new());
+        }
         if dry_run && self.2[repo] && matches!(command, Command::Dump(_)) {
             return Some(vec![format!("run `{}` on the database as it is by then", step.shown())]);
         }
-        if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Wait(_)) {
+        if !dry_run || self.0[repo] == Imagined::Same || matches!(command, Command::Shared(Shared::Wait(_))) {
             return None;
         }
         match command {
@@ -57,6 +71,7 @@ impl Rehearsal {
             _ if self.0[repo] == Imagined::Absent => {
                 Some(vec![format!("fail: `{}` needs the database, and it would be gone", step.shown())])
             }
+            _ if self.3[repo] => Some(vec![format!("run `{}` on the new database", step.shown())]),
             _ => Some(vec![format!("run `{}` on the new, empty database", step.shown())]),
         }
     }
@@ -66,30 +81,14 @@ impl Rehearsal {
     pub fn learn(&mut self, repo: usize, command: &Command, plan: &mut Vec<String>) {
         self.2[repo] |= !plan.is_empty();
         match command {
-            Command::Drop(_) => self.0[repo] = Imagined::Absent,
-            Command::Load(_) => self.1[repo] |= !plan.is_empty(),
+            Command::Drop(_) => (self.0[repo], self.3[repo]) = (Imagined::Absent, false),
+            Command::Create(_) => self.3[repo] = plan.iter().any(|line| line.contains(FROM_TEMPLATE)),
+            Command::Shared(Shared::Load(_)) => self.1[repo] |= !plan.is_empty(),
             // An earlier step has loaded the structure by then.
-            Command::Migrate(_) if self.1[repo] => plan.retain(|line| !line.starts_with(LOADING)),
+            Command::Shared(Shared::Migrate(_)) if self.1[repo] => {
+                plan.retain(|line| !line.starts_with(LOADING));
+            }
             _ => {}
         }
     }
-}
-
-/// Returns the lines of a plan.
-pub fn shown(json: bool, repo: &str, step: &str, plan: &[String]) -> String {
-    if json {
-        let repo = Some(repo).filter(|repo| !repo.is_empty());
-        let object =
-            |line: &String| Object::new("plan").maybe("repo", repo).text("step", step).text("do", line);
-        return plan.iter().map(|line| object(line).line()).collect();
-    }
-    let mut out =
-        if repo.is_empty() { format!("{step}\n") } else { format!("{step} ({})\n", text::line(repo)) };
-    if plan.is_empty() {
-        out += "    nothing to do\n";
-    }
-    for line in plan {
-        out += &format!("    would {}\n", text::block(line).replace('\n', "\n    "));
-    }
-    out
 }

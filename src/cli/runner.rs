@@ -4,8 +4,10 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::{Error, Kind};
+use dbsetup::{Error, Kind, template};
+use dbsetup_cli::sessions::Sessions;
+use dbsetup_cli::signals::{Signal, Signals};
+use dbsetup_cli::summary::{Outcome, Summary};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
 
@@ -13,23 +15,18 @@ use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
 use super::commands::squash::Squash;
-use super::confirm::{self, Unproven, Verdict, Victim};
+use super::confirm::{self, Answers, Unproven, Verdict, Victim};
 use super::context::{Danger, Output, Scope, Selected, Task};
 use super::options::Options;
 use super::plan::{Action, Step, Stop};
 use super::prepare::{Prepared, PreparedStep};
 use super::rehearsal::{self, Rehearsal};
-use super::sessions::Sessions;
-use super::signals::{Signal, Signals};
-use super::summary::{Outcome, Summary};
-use super::{exit, program};
+use super::{exit, program, templates};
 use crate::check::Report;
 use crate::ui::json::Object;
-use crate::ui::{Ui, check, notices, prompt, status};
+use crate::ui::prompt::No;
+use crate::ui::{Ui, check, diff, notices, prompt, status};
 use crate::workspace::{ResolvedRepo, Workspace};
-
-/// How long ending interrupted sessions may take.
-const ENDING: Duration = Duration::from_secs(5);
 
 /// One run of a plan.
 pub struct Runner<'a> {
@@ -78,18 +75,10 @@ struct Ended {
 
 /// Asks where there is something to ask.
 async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    let question = match verdict {
-        Verdict::Go => return Ok(()),
-        Verdict::Refuse(error) => return Err(error.into()),
-        Verdict::Ask(question) => question,
-    };
-    match prompt::confirm(&question).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(Kind::Refused, "not confirmed; nothing has been done").into()),
-        // Ctrl-C at the question is read as a key before it arrives as a signal.
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(Stop::Signal(Signal::Interrupt)),
-        Err(error) => Err(Error::new(Kind::Refused, format!("nobody could be asked: {error}")).into()),
-    }
+    prompt::consent(verdict).await.map_err(|no| match no {
+        No::Refused(error) => error.into(),
+        No::Interrupted => Stop::Signal(Signal::Interrupt),
+    })
 }
 
 impl<'a> Runner<'a> {
@@ -107,7 +96,11 @@ impl<'a> Runner<'a> {
             workspace,
             aliases,
             ui,
-            sessions: Sessions::new(prepared, ui, line.name.clone().unwrap_or_default()),
+            sessions: Sessions::new(
+                prepared.repos.iter().map(ResolvedRepo::files),
+                ui,
+                line.name.clone().unwrap_or_default(),
+            ),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
             at_work: false,
@@ -129,7 +122,7 @@ impl<'a> Runner<'a> {
             Err(signal) => Some(Stop::Signal(signal)),
         };
         if let Some(Stop::Signal(signal)) = stop {
-            self.interrupted(signal, &mut signals).await;
+            self.sessions.interrupted(signal, &mut signals, self.at_work).await;
             return Err(Stop::Signal(signal));
         }
         let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
@@ -220,38 +213,13 @@ impl<'a> Runner<'a> {
         options: &Options,
         untouched: bool,
     ) -> Result<Option<Victim>, Stop> {
-        let repo = self.prepared.repos[at].files();
         let resolved = &self.prepared.repos[at];
         let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let (recorded, unreadable) = match session.inspect_if_exists().await {
-            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
-            Err(error)
-                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
-            {
-                return Err(placed(error, resolved).into());
-            }
-            Err(error) => (None, Some(error.message().to_owned())),
-        };
-        // A drop is not to wait for the very session that looked.
-        session.close().await;
-        let target = session.server().target().clone();
-        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
-        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
-            return Ok(None);
-        }
-        Ok(Some(Victim {
-            danger,
-            repo: repo.name.to_string(),
-            environment: repo.environment.clone(),
-            target: target.shown,
-            database: target.database,
-            disposable: repo.disposable,
-            recorded,
-            unreadable,
-            allowed: options.allow_protected.clone(),
-            yes: options.yes,
-        }))
+        let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };
+        let is_open =
+            |name: &str| self.workspace.config.disposable_environments.iter().any(|open| open == name);
+        let victim = confirm::find(session, danger, answers, untouched, is_open).await;
+        victim.map_err(|error| placed(error, resolved).into())
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -319,6 +287,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
+    /// is there to copy.
+    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+        let options = &self.prepared.steps[at].step.options;
+        if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
+            return None;
+        }
+        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let session = self.sessions.get(repo).ok()?;
+        let name = template::foresee(session, recipe).await.ok()??;
+        self.rehearsal.create(repo);
+        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+    }
+
     /// Runs a command in the database of every repo of a step that has not failed before.
     async fn databases(&mut self, at: usize, command: &Command) -> Vec<Ended> {
         let prepared = &self.prepared.steps[at];
@@ -328,6 +310,8 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
+            } else if let Some(plan) = self.copied(at, repo, command).await {
+                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
@@ -354,11 +338,13 @@ impl<'a> Runner<'a> {
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
         let target = workspace.target.as_path();
+        let (prepared_run, step) = (self.prepared, at);
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
-            let mut task = Task { repo, session, options, target, workspace, variables };
+            let recipe = templates::recipe(prepared_run, step, at);
+            let mut task = Task { repo, session, options, target, workspace, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -466,24 +452,23 @@ impl<'a> Runner<'a> {
         self.codes.extend(codes);
     }
 
-    fn show_stale(&self, repo: &str, path: &Path, diff: &str) -> Result<(), Stop> {
+    fn show_stale(&self, repo: &str, path: &Path, text: &str) -> Result<(), Stop> {
         if self.ui.is_json() {
-            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", diff));
+            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", text));
             return Ok(());
         }
-        self.ui.diff(diff).map_err(Stop::of_output)
+        diff::tell(self.ui, text).map_err(Stop::of_output)
     }
 
     fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
         let ui = self.ui;
         let files = at.map(|at| self.prepared.repos[at].files());
-        let (repo, environment) =
-            files.map_or(("", ""), |files| (files.name.as_str(), files.environment.as_str()));
+        let repo = files.map_or("", |files| files.name.as_str());
         let text = match output {
             Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
-                status::human(repo, environment, &found, step.options.verbose > 0)
+                files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()
             }
             Output::Data { event: "", text } => text,
             Output::Data { event, text } if ui.is_json() => {
@@ -493,32 +478,6 @@ impl<'a> Runner<'a> {
             Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
         };
         ui.data(&text).map_err(Stop::of_output)
-    }
-
-    /// Ends the sessions that were at work, so that no lock and no statement stays behind. A second signal ends the
-    /// process at once.
-    async fn interrupted(&mut self, signal: Signal, signals: &mut Signals) {
-        self.ui.json(Object::new("interrupted").number("code", signal.code()));
-        if !self.at_work {
-            return self.ui.reason("Interrupted; nothing was being done in a database");
-        }
-        self.ui.reason("Interrupted: ending the sessions");
-        let ending = self.sessions.end();
-        let ended = signals.or(tokio::time::timeout(ENDING, ending)).await;
-        let text = match ended {
-            Ok(Ok(_)) => "Every session has been ended; what was not committed is rolled back",
-            Ok(Err(_)) => {
-                "The sessions could not be ended in time; the servers will notice that they are gone"
-            }
-            Err(_) => "Not waiting for the servers any more",
-        };
-        self.ui.reason(text);
-        for (repo, migration) in self.ui.unfinished() {
-            self.ui.reason(&format!(
-                "{repo}: {migration} was interrupted; `cargo dbsetup status -r {repo}` shows where it stands, and \
-                 `cargo dbsetup migrate -r {repo}` goes on"
-            ));
-        }
     }
 
     fn sum_up(&mut self) {

@@ -91,6 +91,7 @@ mod tests {
         let root = PathBuf::from("/shop");
         Repo {
             name: RepoName::new("core"),
+            program: Default::default(),
             files: dbsetup::files::Files::Disk,
             environment: "dev".into(),
             disposable: true,
@@ -118,6 +119,7 @@ mod tests {
             lock_timeout: Duration::from_secs(5),
             statement_timeout: None,
             dump_after_migrate: false,
+            code: Vec::new(),
         }
     }
 

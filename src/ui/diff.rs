@@ -1,11 +1,13 @@
 //! The difference between a file and what it should say, as `diff -u` writes it.
 
 use std::borrow::Cow;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 
+use super::Ui;
 use super::text::{block, count};
 
 /// How many lines a terminal gets: who wants all of it asks for a pipe.
@@ -65,8 +67,19 @@ pub fn painted(diff: &str) -> String {
     painted
 }
 
+/// Writes the difference of two texts to stdout: all of it to a pipe, its beginning to a terminal.
+///
+/// # Errors
+/// Those of the stream; a reader that has gone is one of them.
+pub fn tell(ui: &Ui, text: &str) -> std::io::Result<()> {
+    let stdout = std::io::stdout();
+    let colored = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+    let shown = shown(text, stdout.is_terminal(), colored);
+    if colored { ui.page(&shown) } else { ui.data(&shown) }
+}
+
 /// Returns what stdout gets.
-pub fn shown(diff: &str, on_terminal: bool, colored: bool) -> Cow<'_, str> {
+fn shown(diff: &str, on_terminal: bool, colored: bool) -> Cow<'_, str> {
     let shown = if on_terminal { bounded(diff).into() } else { Cow::Borrowed(diff) };
     if colored { painted(&shown).into() } else { shown }
 }

@@ -1,9 +1,10 @@
 //! The `aliases` table: named lists of command lines. Only read here; what a line means is the command line's matter.
 
+use dbsetup::repo::is_name;
 use dbsetup::{Error, Result};
 use serde_json::Value as Json;
 
-use super::manifest::{as_table, is_name, unknown};
+use super::manifest::{as_table, unknown};
 use super::place::Place;
 
 /// A named list of command lines, as written.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dbsetup::ledger::LedgerKind;
-use dbsetup::repo::{KeepData, RepoName};
+use dbsetup::repo::{KeepData, RepoName, is_name};
 use dbsetup::{Error, Result};
 use serde_json::{Map, Value as Json};
 
@@ -99,11 +99,6 @@ pub fn duplicate(repo: &RepoTable, twin: &RepoTable) -> Error {
         .error_at_key(format!("two repos are called `{}`{spelling}", repo.name))
         .note(format!("the other is `{}` in `{}`", twin.place.key(), twin.place.shown_file().display()))
         .help("give one of them another name")
-}
-
-/// Refuses what cannot stand in a file name or a variable.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 fn check_environment(name: &str, at: &Place) -> Result<()> {

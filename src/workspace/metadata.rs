@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{Dependency, DependencyKind, MetadataCommand};
+use cargo_metadata::semver::Version;
+use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use dbsetup::{Error, Kind, Result};
 use serde_json::Value as Json;
 
@@ -24,6 +25,14 @@ pub struct Member {
     pub dependencies: BTreeSet<String>,
     /// The databases that its crates for databases are built for, by its own manifest; empty where it does not say.
     pub databases: BTreeSet<&'static str>,
+    /// The names of its programs, sorted.
+    pub binaries: Vec<String>,
+    /// The program that `cargo run` means.
+    pub default_run: Option<String>,
+    /// The oldest Rust that it builds with: `1.94`.
+    pub rust_version: Option<String>,
+    /// Whether its programs want PostgreSQL's client library where they run.
+    pub links_libpq: bool,
     /// `package.metadata`.
     pub(super) metadata: Json,
 }
@@ -66,6 +75,10 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
             manifest,
             dependencies: package.dependencies.iter().map(|dependency| dependency.name.clone()).collect(),
             databases: package.dependencies.iter().flat_map(databases).collect(),
+            binaries: binaries(package),
+            default_run: package.default_run.clone(),
+            rust_version: package.rust_version.as_ref().map(rust_version),
+            links_libpq: links_libpq(&package.dependencies),
             metadata: package.metadata.clone(),
         });
     }
@@ -91,6 +104,30 @@ fn databases(dependency: &Dependency) -> Vec<&'static str> {
         "postgres" | "tokio-postgres" => vec!["postgres"],
         _ => Vec::new(),
     }
+}
+
+fn binaries(package: &Package) -> Vec<String> {
+    let programs = package.targets.iter().filter(|target| target.is_bin());
+    let mut names: Vec<String> = programs.map(|target| target.name.clone()).collect();
+    names.sort();
+    names
+}
+
+/// Returns a version as people write it: of a first release without its third number, which stands for any.
+fn rust_version(version: &Version) -> String {
+    match version.patch {
+        0 => format!("{}.{}", version.major, version.minor),
+        _ => version.to_string(),
+    }
+}
+
+/// Whether diesel's own driver is among the dependencies. Who names `pq-sys` beside it does so for its `bundled`.
+fn links_libpq(dependencies: &[Dependency]) -> bool {
+    let code = || dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+    let of_diesel = |dependency: &Dependency| {
+        dependency.name == "diesel" && dependency.features.iter().any(|feature| feature == "postgres")
+    };
+    code().any(of_diesel) && !code().any(|dependency| dependency.name == "pq-sys")
 }
 
 /// Whether `error` is a failure of `cargo metadata` itself; cargo's own exit code for it is 101.

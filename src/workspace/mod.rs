@@ -2,7 +2,6 @@
 //! directories; opens no database, changes nothing.
 
 mod aliases;
-mod directory;
 mod environment;
 #[cfg(test)]
 mod fixture;
@@ -17,7 +16,6 @@ mod reader;
 mod resolve;
 mod selection;
 mod settings;
-mod shape;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -25,12 +23,12 @@ mod url;
 
 use std::path::PathBuf;
 
-use dbsetup::repo::{DatabaseUrl, RepoName};
+use dbsetup::repo::{DatabaseUrl, RepoName, is_name};
 use dbsetup::{Error, Kind, Result};
 
 pub use aliases::Alias;
 pub use environment::Process;
-pub use manifest::{is_name, nearest};
+pub use manifest::nearest;
 pub use metadata::{Member, is_cargo_failure};
 pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};

@@ -365,6 +365,7 @@ fn repo(project: &Project, backend: Backend, environment: &str) -> Repo {
     };
     Repo {
         name: RepoName::new("core"),
+        program: Default::default(),
         files: dbsetup::files::Files::Disk,
         environment: environment.into(),
         disposable: false,
@@ -392,5 +393,6 @@ fn repo(project: &Project, backend: Backend, environment: &str) -> Repo {
         lock_timeout: std::time::Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     }
 }

@@ -1,6 +1,9 @@
-//! `gen migration`: new files in the style of those beside them.
+//! `gen`: `migration` here (new files in the style of those beside them), the others in files of their own.
 
-use crate::support::{Project, Sqlite};
+mod deploy;
+mod workflow;
+
+use crate::support::{Backend, Project, Sqlite};
 
 const USERS: &str = "create table users (id integer primary key, name varchar(40));\n";
 
@@ -118,4 +121,10 @@ fn what_was_squashed_is_in_use_with_and_without_its_files() {
     assert!(generated(&project, core, "gen migration new --simple")[0].starts_with("0008_new"));
     let archived = Project::new().repo("core", Sqlite).dumped("core", "manual_migrations/0012_slow", USERS);
     assert_eq!(generated(&archived, core, "gen migration new --simple"), ["0013_new.sql"]);
+}
+
+/// A small project with a migration, as the other templates want to find it.
+fn project_on(backend: Backend) -> Project {
+    let project = Project::new().repo("core", backend);
+    project.migration("core", "20260101000000_users", USERS)
 }

@@ -68,7 +68,7 @@ on_each_database! {
         as_dev("drop --yes")
             .code(4)
             .stderr_contains("the database says that it belongs to the environment `prod`")
-            .stderr_contains("resolve -r core --environment dev");
+            .stderr_contains("resolve --environment dev --repo core");
         as_dev("reset --yes").code(4);
         // What only adds is warned about.
         project.write(project.priv_dir("core").join("migrations/2_more.sql"), "create table more (id integer);\n");

@@ -20,7 +20,9 @@ pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
 };
-pub use templates::{Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates};
+pub use templates::{
+    Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates, Workshop,
+};
 #[cfg(feature = "testing")]
 pub use testing::{TestDatabase, TestDatabases};
 
@@ -262,6 +264,15 @@ pub struct Work<'a> {
     pub guard: Option<&'a Guard>,
     /// Behind a pooler: the lock to take inside the transaction.
     pub lock: Option<&'a LockKey>,
+}
+
+/// What a statement has answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// Its rows: the text of each value as the database writes it; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// How many rows it has changed, as the database counts.
+    pub affected: u64,
 }
 
 /// What is known of a statement that was in flight when its session died.
@@ -509,6 +520,8 @@ pub trait Driver: Send {
     fn begin(&mut self, loading: bool) -> BoxFuture<'_, Result<(), DbError>>;
     /// Sends a batch of statements as one message inside the open transaction.
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
+    /// Sends one statement inside the open transaction, and returns what it answers.
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>>;
     /// Begins `COPY … FROM STDIN`.
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>>;
     /// Sends COPY data: whole lines.

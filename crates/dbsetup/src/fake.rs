@@ -59,6 +59,10 @@ pub(crate) struct State {
     pub filled: Vec<FilledTable>,
     /// What is in them.
     pub rows: Rows,
+    /// A statement that is waited for in an open transaction takes its time.
+    pub slow: bool,
+    /// How many statements of an open transaction fail at a lock.
+    pub busy: usize,
     /// Scripts that contain this text fail.
     pub poison: Option<String>,
     /// Templates: what they are copies of, and what was said of them.

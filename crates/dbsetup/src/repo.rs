@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::error::{Error, Kind, Result};
 use crate::files::Files;
 use crate::ledger::LedgerKind;
+use crate::migration::CodeMigration;
 
 /// The name of a repo, as printed. `-` and `_` are equal in comparisons.
 #[derive(Debug, Clone, Eq)]
@@ -50,6 +51,11 @@ impl fmt::Display for RepoName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether the name of a repo or of an environment may be this: part of a file's name, and of a variable's.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }
 
 /// Where a migration lives, and so when it runs.
@@ -234,11 +240,37 @@ pub struct LedgerSetting {
     pub ignored_chars: Vec<char>,
 }
 
+/// How a program is called that works on repos, and what can be asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// What stands before a command's name: `cargo dbsetup`, `./release`.
+    pub call: Cow<'static, str>,
+    /// The names of its commands; `None` for every one that there is.
+    pub words: Option<&'static [&'static str]>,
+    /// The environment of a command line that names none.
+    pub environment: Cow<'static, str>,
+}
+
+impl Program {
+    /// Whether it has a command of this name.
+    pub fn knows(&self, word: &str) -> bool {
+        self.words.is_none_or(|words| words.contains(&word))
+    }
+}
+
+impl Default for Program {
+    fn default() -> Self {
+        Self { call: Cow::Borrowed("cargo dbsetup"), words: None, environment: Cow::Borrowed("dev") }
+    }
+}
+
 /// One database and its files, every setting resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repo {
     /// Its name.
     pub name: RepoName,
+    /// Who works on it: messages name commands of it.
+    pub program: Program,
     /// Where its files are read from.
     pub files: Files,
     /// `dev`, `test`, `prod` or any other.
@@ -293,16 +325,28 @@ pub struct Repo {
     pub statement_timeout: Option<Duration>,
     /// Whether a successful migrate in `dev` dumps the structure.
     pub dump_after_migrate: bool,
+    /// Migrations that are code of the application. A program that is not the application has none.
+    pub code: Vec<CodeMigration>,
 }
 
 impl Repo {
-    /// Returns a command line to paste that works on this very repo and environment.
+    /// Returns a command line to paste that works on this very repo and environment. What the program has no command for
+    /// is done by `cargo dbsetup`, in a checkout.
     pub fn command(&self, words: &str) -> String {
-        // `dev` is what a command means that names no environment.
-        match self.environment.as_str() {
-            "dev" => format!("`cargo dbsetup {words} --repo {}`", self.name),
-            environment => format!("`cargo dbsetup {words} --repo {} --env {environment}`", self.name),
+        let word = words.split(' ').next().unwrap_or_default();
+        let development = Program::default();
+        let program = if self.program.knows(word) { &self.program } else { &development };
+        let (call, name, environment) = (&program.call, &self.name, &self.environment);
+        if *environment == program.environment {
+            format!("`{call} {words} --repo {name}`")
+        } else {
+            format!("`{call} {words} --repo {name} --env {environment}`")
         }
+    }
+
+    /// Where its files are, for messages: "this checkout", "this binary".
+    pub fn place(&self) -> &'static str {
+        if self.files.is_embedded() { "this binary" } else { "this checkout" }
     }
 
     /// Refuses to write files of a repo whose files are in the binary.

@@ -148,7 +148,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
-        run_command(session.teller(), command).await?;
+        run_command(repo, session.teller(), command).await?;
     }
     finish(session, &ledger, &inspection, &report.files).await?;
     session.settle().await?;
@@ -385,7 +385,15 @@ async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: 
     Ok(done)
 }
 
-async fn run_command(teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
+#[cfg(not(feature = "programs"))]
+async fn run_command(_: &Repo, _: Teller<'_>, command: &SeedCommand) -> Result<()> {
+    let shown = command.argv.join(" ");
+    Err(Error::new(Kind::Unsupported, format!("this program cannot run the seed command `{shown}`"))
+        .note("the dbsetup library in it was built without the feature `programs`"))
+}
+
+#[cfg(feature = "programs")]
+async fn run_command(repo: &Repo, teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let start = Instant::now();
     let shown = command.argv.join(" ");
     let [program, arguments @ ..] = &command.argv[..] else { return Ok(()) };
@@ -404,7 +412,7 @@ async fn run_command(teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
         })?;
     if !status.success() {
         return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
-            .help("run it by itself, mend it, then `cargo dbsetup seed`"));
+            .help(format!("run it by itself, mend it, then {}", repo.command("seed"))));
     }
     teller.tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())

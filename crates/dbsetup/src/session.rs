@@ -37,6 +37,8 @@ pub struct Session<'a> {
     is_dropped: bool,
     /// How the database came to be, if this run made it.
     pub(crate) origin: Option<Origin>,
+    /// How many statements of structures were run in the database that this run created.
+    pub(crate) statements: u64,
 }
 
 /// What a database says about its migrations.
@@ -91,6 +93,7 @@ impl<'a> Session<'a> {
             is_scratch: false,
             is_dropped: false,
             origin: None,
+            statements: 0,
         }
     }
 
@@ -143,6 +146,7 @@ impl<'a> Session<'a> {
         self.close().await;
         self.options.fresh = true;
         self.is_dropped = false;
+        self.statements = 0;
     }
 
     /// Says that the database was dropped: nothing of it is to be made durable any more.
@@ -212,6 +216,21 @@ impl<'a> Session<'a> {
         let driver = self.driver.as_mut().expect("it was opened above");
         self.id.lock().expect("nobody panics while holding it").clone_from(&driver.about().session);
         Ok(&mut **driver)
+    }
+
+    /// Hands the connection out, opened now if it is not open, until [`Session::give_back`]. Where it never comes back it is
+    /// closed, and whatever it was in the middle of is undone.
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub(crate) async fn lend(&mut self) -> Result<Box<dyn Driver>> {
+        self.driver().await?;
+        Ok(self.driver.take().expect("it was opened above"))
+    }
+
+    /// Takes the connection back.
+    pub(crate) fn give_back(&mut self, driver: Box<dyn Driver>) {
+        self.driver = Some(driver);
     }
 
     /// Adds to a failure to connect what to do about it.

@@ -8,11 +8,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use embedded::{Embedded, EmbeddedSettings, MARKER_PREFIX};
+pub use embedded::{Embedded, EmbeddedSettings};
 
 use crate::error::Result;
 pub use crate::files::EmbeddedFile;
 pub use crate::ledger::LedgerKind;
+use crate::migration::CodeMigration;
 pub use crate::repo::VersionOrder;
 use crate::repo::{DatabaseUrl, Repo, RepoName};
 
@@ -47,6 +48,7 @@ pub struct Source {
     origin: Origin,
     ledger: Option<LedgerKind>,
     changes: Vec<Change>,
+    code: Vec<CodeMigration>,
 }
 
 type Change = Arc<dyn Fn(&mut Repo) + Send + Sync>;
@@ -71,7 +73,7 @@ impl Source {
     }
 
     fn new(name: RepoName, origin: Origin) -> Self {
-        Self { name, origin, ledger: None, changes: Vec::new() }
+        Self { name, origin, ledger: None, changes: Vec::new(), code: Vec::new() }
     }
 
     /// Names the ledger of a database that has none yet; without it a directory's migrations speak for theirs where
@@ -86,6 +88,13 @@ impl Source {
     #[must_use]
     pub fn with(mut self, change: impl Fn(&mut Repo) + Send + Sync + 'static) -> Self {
         self.changes.push(Arc::new(change));
+        self
+    }
+
+    /// Adds a migration that is code of the application.
+    #[must_use]
+    pub fn code(mut self, migration: CodeMigration) -> Self {
+        self.code.push(migration);
         self
     }
 
@@ -135,6 +144,7 @@ impl Source {
         if let Some(kind) = self.ledger {
             repo.layout_ledger = Some(kind);
         }
+        repo.code.clone_from(&self.code);
         self.changes.iter().for_each(|change| change(&mut repo));
         Ok(repo)
     }
@@ -156,7 +166,7 @@ impl fmt::Debug for Source {
 }
 
 /// The path as it is written in a setting, `/` being what this system writes.
-fn path(text: &str) -> PathBuf {
+pub(super) fn path(text: &str) -> PathBuf {
     Path::new(text).components().collect()
 }
 

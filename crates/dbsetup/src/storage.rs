@@ -114,7 +114,14 @@ pub async fn wait(session: &mut Session<'_>, timeout: Duration) -> Result<()> {
                 format!("{target} did not answer within {:.0} s", timeout.as_secs_f64()),
             )
             .note(why)
-            .help("is the server running, and is the URL right? `cargo dbsetup config` shows it"));
+            .help(if session.repo().program.knows("config") {
+                format!(
+                    "is the server running, and is the URL right? {} shows it",
+                    session.repo().command("config")
+                )
+            } else {
+                "is the server running, and is the URL right?".to_owned()
+            }));
         }
         if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             session.teller().tell(What::Unreachable { target: target.clone(), waited, why });

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its flags, its help and a short `run`.
 
 mod aliases;
+mod cache;
 mod check;
 mod completions;
 mod config;
@@ -10,22 +11,16 @@ mod drop;
 mod dump;
 mod generate;
 mod git;
-mod load;
 mod merge_driver;
-mod migrate;
-mod redo;
-mod resolve;
-mod rollback;
 mod run;
-mod seed;
-mod shared;
 pub mod squash;
-mod status;
-mod wait;
 
 use clap::{CommandFactory, Subcommand};
 use dbsetup::Result;
 use dbsetup::repo::Repo;
+use dbsetup::structure::DumpOptions;
+use dbsetup::template;
+use dbsetup_cli::commands::{Command as Shared, shared};
 
 use super::args::Cli;
 use super::context::{Danger, Output, Scope, Selected, Task};
@@ -34,30 +29,33 @@ use super::options::Options;
 /// Every command, in the order of the help page.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Shared(Shared),
+    #[command(display_order = 10)]
     Create(create::Create),
+    #[command(display_order = 20)]
     Drop(drop::Drop),
-    Load(load::Load),
-    #[command(visible_alias = "squash")]
+    #[command(display_order = 40, visible_alias = "squash")]
     Dump(dump::Dump),
-    Migrate(migrate::Migrate),
-    Rollback(rollback::Rollback),
-    Redo(redo::Redo),
-    #[command(visible_alias = "migrations")]
-    Status(status::Status),
+    #[command(display_order = 90)]
     Check(check::Check),
-    Resolve(resolve::Resolve),
-    Seed(seed::Seed),
+    #[command(display_order = 120)]
     Run(run::Run),
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 130)]
     Gen(generate::Gen),
-    Wait(wait::Wait),
+    #[command(subcommand, display_order = 135)]
+    Cache(cache::Cache),
+    #[command(display_order = 150)]
     Diff(diff::Diff),
-    #[command(subcommand)]
+    #[command(subcommand, display_order = 160)]
     Git(git::GitCommand),
-    #[command(hide = true)]
+    #[command(hide = true, display_order = 170)]
     MergeDriver(merge_driver::MergeDriver),
+    #[command(display_order = 180)]
     Config(config::Config),
+    #[command(display_order = 190)]
     Aliases(aliases::Aliases),
+    #[command(display_order = 200)]
     Completions(completions::Completions),
 }
 
@@ -72,20 +70,14 @@ impl Command {
     /// The word for it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Shared(command) => command.name(),
             Self::Create(_) => "create",
             Self::Drop(_) => "drop",
-            Self::Load(_) => "load",
             Self::Dump(_) => "dump",
-            Self::Migrate(_) => "migrate",
-            Self::Rollback(_) => "rollback",
-            Self::Redo(_) => "redo",
-            Self::Status(_) => "status",
             Self::Check(_) => "check",
-            Self::Resolve(_) => "resolve",
-            Self::Seed(_) => "seed",
             Self::Run(_) => "run",
             Self::Gen(_) => "gen",
-            Self::Wait(_) => "wait",
+            Self::Cache(command) => command.name(),
             Self::Diff(_) => "diff",
             Self::Git(_) => "git",
             Self::MergeDriver(_) => "merge-driver",
@@ -108,10 +100,7 @@ impl Command {
     /// What, in this command line, means one repo and no other (`--to`), unless `--all-repos` says that it does not.
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         match self {
-            Self::Migrate(command) => command.speaks_of_one(),
-            Self::Rollback(command) => command.speaks_of_one(),
-            Self::Redo(command) => command.speaks_of_one(),
-            Self::Resolve(command) => command.speaks_of_one(),
+            Self::Shared(command) => command.speaks_of_one(),
             Self::Run(command) => command.speaks_of_one(),
             Self::Dump(command) => command.speaks_of_one(),
             Self::Gen(command) => command.speaks_of_one(),
@@ -122,10 +111,8 @@ impl Command {
     /// What the command destroys.
     pub fn danger(&self) -> Option<Danger> {
         match self {
+            Self::Shared(command) => command.danger(),
             Self::Drop(_) => Some(Danger::Drop),
-            Self::Load(command) => command.danger(),
-            Self::Rollback(command) => command.danger(),
-            Self::Resolve(command) => command.danger(),
             _ => None,
         }
     }
@@ -144,19 +131,13 @@ impl Command {
     /// The command's own.
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         match self {
+            Self::Shared(command) => run_shared(command, task).await,
             Self::Create(command) => command.run(task).await,
             Self::Drop(command) => command.run(task).await,
-            Self::Load(command) => command.run(task).await,
             Self::Dump(command) => command.run(task).await,
-            Self::Migrate(command) => command.run(task).await,
-            Self::Rollback(command) => command.run(task).await,
-            Self::Redo(command) => command.run(task).await,
-            Self::Status(command) => command.run(task).await,
             Self::Check(command) => command.run(task).await,
-            Self::Resolve(command) => command.run(task).await,
-            Self::Seed(command) => command.run(task).await,
             Self::Run(command) => command.run(task).await,
-            Self::Wait(command) => command.run(task).await,
+            Self::Cache(command) => command.run(task).await,
             Self::Gen(_)
             | Self::Config(_)
             | Self::Aliases(_)
@@ -202,21 +183,41 @@ impl Command {
 
     /// Whether it may start a program of the user's.
     pub fn starts_programs(&self) -> bool {
-        matches!(self, Self::Seed(_))
+        matches!(self, Self::Shared(command) if command.starts_programs())
     }
 
     /// Whether the table that ends a run is about it.
     pub fn is_summed_up(&self) -> bool {
-        !matches!(
-            self,
-            Self::Status(_)
-                | Self::Gen(_)
-                | Self::Config(_)
-                | Self::Aliases(_)
-                | Self::Completions(_)
-                | Self::Diff(_)
-                | Self::Git(_)
-                | Self::MergeDriver(_)
-        )
+        match self {
+            Self::Shared(command) => command.is_summed_up(),
+            Self::Cache(command) => command.is_summed_up(),
+            Self::Gen(_)
+            | Self::Config(_)
+            | Self::Aliases(_)
+            | Self::Completions(_)
+            | Self::Diff(_)
+            | Self::Git(_)
+            | Self::MergeDriver(_) => false,
+            _ => true,
+        }
     }
+}
+
+/// Runs a command that a release's own binary has, too; and what follows from it in a checkout.
+async fn run_shared(command: &Shared, task: &mut Task<'_, '_>) -> Result<Output> {
+    let variables = task.variables.iter().flat_map(|variables| variables.iter());
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let (repo, options) = (task.repo, task.options.into());
+    let mut shared = dbsetup_cli::task::Task { repo, session: &mut *task.session, options, variables };
+    let output = command.run(&mut shared).await?;
+    if let dbsetup_cli::task::Output::Migrated(_) = output {
+        template::keep(task.session).await;
+    }
+    if let dbsetup_cli::task::Output::Migrated(1..) = output
+        && repo.dump_after_migrate
+        && repo.environment == "dev"
+    {
+        dump::to_file(task.session, &DumpOptions::default(), None).await?;
+    }
+    Ok(output.into())
 }

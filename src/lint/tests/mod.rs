@@ -29,6 +29,7 @@ fn migration(sql: &str, lane: Lane) -> Migration {
         up: Script::whole("priv/migrations/1_a.sql".into(), sql.into(), transactional),
         down: None,
         requires: Vec::new(),
+        code: None,
     }
 }
 

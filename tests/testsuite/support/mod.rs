@@ -25,6 +25,7 @@ pub mod postgres;
 #[cfg(unix)]
 pub mod private_server;
 pub mod process;
+pub mod programs;
 mod project;
 pub mod proxy;
 mod run;

@@ -203,12 +203,28 @@ impl Driver for FakeSession {
             if state.poison.as_ref().is_some_and(|poison| script.contains(poison)) {
                 return Err(error(DbErrorClass::Statement, "poisoned"));
             }
+            if state.busy > 0 {
+                state.busy -= 1;
+                return Err(error(DbErrorClass::LockTimeout, "a table is locked"));
+            }
             Ok(())
         });
         if let (Ok(()), Some(open)) = (&result, &mut self.open) {
             open.push(script.to_owned());
         }
         ready(in_script(result))
+    }
+
+    /// The answer is what is committed so far, a row each.
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
+        Box::pin(async move {
+            if self.database.with(|state| state.slow) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            self.execute(statement).await?;
+            let row = |effect: String| vec![Some(effect)];
+            Ok(Fetched { rows: self.database.effects().into_iter().map(row).collect(), affected: 1 })
+        })
     }
 
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {

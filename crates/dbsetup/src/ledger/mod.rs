@@ -18,6 +18,9 @@ pub const META_TABLE: &str = "dbsetup_meta";
 /// The name of our table of migrations that run without a transaction, present only while one runs.
 pub const PROGRESS_TABLE: &str = "dbsetup_progress";
 
+/// The source of a row whose migration is code of the application, and not a file.
+pub const CODE_SOURCE: &str = "code";
+
 /// Keys of [`META_TABLE`].
 pub mod meta_key {
     /// The version of our formats: `1`.
@@ -174,6 +177,13 @@ pub struct AppliedRow {
     pub success: bool,
     /// Whether the table has no such row any more: that of a baseline migration speaks for it.
     pub absorbed: bool,
+}
+
+impl AppliedRow {
+    /// Whether its migration is code of the application. Files have a checksum, also those of a directory of this name.
+    pub fn is_code(&self) -> bool {
+        self.source.as_deref() == Some(CODE_SOURCE) && self.checksum.is_none()
+    }
 }
 
 /// A row to be written.

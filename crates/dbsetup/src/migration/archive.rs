@@ -8,7 +8,7 @@ use super::directory::{Archived, read_archived};
 use super::floor;
 use super::grammar::Grammar;
 use super::script::Script;
-use super::set::{FileSet, Migration, duplicate};
+use super::set::{FileSet, Migration, duplicate, duplicates};
 use super::version::Version;
 use crate::driver::LedgerState;
 use crate::error::{Error, Result};
@@ -45,11 +45,17 @@ impl FileSet {
     fn asks_for_archive(&self, state: &LedgerState) -> bool {
         let squashed: HashSet<Version> = self.squashed().into_keys().collect();
         let recorded: HashSet<Version> = state.rows.iter().map(|row| self.version_of(&row.version)).collect();
+        // Code has no file in the archive.
+        let files = state.rows.iter().filter(|row| !row.is_code());
+        let is_strange = || {
+            let mut versions = files.map(|row| self.version_of(&row.version));
+            versions.any(|version| !squashed.contains(&version) && self.find(&version).is_none())
+        };
         !squashed.is_subset(&recorded)
             || !state.progress.is_empty()
             || self.unfloored.iter().any(|version| !recorded.contains(&self.version_of(version)))
             || self.migrations.iter().any(|migration| squashed.contains(&migration.version))
-            || recorded.iter().any(|version| !squashed.contains(version) && self.find(version).is_none())
+            || is_strange()
     }
 
     /// Returns every version of the floor; of a version that was squashed twice, the last.
@@ -94,7 +100,7 @@ impl FileSet {
             if let Some(live) = self.find(&version)
                 && live.up.file != migration.up.file
             {
-                return Err(duplicate(&version, &live.up.path, &migration.up.path));
+                return Err(duplicates(live, &migration));
             }
             if let Some(lane) = squashed.get(&version) {
                 put_into(repo, *lane, &mut migration);

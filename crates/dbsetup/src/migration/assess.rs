@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::checksum;
+use super::directive::Requirement;
 use super::floor::{self, Standing};
 use super::set::{FileSet, Migration};
 use super::version::Version;
@@ -14,7 +15,8 @@ use crate::structure::floor::{Floor, FloorEntry};
 /// How a migration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Recorded, and the file says what was run (or nothing tells).
+    /// Recorded, and the file says what was run (or nothing tells). Code of the application is never anything else once it
+    /// is recorded, also where the code is not known.
     Applied,
     /// Recorded, and the file differs from what was run in line ends only.
     LineEndings,
@@ -27,7 +29,7 @@ pub enum State {
     /// Not recorded.
     Pending,
     /// Not recorded, and it waits for another version that is not applied.
-    Blocked { by: String },
+    Blocked { by: Requirement },
     /// Squashed, not recorded, and its file is nowhere in this checkout.
     BelowFloor,
     /// Begun without a transaction and not finished: so many statements are done.
@@ -61,6 +63,14 @@ impl Entry<'_> {
             (Some(migration), _) => migration.name.clone(),
             (None, Some(AppliedRow { name: Some(name), .. })) => name.clone(),
             _ => self.squashed.map(|entry| entry.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Whether it is code of the application, and no file.
+    pub fn is_code(&self) -> bool {
+        match self.migration {
+            Some(migration) => migration.code.is_some(),
+            None => self.row.is_some_and(AppliedRow::is_code),
         }
     }
 
@@ -132,7 +142,8 @@ pub fn assess<'a>(
         let entry = entries.entry(version.clone()).or_insert_with(|| {
             let squashed = squashed.get(&version).copied();
             let archived = squashed.is_some() || files.archived.contains_key(&version);
-            Entry { state: State::FileMissing { archived }, version, migration: None, squashed, row: None }
+            let state = if row.is_code() { State::Applied } else { State::FileMissing { archived } };
+            Entry { state, version, migration: None, squashed, row: None }
         });
         entry.row = Some(row);
         if let Some(migration) = entry.migration {
@@ -150,7 +161,7 @@ pub fn assess<'a>(
     let recorded: Vec<Version> = applied.clone();
     for entry in entries.values_mut().filter(|entry| entry.state == State::Pending) {
         let waits_for = entry.migration.into_iter().flat_map(|migration| &migration.requires);
-        let open = waits_for.into_iter().find(|wanted| !recorded.contains(&parse(wanted)));
+        let open = waits_for.into_iter().find(|wanted| !recorded.contains(&parse(&wanted.version)));
         if let Some(by) = open {
             entry.state = State::Blocked { by: by.clone() };
         }
@@ -215,6 +226,9 @@ pub(super) fn compare(
     setting: &LedgerSetting,
     state: &LedgerState,
 ) -> State {
+    if migration.code.is_some() {
+        return State::Applied;
+    }
     let Some(recorded) = recorded_checksum(row, ledger, state) else { return State::Applied };
     let now = migration.checksum(ledger.kind, ledger.wide, setting);
     if recorded == now {

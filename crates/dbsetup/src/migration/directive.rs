@@ -1,12 +1,38 @@
 //! What the leading comments of a script say: `-- no-transaction`, `-- requires: V`. Pure.
 
+use std::fmt;
+
+/// A version that must be applied before another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// The version, as it is written.
+    pub version: String,
+    /// Whether it is said to be code of the application (`code:VERSION`), which not every program knows.
+    pub is_code: bool,
+}
+
+impl From<&str> for Requirement {
+    /// Reads `VERSION` or `code:VERSION`.
+    fn from(text: &str) -> Self {
+        let code = text.strip_prefix("code:");
+        Self { version: code.unwrap_or(text).to_owned(), is_code: code.is_some() }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.version)?;
+        f.write_str(if self.is_code { " (code)" } else { "" })
+    }
+}
+
 /// What a script asks for in its leading comment lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Directives {
     /// It runs statement by statement, without a transaction around it.
     pub no_transaction: bool,
     /// Versions that must be applied before it.
-    pub requires: Vec<String>,
+    pub requires: Vec<Requirement>,
     /// Lines that look like a directive and are none: byte range in the text, and what was meant.
     pub near_misses: Vec<(std::ops::Range<usize>, String)>,
     /// Lines that begin with `-- dbsetup:` and name nothing that is known.
@@ -54,7 +80,7 @@ fn read_line(
     }
     if let Some(versions) = comment.strip_prefix("requires:") {
         let named = versions.split([',', ' ']).map(str::trim).filter(|version| !version.is_empty());
-        found.requires.extend(named.map(str::to_owned));
+        found.requires.extend(named.map(Requirement::from));
         return;
     }
     if namespaced {
@@ -125,7 +151,10 @@ mod tests {
 
     #[test]
     fn requires_names_versions() {
-        assert_eq!(read("-- requires: 7, 8\n-- requires: 9\nselect 1;").requires, ["7", "8", "9"]);
+        let shown =
+            |text: &str| read(text).requires.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        assert_eq!(shown("-- requires: 7, 8\n-- requires: 9\nselect 1;"), "7 8 9");
+        assert_eq!(shown("-- requires: 7, code:8\n"), "7 8 (code)");
         assert!(read("select 1;\n-- requires: 7\n").requires.is_empty());
     }
 

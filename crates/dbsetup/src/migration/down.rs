@@ -15,7 +15,7 @@ use crate::event::{Direction, What};
 use crate::ledger::{LedgerTable, Progress};
 use crate::lock;
 use crate::record;
-use crate::repo::{Lane, VersionOrder};
+use crate::repo::{Lane, Repo, VersionOrder};
 use crate::session::{Inspection, Session};
 
 /// What `rollback` and `redo` are asked for.
@@ -93,7 +93,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     let expected = plan;
     let inspection = session.inspect().await?;
     let plan = planned(session, &files, &inspection, &scope)?;
-    refuse_other(&expected, &plan)?;
+    refuse_other(session.repo(), &expected, &plan)?;
     report.planned.retain(|planned| plan.versions.iter().any(|version| version.as_str() == planned.version));
     let jobs = self::jobs(session, &files, &plan, &ledger, request.redo)?;
     let down = jobs.iter().filter(|job| job.direction == Direction::Down).count();
@@ -134,7 +134,7 @@ fn tell_of_floor(session: &Session<'_>, files: &FileSet, plan: &Plan, redo: bool
 }
 
 /// What nobody was shown is not undone: a migration that another process applied meanwhile is the newest now.
-fn refuse_other(expected: &Plan, now: &Plan) -> Result<()> {
+fn refuse_other(repo: &Repo, expected: &Plan, now: &Plan) -> Result<()> {
     let Some(other) = now.versions.iter().find(|version| !expected.versions.contains(version)) else {
         return Ok(());
     };
@@ -143,7 +143,7 @@ fn refuse_other(expected: &Plan, now: &Plan) -> Result<()> {
         format!("migration {other} was applied by another process meanwhile, and would be undone too"),
     )
     .note("nothing was undone")
-    .help("look at `cargo dbsetup status`, then roll back again"))
+    .help(format!("look at {}, then roll back again", repo.command("status"))))
 }
 
 fn progress_of<'i>(inspection: &'i Inspection, job: &Job<'_>) -> Option<&'i Progress> {

@@ -31,6 +31,8 @@ pub enum Mode {
     Pieces(Vec<Span>),
     /// Unit by unit, each recorded.
     Units(Vec<Unit>),
+    /// Code of the application, in one transaction.
+    Code,
 }
 
 /// What runs between two records of progress.
@@ -55,6 +57,9 @@ impl<'a> Job<'a> {
         ledger: LedgerKind,
     ) -> Result<Self> {
         let script = side(migration, direction)?;
+        if migration.code.is_some() {
+            return Ok(Self { migration, direction, mode: Mode::Code });
+        }
         let spans = split_script(dialect, script)?;
         if spans.is_empty() && ledger == LedgerKind::Dbsetup {
             let (recorded, side) = match direction {

@@ -4,6 +4,7 @@ mod archive;
 pub mod assess;
 pub mod baseline;
 pub mod checksum;
+mod code;
 mod directive;
 mod directory;
 mod down;
@@ -29,6 +30,8 @@ mod version;
 
 pub use archive::archive_folders;
 pub use assess::{Assessment, Entry, State};
+pub use code::{CodeConnection, CodeMigration, CodeResult};
+pub use directive::Requirement;
 pub(crate) use directory::refuse_escape;
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use floor::{Standing, Verdict};

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub use down::down;
 
 use super::assess::{Assessment, Entry};
+use super::directive::Requirement;
 use super::floor;
 use super::set::{FileSet, Migration};
 use super::version::Version;
@@ -80,7 +81,7 @@ pub struct Plan {
     /// Versions in order.
     pub versions: Vec<Version>,
     /// Versions that wait for others, with the version that each waits for.
-    pub blocked: Vec<(Version, String)>,
+    pub blocked: Vec<(Version, Requirement)>,
     /// What deserves a look.
     pub warnings: Vec<(String, Option<String>)>,
     /// How many are applied already.
@@ -118,8 +119,13 @@ pub fn up(repo: &Repo, files: &FileSet, found: &Assessment<'_>, scope: &Scope) -
         .filter(|entry| entry.migration.is_some_and(|migration| scope.includes(migration)))
         .filter(|entry| within(&entry.version))
         .collect();
-    // What is in a lane now was tried on a structure that has all that was squashed, whatever its version says.
-    wanted.sort_by_key(|entry| entry.squashed.is_none());
+    // What is in a lane now was tried on a structure that has all that was squashed, whatever its version says. Code cannot
+    // be squashed, and has the place in which it was written.
+    let newest =
+        wanted.iter().filter(|entry| entry.squashed.is_some()).map(|entry| entry.version.clone()).max();
+    let is_between =
+        |entry: &Entry<'_>| entry.is_code() && newest.as_ref().is_some_and(|newest| entry.version < *newest);
+    wanted.sort_by_key(|entry| entry.squashed.is_none() && !is_between(entry));
     let steps = if let Target::Steps(steps) = scope.target { steps } else { usize::MAX };
     arrange(files, found, &wanted, steps, &mut plan)?;
     floor::refuse_gap(repo, files, &found.floor, scope, within, &plan)?;
@@ -168,7 +174,7 @@ fn refuse_cycle(files: &FileSet, open: &[&Migration]) -> Result<()> {
         while let Some(wanted) = next
             .requires
             .iter()
-            .filter_map(|wanted| files.parse_version(wanted))
+            .filter_map(|wanted| files.parse_version(&wanted.version))
             .find_map(|wanted| open.iter().find(|migration| migration.version == wanted))
         {
             if path.contains(&wanted.version) {
@@ -178,7 +184,7 @@ fn refuse_cycle(files: &FileSet, open: &[&Migration]) -> Result<()> {
                     Kind::Grammar,
                     format!("migrations wait for each other: {}", shown.join(" -> ")),
                 )
-                .note(format!("`{}`", start.up.path.display()))
+                .note(start.place())
                 .help("take one `-- requires:` away"));
             }
             path.push(wanted.version.clone());
@@ -194,10 +200,18 @@ fn unmet(
     found: &Assessment<'_>,
     migration: &Migration,
     plan: &Plan,
-) -> Result<Option<String>> {
+) -> Result<Option<Requirement>> {
     for wanted in &migration.requires {
-        let version = known_version(files, found, wanted)
-            .map_err(|error| error.note(format!("`{}` requires it", migration.up.path.display())))?;
+        let version = match known_version(files, found, &wanted.version) {
+            Ok(version) => version,
+            // This program does not know the code: another one runs it.
+            Err(_) if wanted.is_code => return Ok(Some(wanted.clone())),
+            Err(error) => {
+                let help =
+                    format!("if it is code of the application: `-- requires: code:{}`", wanted.version);
+                return Err(error.note(format!("{} requires it", migration.place())).help(help));
+            }
+        };
         if !found.is_applied(&version) && !plan.versions.contains(&version) {
             return Ok(Some(wanted.clone()));
         }

@@ -13,7 +13,7 @@ use crate::event::What;
 use crate::ledger::{Change, LedgerKind, LedgerTable, NewRow, Progress, Took, meta_key};
 use crate::lock;
 use crate::record;
-use crate::repo::Lane;
+use crate::repo::{Lane, Repo};
 use crate::session::{Inspection, Session};
 use crate::structure::floor::FloorEntry;
 
@@ -118,7 +118,7 @@ fn corrections(
     let ledger = &inspection.choice.table;
     let found = assess(files, ledger, &repo.ledger, &inspection.state);
     let text = &request.version;
-    let version = files.parse_version(text).ok_or_else(|| unknown(text))?;
+    let version = files.parse_version(text).ok_or_else(|| unknown(repo, text))?;
     let entry = found.find(&version);
     let line = |change: &str| Resolved { version: version.to_string(), change: change.to_owned() };
     let squashed = entry.and_then(|entry| entry.squashed);
@@ -132,9 +132,9 @@ fn corrections(
     }
     let with_file = || {
         let lane = entry.and_then(|entry| entry.migration);
-        lane.or_else(|| files.known(&version)).ok_or_else(|| unknown(text))
+        lane.or_else(|| files.known(&version)).ok_or_else(|| unknown(repo, text))
     };
-    let with_source = || source_of(files, &version, squashed).ok_or_else(|| unknown(text));
+    let with_source = || source_of(files, &version, squashed).ok_or_else(|| unknown(repo, text));
     let stored = || -> Result<String> {
         let row = entry.and_then(|entry| entry.row);
         Ok(row
@@ -261,9 +261,9 @@ fn retry(progress: &Progress) -> Change {
     Change::SetProgress(Progress { retry: true, ..progress.clone() })
 }
 
-fn unknown(text: &str) -> Error {
+fn unknown(repo: &Repo, text: &str) -> Error {
     Error::new(Kind::Missing, format!("there is no migration with version `{text}`"))
-        .help("`cargo dbsetup status` lists them")
+        .help(format!("{} lists them", repo.command("status")))
 }
 
 fn interrupted<'i>(

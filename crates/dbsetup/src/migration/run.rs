@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::code::Failure;
 use super::job::{Job, Mode, Unit};
 use super::trouble::pooled;
 use super::version::Version;
@@ -77,7 +78,7 @@ impl Runner<'_, '_> {
             path: job.script().path.clone(),
         });
         let outcome = match &job.mode {
-            Mode::Message | Mode::Pieces(_) => self.atomic(job).await?,
+            Mode::Message | Mode::Pieces(_) | Mode::Code => self.atomic(job).await?,
             Mode::Units(units) => self.units(job, units, progress).await?,
         };
         self.seq += 1;
@@ -119,7 +120,8 @@ impl Runner<'_, '_> {
                 row.took = took;
                 // Lanes run side by side: what takes long asks at its end how far the order has come meanwhile. The
                 // many short ones count by themselves, which spares each of them a look at the whole ledger.
-                let is_short = migration.lane == Lane::Automatic && !matches!(job.mode, Mode::Units(_));
+                let is_long = matches!(job.mode, Mode::Units(_) | Mode::Code);
+                let is_short = migration.lane == Lane::Automatic && !is_long;
                 row.seq = is_short.then_some(self.seq);
                 let mut changes = vec![Change::Insert(row)];
                 if !keeps {
@@ -187,17 +189,23 @@ impl Runner<'_, '_> {
         let patience = self.session.repo().lock_wait;
         let (mut attempt, mut reconnects) = (1, 0);
         // COPY data take several messages, and the lock of one message would not hold for the others.
-        if matches!(job.mode, Mode::Pieces(_))
+        let what = match &job.mode {
+            Mode::Pieces(_) => Some("holds COPY data"),
+            Mode::Code => Some("is code"),
+            Mode::Message | Mode::Units(_) => None,
+        };
+        if let Some(what) = what
             && let Some(reason) = &self.session.driver().await?.about().capabilities.pooled
         {
-            return Err(pooled(job, "holds COPY data", reason));
+            return Err(pooled(job, what, reason));
         }
         self.log(job, &[]);
         loop {
-            let failure = match self.atomic_once(job).await {
-                Ok(()) => return Ok(Outcome::Done),
-                Err(failure) => failure,
+            let result = match (&job.mode, &job.migration.code) {
+                (Mode::Code, Some(code)) => self.code_once(job, code).await,
+                _ => self.atomic_once(job).await.map_err(Failure::from),
             };
+            let Err(Failure { script: failure, told }) = result else { return Ok(Outcome::Done) };
             match failure.error.class {
                 DbErrorClass::LedgerConflict => return Ok(Outcome::ByOther),
                 DbErrorClass::ConnectionLost if reconnects < RECONNECTS => {
@@ -221,7 +229,10 @@ impl Runner<'_, '_> {
                     if failure.rolled_back && matches!(self.is_recorded(job).await, Ok(true)) {
                         return Ok(Outcome::ByOther);
                     }
-                    return Err(self.failed(job, 0..job.script().sql().len(), &failure, None));
+                    return Err(match &job.migration.code {
+                        Some(_) => self.code_failed(job, &failure, told),
+                        None => self.failed(job, 0..job.script().sql().len(), &failure, None),
+                    });
                 }
             }
         }
@@ -281,7 +292,8 @@ impl Runner<'_, '_> {
     }
 
     pub(super) fn log(&self, job: &Job<'_>, units: &[Unit]) {
-        if !self.log_sql {
+        // The statements of code are told when it sends them.
+        if !self.log_sql || job.mode == Mode::Code {
             return;
         }
         let sql = job.script().sql();

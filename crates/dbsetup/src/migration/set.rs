@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::assess::differs_in_line_ends_only;
 use super::checksum;
+use super::code::CodeMigration;
+use super::directive::Requirement;
 use super::directory::{self, Directory};
 use super::grammar::Grammar;
 use super::script::Script;
@@ -24,9 +26,9 @@ pub struct Migration {
     pub name: String,
     /// Its lane.
     pub lane: Lane,
-    /// The last part of its directory's path, recorded in our ledger.
+    /// The last part of its directory's path, recorded in our ledger; [`CODE_SOURCE`](crate::ledger::CODE_SOURCE) of code.
     pub source: String,
-    /// Its directory.
+    /// Its directory; empty for code, which is in none.
     pub directory: PathBuf,
     /// The grammar of its file.
     pub grammar: Grammar,
@@ -37,10 +39,21 @@ pub struct Migration {
     /// The down side, where there is one.
     pub down: Option<Script>,
     /// Versions that must be applied before it.
-    pub requires: Vec<String>,
+    pub requires: Vec<Requirement>,
+    /// What is run, where it is code of the application and no file. Its scripts hold nothing then, and say its name in place
+    /// of a path.
+    pub code: Option<CodeMigration>,
 }
 
 impl Migration {
+    /// Where it stands, for messages.
+    pub(super) fn place(&self) -> String {
+        match &self.code {
+            Some(code) => format!("`{}`, which is code", code.name()),
+            None => format!("`{}`", self.up.path.display()),
+        }
+    }
+
     /// Returns the checksum in a ledger's own form. Ledgers that keep none get ours, which is kept beside them.
     pub fn checksum(&self, kind: LedgerKind, wide: bool, setting: &LedgerSetting) -> String {
         match kind {
@@ -61,7 +74,8 @@ impl Migration {
             seq: None,
             name: if kind == LedgerKind::Sqlx { self.name.replace('_', " ") } else { self.name.clone() },
             source: self.source.clone(),
-            checksum: kind.keeps_checksums().then(|| self.checksum(kind, wide, setting)),
+            checksum: (kind.keeps_checksums() && self.code.is_none())
+                .then(|| self.checksum(kind, wide, setting)),
             took: Took::ThisTransaction,
         }
     }
@@ -140,19 +154,30 @@ impl FileSet {
             existing += 1;
             set.add(repo, directory::read(repo, path, *lane)?, path, &mut grammar)?;
         }
-        if existing == 0 && !repo.files.is_file(&repo.structure) {
+        if existing == 0 && repo.code.is_empty() && !repo.files.is_file(&repo.structure) {
             return Err(missing_directory(repo));
         }
         set.migrations.sort_by(|a, b| a.version.cmp(&b.version));
         set.floor = Floor::read(repo)?;
         set.take_baseline(repo);
-        set.refuse_duplicates()?;
-        set.unfloored = set.without_floor(repo)?;
         if let (None, Some(floor)) = (&grammar, &set.floor) {
             // Everything was squashed.
             set.numeric = floor.ledger != Some(LedgerKind::Diesel);
         }
+        set.add_code(repo)?;
+        set.refuse_duplicates()?;
+        set.unfloored = set.without_floor(repo)?;
         Ok(set)
+    }
+
+    /// Takes the code of the application in among the files.
+    fn add_code(&mut self, repo: &Repo) -> Result<()> {
+        for code in &repo.code {
+            self.migrations.push(code.to_migration(repo, self.numeric)?);
+        }
+        // Stable: what the files of one version are told in is their order.
+        self.migrations.sort_by(|a, b| a.version.cmp(&b.version));
+        Ok(())
     }
 
     fn add(
@@ -216,7 +241,7 @@ impl FileSet {
 
     fn refuse_duplicates(&self) -> Result<()> {
         match self.migrations.windows(2).find(|pair| pair[0].version == pair[1].version) {
-            Some([first, second]) => Err(duplicate(&first.version, &first.up.path, &second.up.path)),
+            Some([first, second]) => Err(duplicates(first, second)),
             _ => Ok(()),
         }
     }
@@ -242,9 +267,18 @@ impl FileSet {
 
 /// The error of one version in two files.
 pub(super) fn duplicate(version: &Version, first: &Path, second: &Path) -> Error {
+    twins(version, format!("`{}`", first.display()), format!("`{}`", second.display()))
+}
+
+/// The error of one version in two migrations, files or code.
+pub(super) fn duplicates(first: &Migration, second: &Migration) -> Error {
+    twins(&first.version, first.place(), second.place())
+}
+
+fn twins(version: &Version, first: String, second: String) -> Error {
     Error::new(Kind::DuplicateVersion, format!("two migrations share version {version}"))
-        .note(format!("`{}`", first.display()))
-        .note(format!("`{}`", second.display()))
+        .note(first)
+        .note(second)
         .help("give one of them another version")
 }
 

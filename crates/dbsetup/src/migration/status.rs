@@ -44,6 +44,8 @@ pub struct StatusRow {
     pub lane: Option<Lane>,
     /// How it stands.
     pub state: State,
+    /// Whether it is code of the application, and no file.
+    pub is_code: bool,
     /// When it was applied, as the server prints it.
     pub applied_at: Option<String>,
     /// The checksum that was recorded with it, in the ledger's own form.
@@ -124,7 +126,11 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
                 .row
                 .and_then(|row| recorded_checksum(row, &choice.table, &state))
                 .map(str::to_owned),
-            path: entry.migration.map(|migration| migration.up.path.clone()),
+            is_code: entry.is_code(),
+            path: entry
+                .migration
+                .filter(|migration| migration.code.is_none())
+                .map(|migration| migration.up.path.clone()),
         })
         .collect();
     let rewrite = pending_rewrite(&files, &choice.table, &state, &[]);

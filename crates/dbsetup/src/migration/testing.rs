@@ -18,6 +18,7 @@ pub(crate) fn repo() -> Repo {
     let priv_dir = root.join("priv/core");
     Repo {
         name: RepoName::new("core"),
+        program: crate::repo::Program::default(),
         files: Files::Disk,
         environment: "dev".into(),
         disposable: true,
@@ -45,6 +46,7 @@ pub(crate) fn repo() -> Repo {
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     }
 }
 
@@ -61,6 +63,7 @@ pub(crate) fn migration(version: &str, sql: &str) -> Migration {
         up: Script::whole(format!("{version}_m{version}.up.sql").into(), sql.into(), true),
         down: None,
         requires: Vec::new(),
+        code: None,
     }
 }
 

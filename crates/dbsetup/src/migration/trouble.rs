@@ -47,13 +47,7 @@ impl Runner<'_, '_> {
         } else {
             "fix the file"
         };
-        let again = match job.direction {
-            Direction::Up if job.migration.lane == Lane::Manual => {
-                format!("{fix} and run {} again", repo.command("migrate --lane manual"))
-            }
-            Direction::Up => format!("{fix} and run {} again", repo.command("migrate")),
-            Direction::Down => format!("{fix} and run {} again", repo.command("rollback")),
-        };
+        let again = format!("{fix} and run {} again", self.command(job));
         let undone = match within {
             _ if failure.error.class == DbErrorClass::ConnectionLost => {
                 "whether it was committed is not known; the next run finds out".to_owned()
@@ -66,6 +60,41 @@ impl Runner<'_, '_> {
         };
         let error = error.note(undone);
         if error.help_text().is_some() { error } else { error.help(again) }
+    }
+
+    /// The command that runs a job again.
+    fn command(&self, job: &Job<'_>) -> String {
+        let repo = self.session.repo();
+        match job.direction {
+            Direction::Up if job.migration.lane == Lane::Manual => repo.command("migrate --lane manual"),
+            Direction::Up => repo.command("migrate"),
+            Direction::Down => repo.command("rollback"),
+        }
+    }
+
+    /// Returns the error of code: what it told, or else what the database says of it; what was undone, what next.
+    pub(super) fn code_failed(&self, job: &Job<'_>, failure: &ScriptError, told: Option<Error>) -> Error {
+        let shown = job.migration.shown();
+        let error = told.unwrap_or_else(|| {
+            let error = match failure.error.class {
+                DbErrorClass::TransactionClosed => {
+                    Error::new(Kind::Statement, "the migration ended the transaction that it ran in")
+                }
+                _ => Error::from(failure.error.clone()),
+            };
+            error.note(format!("in migration {shown}, which is code"))
+        });
+        let error = error.note(match (failure.error.class, failure.rolled_back) {
+            (DbErrorClass::ConnectionLost, _) => {
+                "whether it was committed is not known; the next run finds out"
+            }
+            (_, true) => "the whole migration was rolled back",
+            (_, false) => "what ran before the transaction ended was kept, and is not recorded",
+        });
+        if error.help_text().is_some() {
+            return error;
+        }
+        error.help(format!("mend the code, build it, and run {} again", self.command(job)))
     }
 }
 

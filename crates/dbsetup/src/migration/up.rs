@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::assess::assess;
+use super::code;
 use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
@@ -22,6 +23,7 @@ use crate::session::{Inspection, Session};
 use crate::sql::Dialect;
 use crate::structure;
 use crate::structure::squash::warn_of_interruption;
+use crate::template;
 
 /// What `migrate` is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,8 +57,10 @@ pub struct Planned {
     pub direction: Direction,
     /// The file.
     pub path: PathBuf,
-    /// What will be sent.
+    /// What will be sent; nothing of code.
     pub sql: String,
+    /// Whether it is code of the application: then `path` is its name.
+    pub is_code: bool,
     /// Whether it runs in one transaction.
     pub transactional: bool,
 }
@@ -75,6 +79,7 @@ impl Planned {
             path: script.path.clone(),
             sql: script.sql().to_owned(),
             transactional: script.transactional,
+            is_code: migration.code.is_some(),
         }
     }
 }
@@ -99,8 +104,16 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+    // A copy has everything that its recipe runs.
+    if !request.dry_run && template::pass_over(session, request) {
+        return Ok(MigrateReport::default());
+    }
     match FileSet::read_lanes(session.repo(), &request.paths) {
-        Ok(files) => migrate_files(session, files, request).await,
+        Ok(files) => {
+            let report = migrate_files(session, files, request).await?;
+            template::note_migrated(session, request, &report);
+            Ok(report)
+        }
         Err(error) => {
             session.close().await;
             Err(error)
@@ -163,7 +176,7 @@ async fn migrate_and_unlock(
     let plan = planned(session, &files, &inspection, &scope)?;
     let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
-    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
+    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.to_string())).collect();
     tell_plan(session, &files, &plan);
     let rewrite = pending_rewrite(&files, &inspection.choice.table, &inspection.state, &plan.versions)
         // In a database that is thrown away the rows tell what was run.
@@ -230,7 +243,7 @@ fn plan_for_nothing(
     let plan = planned(session, files, &inspection, scope)?;
     let jobs = jobs(files, &plan, session.server().dialect(), &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
-    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.clone())).collect();
+    report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.to_string())).collect();
     Ok(report)
 }
 
@@ -238,6 +251,7 @@ fn planned(session: &Session<'_>, files: &FileSet, inspection: &Inspection, scop
     let repo = session.repo();
     let found = assess(files, &inspection.choice.table, &repo.ledger, &inspection.state);
     floor::refuse_other_baseline(repo, files, &found, inspection.choice.table.kind)?;
+    code::refuse_ledger(repo, &found, inspection.choice.table.kind)?;
     plan::up(repo, files, &found, scope)
 }
 
@@ -262,8 +276,20 @@ fn tell_plan(session: &Session<'_>, files: &FileSet, plan: &Plan) {
         teller.warn(text.clone(), help.clone());
     }
     for (version, by) in &plan.blocked {
+        let is_elsewhere =
+            by.is_code && files.parse_version(&by.version).is_none_or(|by| files.known(&by).is_none());
+        if is_elsewhere {
+            teller.warn(
+                format!(
+                    "migration {version} waits for {}, which is code of the application and not applied",
+                    by.version
+                ),
+                Some("run it with the application: its own start, or its release program".to_owned()),
+            );
+            continue;
+        }
         teller.warn(
-            format!("migration {version} waits for {by}, which is not applied"),
+            format!("migration {version} waits for {}, which is not applied", by.version),
             Some(format!("apply it: {}", session.repo().command("migrate --lane all"))),
         );
     }

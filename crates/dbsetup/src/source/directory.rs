@@ -10,12 +10,13 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{EntryKind, Files};
 use crate::ledger::LedgerKind;
 use crate::migration::{FileSet, Grammar, checksum};
-use crate::repo::{CreateOptions, DatabaseUrl, LedgerSetting, Repo, RepoName, VersionOrder};
+use crate::repo::{CreateOptions, DatabaseUrl, LedgerSetting, Program, Repo, RepoName, VersionOrder};
 
 pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environment: &str) -> Result<Repo> {
     let priv_dir = priv_dir(name, directory)?;
     let mut repo = Repo {
         name: name.clone(),
+        program: Program::default(),
         files: Files::Disk,
         environment: environment.to_owned(),
         disposable: DISPOSABLE.contains(&environment),
@@ -43,6 +44,7 @@ pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environm
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
         dump_after_migrate: false,
+        code: Vec::new(),
     };
     // What cannot be read is for the first command that needs it to say.
     let files = FileSet::read_lanes(&repo, &[]).unwrap_or_default();

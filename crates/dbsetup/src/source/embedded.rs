@@ -8,10 +8,9 @@ use crate::error::{Error, Kind, Result};
 use crate::expand::{Unexpanded, expand};
 use crate::files::{EmbeddedFile, Files};
 use crate::ledger::LedgerKind;
-use crate::repo::{CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Repo, RepoName, VersionOrder};
-
-/// What the marker of a digest begins with in a binary; the repo's name, `:`, the digest and `;` follow.
-pub const MARKER_PREFIX: &str = "dbsetup-embedded:";
+use crate::repo::{
+    CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Program, Repo, RepoName, VersionOrder,
+};
 
 /// The files and the settings of one repo. [`embed!`](crate::embed) makes it.
 #[derive(Clone, Copy)]
@@ -20,7 +19,7 @@ pub struct Embedded {
     pub name: &'static str,
     /// The checksum of files and settings, hexadecimal.
     pub digest: &'static str,
-    /// The text that a look into the binary finds: [`MARKER_PREFIX`] and what follows it.
+    /// What a look into the binary finds: `dbsetup-embedded:`, the name, `:`, the digest, `;`.
     pub marker: &'static str,
     /// Environments whose databases may be dropped.
     pub disposable: &'static [&'static str],
@@ -145,6 +144,7 @@ impl Embedded {
         };
         Ok(Repo {
             name: RepoName::new(self.name),
+            program: Program::default(),
             files: Files::Embedded(self.files),
             environment: environment.to_owned(),
             disposable: self.disposable.contains(&environment),
@@ -182,6 +182,7 @@ impl Embedded {
             lock_timeout: settings.lock_timeout,
             statement_timeout: settings.statement_timeout,
             dump_after_migrate: false,
+            code: Vec::new(),
         })
     }
 

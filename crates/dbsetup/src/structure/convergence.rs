@@ -263,7 +263,7 @@ pub async fn drift(
 impl Plan {
     /// Plans to load the structure file and to run whatever of the lanes it does not record.
     pub fn after_structure(files: FileSet) -> Self {
-        Self::with(Base::Structure, files)
+        Self::with(Base::Structure, files).without_code(&[])
     }
 
     /// Plans to run every migration from nothing, whatever was squashed too.
@@ -275,7 +275,7 @@ impl Plan {
                 files.migrations.insert(at, migration);
             }
         }
-        Self::with(Base::Nothing, files)
+        Self::with(Base::Nothing, files).without_code(&[])
     }
 }
 

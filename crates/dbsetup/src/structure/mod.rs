@@ -38,7 +38,7 @@ pub use format::{as_rows, recorded_versions};
 pub use held::{unnamed_rows, unnamed_rows_error};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
 pub use outcome::{Outcome, compare, outcome};
-pub use recorded::{Recorded, recorded, recorded_by, with_absorbed};
+pub use recorded::{Recorded, code_by, recorded, recorded_by, with_absorbed};
 pub use replay::{Base, base, replay};
 pub use scratch::{in_scratch, in_scratch_heard, loaded};
 

@@ -6,7 +6,7 @@ use super::examine::dialect_of;
 use super::floor::Floor;
 use super::format::{is_ledger_name, recorded_versions};
 use crate::driver::LedgerState;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::{AppliedRow, LedgerKind};
 use crate::migration::baseline;
 use crate::repo::Repo;
@@ -53,6 +53,22 @@ pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
     let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
     let rows = with_absorbed(Some(&floor), recorded(dialect, &text, configured));
     Ok(rows.into_iter().map(|row| row.row.version).collect())
+}
+
+/// Returns the versions that the repo's structure file records as code of the application; none without the file.
+///
+/// # Errors
+/// [`Kind::Io`](crate::Kind::Io).
+pub fn code_by(repo: &Repo) -> Result<Vec<String>> {
+    let bytes = match repo.files.read(&repo.structure) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("read", &repo.structure, error)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
+    let rows = recorded(dialect, &text, repo.ledger.table.as_deref());
+    Ok(rows.into_iter().filter(|row| row.row.is_code()).map(|row| row.row.version).collect())
 }
 
 /// Adds the rows that a baseline among `rows` stands for; they have its place in the file.

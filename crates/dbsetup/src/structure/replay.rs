@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use super::floor::Floor;
 use super::load::{LoadRequest, load, may_load};
-use super::recorded::recorded_by;
+use super::recorded::{code_by, recorded_by};
 use super::scratch::in_scratch_only;
 use crate::error::{Error, Kind, Result};
 use crate::migration::{self, FileSet, Lanes, MigrateRequest, Target, Version};
@@ -125,11 +125,33 @@ impl Plan {
     /// Those of reading and of [`base`].
     pub fn read(repo: &Repo) -> Result<Self> {
         let files = FileSet::read(repo, &[])?;
-        let recorded = match repo.files.is_file(&repo.structure) {
+        let code = code_by(repo)?;
+        let mut recorded = match repo.files.is_file(&repo.structure) {
             true => Some(recorded_by(repo)?),
             false => None,
         };
-        Self::new(repo, recorded.as_deref(), Floor::read(repo)?.as_ref(), files)
+        // Code has no file, and nothing to do where nothing is.
+        recorded.iter_mut().for_each(|recorded| recorded.retain(|version| !code.contains(version)));
+        let plan = Self::new(repo, recorded.as_deref(), Floor::read(repo)?.as_ref(), files)?;
+        Ok(plan.without_code(&code))
+    }
+
+    /// Takes code of the application that is not here for applied: what waits for it runs. `code` are versions that are
+    /// known to be code, besides those that a migration calls so.
+    #[must_use]
+    pub fn without_code(mut self, code: &[String]) -> Self {
+        let files = &self.files;
+        let code: BTreeSet<Version> = code.iter().map(|text| version(files, text)).collect();
+        let here: BTreeSet<Version> =
+            files.migrations.iter().map(|migration| migration.version.clone()).collect();
+        let numeric = files.numeric;
+        for migration in &mut self.files.migrations {
+            migration.requires.retain(|wanted| {
+                let Some(version) = Version::parse_like(&wanted.version, numeric) else { return true };
+                here.contains(&version) || !(wanted.is_code || code.contains(&version))
+            });
+        }
+        self
     }
 
     /// Plans for files that were read. Pure.

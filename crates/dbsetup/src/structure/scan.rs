@@ -45,8 +45,7 @@ pub(super) struct NewerSetting {
 }
 
 /// What there is to do about a statement that reaches beyond the database.
-const TRUST_IT: &str =
-    "remove it; or, if you trust whoever wrote the file: `cargo dbsetup load --trust-file`";
+const TRUST_IT: &str = "remove it; or, if you trust whoever wrote the file, load it: `load --trust-file`";
 
 /// How much text is kept in memory from the first look to the load.
 const KEPT: usize = 1024 * 1024;

@@ -74,7 +74,8 @@ impl Database {
     /// Those of [`Database::new`].
     pub fn blocking(source: impl Into<Source>) -> Result<Self> {
         let (url, wanted) = by_hand(source.into())?;
-        house::wait_for(is_brief(&url), House::make(url, wanted.clone())).map(|made| Self::of(made, wanted.test))
+        house::wait_for(is_brief(&url), House::make(url, wanted.clone()))
+            .map(|made| Self::of(made, wanted.test))
     }
 
     /// Makes the database of a test that the attribute describes.

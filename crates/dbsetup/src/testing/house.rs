@@ -51,10 +51,7 @@ static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
 
 /// Waits for `work`, inside of a runtime or outside. It runs on the thread of all tests, unless it is `brief`: what only
 /// copies a file is done before another thread has heard of it.
-pub(super) fn wait_for<T: Send + 'static>(
-    brief: bool,
-    work: impl Future<Output = T> + Send + 'static,
-) -> T {
+pub(super) fn wait_for<T: Send + 'static>(brief: bool, work: impl Future<Output = T> + Send + 'static) -> T {
     if brief && Handle::try_current().is_err() {
         return RUNTIME.block_on(work);
     }

@@ -6,7 +6,7 @@ use super::script::{Failed, Message, refuse_copy};
 use super::session::Session;
 use super::text::literal;
 use super::work::outside;
-use crate::driver::{DbError, DbErrorClass, ScriptError};
+use crate::driver::{DbError, DbErrorClass, Fetched, ScriptError};
 use crate::ledger::Change;
 
 /// The error of a script that closed our transaction.
@@ -57,13 +57,21 @@ impl Session {
     }
 
     pub(super) async fn run_batch(&mut self, script: &str) -> Result<(), ScriptError> {
+        self.run_and_keep(script).await.map(drop)
+    }
+
+    /// Runs a script inside the open transaction, and returns what its first statement answers.
+    pub(super) async fn run_and_keep(&mut self, script: &str) -> Result<Fetched, ScriptError> {
         refuse_copy(script)?;
         // Where not even this was done, the server refused to read the text, and no statement has failed.
         let before = vec!["SELECT".to_owned()];
         let after = vec!["SAVEPOINT dbsetup_probe".to_owned(), "RELEASE SAVEPOINT dbsetup_probe".into()];
         let message = Message { before, script, after };
         let text = message.text(&self.mark);
-        let Err(failure) = self.send(text).await else { return Ok(()) };
+        let failure = match self.send_and_keep(text, Some(message.before.len())).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(failure) => failure,
+        };
         // Nothing of a broken transaction stays, whoever rolls it back.
         Err(match message.place(&failure) {
             Failed::Script { statement, offset } => {

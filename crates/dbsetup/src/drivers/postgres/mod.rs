@@ -32,9 +32,9 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::postgres::PgConnection;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server, SessionOptions,
-    Sessions, Structure, Target, Work,
+    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable, Fingerprint,
+    FoundTable, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
+    SessionOptions, Sessions, Structure, Target, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -54,8 +54,9 @@ pub struct PostgresServer {
     target: Target,
     /// The connection that a database was dropped from: the next one is made from there.
     idle: Mutex<Option<PgConnection>>,
+    /// As it was written: the URLs of tests' databases say all else that it says.
     #[cfg(feature = "testing")]
-    url: DatabaseUrl,
+    url: Option<DatabaseUrl>,
 }
 
 impl PostgresServer {
@@ -68,20 +69,33 @@ impl PostgresServer {
     pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
         let place = Place::parse(url)?;
         let maintenance = maintenance.map(Place::parse).transpose()?;
+        #[cfg_attr(
+            not(feature = "testing"),
+            expect(unused_mut, reason = "only tests ask for the URL itself")
+        )]
+        let mut server = Self::at(place, maintenance);
+        #[cfg(feature = "testing")]
+        {
+            server.url = Some(url.clone());
+        }
+        Ok(server)
+    }
+
+    fn at(place: Place, maintenance: Option<Place>) -> Self {
         let target = Target {
             shown: place.shown(),
             database: place.database.clone(),
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Ok(Self {
+        Self {
             place,
             maintenance,
             target,
             idle: Mutex::default(),
             #[cfg(feature = "testing")]
-            url: url.clone(),
-        })
+            url: None,
+        }
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
@@ -156,7 +170,8 @@ impl Server for PostgresServer {
         &self,
     ) -> BoxFuture<'_, Result<std::sync::Arc<dyn crate::driver::TestDatabases>, DbError>> {
         Box::pin(async {
-            let databases = testing::Databases::open(&self.place, &self.url).await?;
+            let url = self.url.as_ref().expect("who makes databases for tests has a URL");
+            let databases = testing::Databases::open(&self.place, url).await?;
             Ok(std::sync::Arc::new(databases) as std::sync::Arc<dyn crate::driver::TestDatabases>)
         })
     }
@@ -262,6 +277,10 @@ impl Driver for Session {
 
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.run_batch(script))
+    }
+
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
+        Box::pin(self.run_and_keep(statement))
     }
 
     fn copy_begin<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Either, Row as _, ValueRef as _};
 
 use super::error::{in_session, own, position};
-use crate::driver::{DbError, DbErrorClass, ScriptError};
+use crate::driver::{DbError, DbErrorClass, Fetched, ScriptError};
 use crate::sql::{self, Dialect, SpanKind, char_offset_to_byte};
 
 /// A row of text.
@@ -32,32 +32,55 @@ pub(super) struct Failure {
 pub(super) async fn query(connection: &mut PgConnection, text: String) -> Result<Vec<Vec<Row>>, Failure> {
     let mut answers = vec![Vec::new()];
     run(connection, text, &mut |answer| match answer {
-        Some(row) => {
+        Answer::Row(row) => {
             // There is a last one: one was put in before, and each end of a statement adds one.
             if let Some(rows) = answers.last_mut() {
                 rows.push(texts(row));
             }
         }
-        None => answers.push(Vec::new()),
+        Answer::End(_) => answers.push(Vec::new()),
     })
     .await?;
     answers.pop();
     Ok(answers)
 }
 
-/// Sends a message and forgets its rows, except that the row `mark` tells where the script ended.
-pub(super) async fn execute(connection: &mut PgConnection, text: String, mark: &str) -> Result<(), Failure> {
+/// What a server answers to a statement.
+enum Answer<'a> {
+    Row(&'a PgRow),
+    /// It is done; so many rows, as its tag counts them.
+    End(u64),
+}
+
+/// Sends a message and keeps what the statement of an index answers, if one is named; the row `mark` tells where the script
+/// ended.
+pub(super) async fn execute(
+    connection: &mut PgConnection,
+    text: String,
+    mark: &str,
+    kept: Option<usize>,
+) -> Result<Fetched, Failure> {
     let (mut done, mut marked) = (0, None);
+    let mut fetched = Fetched::default();
     let result = run(connection, text, &mut |answer| match answer {
-        Some(row) => {
+        Answer::Row(row) if kept == Some(done) => fetched.rows.push(texts(row)),
+        Answer::Row(row) => {
             if marked.is_none() && row.len() == 1 && texts(row)[0].as_deref() == Some(mark) {
                 marked = Some(done);
             }
         }
-        None => done += 1,
+        Answer::End(rows) => {
+            if kept == Some(done) {
+                fetched.affected = rows;
+            }
+            done += 1;
+        }
     })
     .await;
-    result.map_err(|failure| Failure { marked, ..failure })
+    match result {
+        Ok(()) => Ok(fetched),
+        Err(failure) => Err(Failure { marked, ..failure }),
+    }
 }
 
 /// Sends a message; `hear` gets each row with the index of its statement, and keeps nothing of it.
@@ -68,17 +91,17 @@ pub(super) async fn stream(
 ) -> Result<(), Failure> {
     let mut statement = 0;
     run(connection, text, &mut |answer| match answer {
-        Some(row) => hear(statement, row),
-        None => statement += 1,
+        Answer::Row(row) => hear(statement, row),
+        Answer::End(_) => statement += 1,
     })
     .await
 }
 
-/// Sends a message; `hear` gets each row, and nothing at the end of each statement.
+/// Sends a message; `hear` gets each answer.
 async fn run(
     connection: &mut PgConnection,
     text: String,
-    hear: &mut (dyn FnMut(Option<&PgRow>) + Send),
+    hear: &mut (dyn FnMut(Answer<'_>) + Send),
 ) -> Result<(), Failure> {
     let mut done = 0;
     // A NUL would end the message early, and the server would read the rest as garbage.
@@ -90,11 +113,11 @@ async fn run(
     loop {
         match answers.try_next().await {
             Ok(None) => return Ok(()),
-            Ok(Some(Either::Left(_))) => {
+            Ok(Some(Either::Left(end))) => {
                 done += 1;
-                hear(None);
+                hear(Answer::End(end.rows_affected()));
             }
-            Ok(Some(Either::Right(row))) => hear(Some(&row)),
+            Ok(Some(Either::Right(row))) => hear(Answer::Row(&row)),
             Err(error) => {
                 // An error of the protocol, for example the answer to COPY, leaves the connection out of step.
                 let broken = error.as_database_error().is_none();

@@ -12,7 +12,7 @@ use super::error::{advised, at_connect, has_code, own};
 use super::place::{NAME_LIMIT, Place};
 use super::script::{self, Failure, Row};
 use super::text::{cut, literal, name};
-use crate::driver::{About, Capabilities, DbError, DbErrorClass, FoundTable, SessionOptions};
+use crate::driver::{About, Capabilities, DbError, DbErrorClass, Fetched, FoundTable, SessionOptions};
 use crate::ledger::LedgerTable;
 use crate::sql::Dialect;
 
@@ -295,6 +295,15 @@ impl Session {
 
     /// Sends a message in which [`Message`](script::Message) wrapped a script.
     pub(super) async fn send(&mut self, text: String) -> Result<(), Failure> {
+        self.send_and_keep(text, None).await.map(drop)
+    }
+
+    /// The same, and returns what the statement of the index `kept` answers.
+    pub(super) async fn send_and_keep(
+        &mut self,
+        text: String,
+        kept: Option<usize>,
+    ) -> Result<Fetched, Failure> {
         let mark = self.mark.clone();
         let connection = self.connection().map_err(|error| Failure {
             error,
@@ -303,7 +312,7 @@ impl Session {
             marked: None,
             broken: true,
         })?;
-        let result = script::execute(connection, text, &mark).await;
+        let result = script::execute(connection, text, &mark, kept).await;
         result.map_err(|failure| self.settle(failure))
     }
 

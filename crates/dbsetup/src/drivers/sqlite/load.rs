@@ -1,9 +1,9 @@
 //! Structure loads and seeds: a transaction that stays open from call to call.
 
 use super::catalog::{SHADOWS, quoted};
-use super::error::{around, failure};
-use super::session::{Open, Session};
-use crate::driver::{DbError, DbErrorClass, ScriptError};
+use super::error::{self, around, failure};
+use super::session::{Open, Session, texts};
+use crate::driver::{DbError, DbErrorClass, Fetched, ScriptError};
 use crate::ledger::Change;
 
 impl Session {
@@ -19,6 +19,18 @@ impl Session {
         self.send("BEGIN IMMEDIATE").await?;
         self.open = Open::Ours { loading };
         self.hooks.guard();
+        self.known = None;
+        if !loading && !self.options.foreign_keys {
+            let known = if self.refers { self.broken().await } else { Ok(Vec::new()) };
+            match known {
+                Ok(known) => self.known = Some(known),
+                Err(error) => {
+                    // What failed first is what counts.
+                    let _ = self.undo().await;
+                    return Err(error);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -43,12 +55,55 @@ impl Session {
         }
     }
 
+    /// Sends one statement inside the open transaction, and returns what it answers.
+    pub(super) async fn fetched(&mut self, statement: &str) -> Result<Fetched, ScriptError> {
+        if !matches!(self.open, Open::Ours { .. }) {
+            return Err(around(no_transaction(), true));
+        }
+        self.touched = true;
+        self.refers = true;
+        // `changes()` is that of the last statement that changed anything: the total tells whether it was this one.
+        let batch = format!("SELECT total_changes();{statement}\n;SELECT total_changes(), changes()");
+        let mut fetched = Fetched::default();
+        let (mut before, mut after, mut broken) = (Vec::new(), Vec::new(), None);
+        let outcome = self
+            .run(batch, &mut |done, row| match (done, texts(&row)) {
+                (_, Err(error)) => broken = Some(error::database(&error)),
+                (0, Ok(row)) => before = row,
+                (1, Ok(row)) => fetched.rows.push(row),
+                (_, Ok(row)) => after = row,
+            })
+            .await;
+        match (outcome, broken) {
+            (Err((done, error)), _) => Err(self.failed(statement, done.checked_sub(1), error).await),
+            (Ok(_), Some(error)) => Err(self.failed(statement, None, error).await),
+            (Ok(_), None) if self.hooks.saw_rollback() => {
+                let error = failure(
+                    DbErrorClass::TransactionClosed,
+                    "the script ends the transaction that it runs in",
+                );
+                Err(self.failed(statement, None, error).await)
+            }
+            (Ok(_), None) => {
+                if after.first() != before.first() {
+                    let changes = after.get(1).and_then(|changes| changes.as_deref()?.parse().ok());
+                    fetched.affected = changes.unwrap_or_default();
+                }
+                Ok(fetched)
+            }
+        }
+    }
+
     /// Records changes and commits.
     pub(super) async fn committed(&mut self, changes: &[Change]) -> Result<(), ScriptError> {
         let Open::Ours { loading } = self.open else {
             return Err(around(no_transaction(), true));
         };
-        self.finish(loading.then_some(&[]), changes).await?;
+        let known = match loading {
+            true => Some(Vec::new()),
+            false => self.known.take(),
+        };
+        self.finish(known.as_deref(), changes).await?;
         // The work is committed: settings that cannot be set back fail the next call that needs them.
         let _ = self.settle().await;
         Ok(())

@@ -99,6 +99,15 @@ impl SqliteServer {
         self.file()
     }
 
+    /// Returns a database in another file.
+    pub(super) fn beside(&self, path: PathBuf) -> Self {
+        let written = path.display().to_string();
+        let database = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let target = Target { shown: format!("sqlite:{written}"), database, ..self.target.clone() };
+        let location = Location { place: Place::File(path), written, ..self.location.clone() };
+        Self { location, target, root: self.root.clone(), busy: self.busy }
+    }
+
     /// Returns a database in the memory of this process, which the first connection makes.
     pub(super) fn named(name: String, root: &Path) -> Self {
         let shown = ":memory:".to_owned();
@@ -358,6 +367,7 @@ impl SqliteServer {
             ledger: None,
             locks: Locks::new(database),
             open: Open::Nothing,
+            known: None,
             touched: false,
             fresh,
             alone: Alone::default(),

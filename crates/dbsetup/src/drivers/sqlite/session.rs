@@ -12,9 +12,10 @@ use super::error::{self, failure};
 use super::hooks::{Hooks, MARK};
 use super::lock::Locks;
 use super::quick::Alone;
+use super::work::Orphan;
 use crate::driver::{
-    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, FilledTable, Fingerprint, FoundTable,
-    LedgerState, LockKey, RowsRequest,
+    About, BoxFuture, DbError, DbErrorClass, Driver, DumpRequest, Fetched, FilledTable, Fingerprint,
+    FoundTable, LedgerState, LockKey, RowsRequest,
 };
 use crate::driver::{Present, Recovery, ScriptError, SessionOptions, Structure, Work};
 use crate::ledger::{Change, LedgerTable};
@@ -47,6 +48,8 @@ pub(super) struct Session {
     // Dropped last: who waits for the lock finds the database free.
     pub(super) locks: Locks,
     pub(super) open: Open,
+    /// The rows without their parents when the open transaction began, where nobody enforces foreign keys.
+    pub(super) known: Option<Vec<Orphan>>,
     /// Whether a script may have changed a setting of the session.
     pub(super) touched: bool,
     /// Whether [`Driver::make_durable`] is still owed.
@@ -345,6 +348,10 @@ impl Driver for Session {
 
     fn execute<'a>(&'a mut self, script: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.executed(script))
+    }
+
+    fn fetch<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Fetched, ScriptError>> {
+        Box::pin(self.fetched(statement))
     }
 
     fn copy_begin<'a>(&'a mut self, _statement: &'a str) -> BoxFuture<'a, Result<(), ScriptError>> {

@@ -10,7 +10,7 @@ use crate::ledger::{self, Change, LedgerTable, PROGRESS_TABLE};
 use crate::sql::{self, Dialect, TokenKind};
 
 /// A row whose parent is missing: table, row, parent.
-type Orphan = [String; 3];
+pub(super) type Orphan = [String; 3];
 
 /// What a script may do besides its work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -222,7 +222,7 @@ impl Session {
     }
 
     /// Returns the rows whose parents are missing.
-    async fn broken(&mut self) -> Result<Vec<Orphan>, DbError> {
+    pub(super) async fn broken(&mut self) -> Result<Vec<Orphan>, DbError> {
         Ok(self.rows("PRAGMA foreign_key_check").await?.iter().map(|row| broken_row(row)).collect())
     }
 

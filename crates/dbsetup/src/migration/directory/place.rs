@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::grammar::{Grammar, Side};
 use super::super::script::{Script, read_text};
-use super::super::{Migration, Version, directive, sections};
+use super::super::{Migration, Requirement, Version, directive, sections};
 use super::{Directory, Found, metadata, refuse_escape};
 use crate::error::{Error, Kind, Result, Site};
 use crate::repo::{Lane, Repo};
@@ -34,6 +34,7 @@ impl Place<'_> {
             up: up.script,
             down,
             requires: up.requires,
+            code: None,
         }
     }
 
@@ -145,5 +146,5 @@ impl Place<'_> {
 /// A script with what its directives ask for besides.
 pub(super) struct Loaded {
     pub script: Script,
-    requires: Vec<String>,
+    requires: Vec<Requirement>,
 }

@@ -93,12 +93,14 @@ fn refuse_irreversible(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Resul
             Kind::Missing,
             format!("migration {} of `{name}` cannot be undone: it has no down side", migration.shown()),
         )
-        .note(format!("`{}`", migration.up.path.display()))
+        .note(migration.place())
         .note("nothing was undone");
         return Err(if entry.squashed.is_some() {
             error
                 .note("it was squashed into the structure")
                 .help("write a new migration that takes it back, or a down side into the archive")
+        } else if migration.code.is_some() {
+            error.help("give it one with `CodeMigration::down`, or write a new migration that takes it back")
         } else {
             error.help("write the down side, or a new migration that takes it back")
         });
@@ -125,7 +127,11 @@ fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
         }
         return error.help(format!("check out {release} and roll back there, or put its file back"));
     }
-    let error = undoable("its file is not in this checkout");
+    if entry.is_code() {
+        return undoable("it is code of the application, which this program does not have")
+            .help("roll it back with the application's own release program");
+    }
+    let error = undoable(&format!("its file is not in {}", repo.place()));
     match files.archived.get(version) {
         Some(archived) => error
             .note(format!("it was squashed into the structure; its file is `{}`", archived.up.path.display()))
@@ -137,7 +143,7 @@ fn without_file(repo: &Repo, files: &FileSet, entry: &Entry<'_>) -> Error {
 fn refuse_needed(repo: &Repo, files: &FileSet, found: &Assessment<'_>, going: &[Version]) -> Result<()> {
     for entry in found.entries.iter().filter(|entry| entry.is_recorded() && !going.contains(&entry.version)) {
         let Some(migration) = files.known(&entry.version) else { continue };
-        let needed = migration.requires.iter().filter_map(|wanted| files.parse_version(wanted));
+        let needed = migration.requires.iter().filter_map(|wanted| files.parse_version(&wanted.version));
         if let Some(needed) = needed.into_iter().find(|needed| going.contains(needed)) {
             return Err(Error::new(
                 Kind::Refused,

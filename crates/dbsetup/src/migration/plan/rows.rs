@@ -72,8 +72,10 @@ pub(super) fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> 
                         repo.command(&format!("rollback --lane {lane}")),
                         repo.command(&format!("resolve {version} --applied"))
                     ),
-                    None => "check out the branch that has its file, and finish it: `cargo dbsetup rollback`"
-                        .into(),
+                    None => format!(
+                        "check out the branch that has its file, and finish it: {}",
+                        repo.command("rollback")
+                    ),
                 }));
             }
             _ => {}
@@ -108,8 +110,12 @@ pub(super) fn warn_of_rows(repo: &Repo, found: &Assessment<'_>, plan: &mut Plan)
     // A structure file brings rows whose files were squashed away long ago: dozens of them say nothing new.
     if !missing.is_empty() && missing.len() <= 5 {
         plan.warnings.push((
-            format!("`{name}` has applied {} whose file is not in this checkout", missing.join(", ")),
-            Some("the database may be ahead of this branch; `cargo dbsetup status` lists them".into()),
+            format!("`{name}` has applied {} whose file is not in {}", missing.join(", "), repo.place()),
+            Some(if repo.files.is_embedded() {
+                format!("the database may be ahead of this release; {} lists them", repo.command("status"))
+            } else {
+                format!("the database may be ahead of this branch; {} lists them", repo.command("status"))
+            }),
         ));
     }
 }

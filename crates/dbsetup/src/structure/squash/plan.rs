@@ -153,7 +153,7 @@ fn refuse_needs(files: &FileSet, taken: &[&Migration], newest: &Version) -> Resu
     for migration in taken {
         for wanted in &migration.requires {
             let stays = files
-                .parse_version(wanted)
+                .parse_version(&wanted.version)
                 .filter(|version| version > newest && files.find(version).is_some());
             if let Some(version) = stays {
                 let message = format!(

@@ -17,7 +17,7 @@ use crate::structure::difference::differences;
 use crate::structure::floor::{Baseline, Floor};
 use crate::structure::replay::{self, replay};
 use crate::structure::rows::{self, Audit, Kept, Wishes, audit_of};
-use crate::structure::{Outcome, compare, format, in_scratch, loaded, outcome};
+use crate::structure::{Outcome, code_by, compare, format, in_scratch, loaded, outcome};
 
 /// How many differences are shown.
 const SHOWN: usize = 20;
@@ -71,12 +71,13 @@ struct Made {
 pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> Result<Proved> {
     let start = Instant::now();
     let repo = session.repo();
-    let mut plan = replay::Plan::new(
-        repo,
-        planned.recorded.as_deref(),
-        planned.files.floor.as_ref(),
-        planned.files.clone(),
-    )?;
+    // Code of the application has no file, and nothing to do where nothing is.
+    let mut code = code_by(repo)?;
+    code.extend(planned.state.rows.iter().filter(|row| row.is_code()).map(|row| row.version.clone()));
+    let mut recorded = planned.recorded.clone();
+    recorded.iter_mut().for_each(|recorded| recorded.retain(|version| !code.contains(version)));
+    let (floor, files) = (planned.files.floor.as_ref(), planned.files.clone());
+    let mut plan = replay::Plan::new(repo, recorded.as_deref(), floor, files)?.without_code(&code);
     plan.trusted = planned.trusted;
     for beyond in plan.beyond(session.server().dialect()) {
         let place = format!("{}:{}", beyond.site.path.display(), beyond.site.at.line);
@@ -257,9 +258,12 @@ fn text(session: &Session<'_>, planned: &Planned, made: &Made) -> Result<Proved>
         planned.recorded.iter().flatten().filter_map(|version| parse(version)).collect();
     let mut state = planned.state.clone();
     // A plain dump has recorded what stays in the lanes, too; what was squashed before there was a floor stays recorded.
+    // Code that ran before the newest of them was written for a schema that nobody can make any more.
+    let newest = squashed.iter().max();
     state.rows.retain(|row| {
         parse(&row.version).is_some_and(|version| {
             squashed.contains(&version)
+                || (row.is_code() && newest.is_some_and(|newest| version <= *newest))
                 || (recorded.contains(&version) && planned.files.find(&version).is_none())
         })
     });

@@ -1,0 +1,186 @@
+//! `gen dockerfile`: what it writes names the right programs, and is well formed.
+
+use yaml_rust2::{Yaml, YamlLoader};
+
+use super::project_on;
+use crate::support::{Postgres, Project, Sqlite, postgres};
+
+/// A project with an application beside its database.
+fn with_app(project: Project) -> Project {
+    project.file("crates/core/src/bin/web_shop.rs", "fn main() {}\n")
+}
+
+fn released(project: Project) -> Project {
+    with_app(project).file("crates/core/src/bin/release.rs", "fn main() {}\n")
+}
+
+#[track_caller]
+fn documents(project: &Project, path: &str) -> Vec<Yaml> {
+    let text = project.read(path);
+    YamlLoader::load_from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"))
+}
+
+/// Returns the lines of a Dockerfile's last stage.
+fn last_stage(dockerfile: &str) -> Vec<&str> {
+    let from = dockerfile.lines().collect::<Vec<_>>();
+    let start = from.iter().rposition(|line| line.starts_with("FROM ")).expect("an image has stages");
+    from[start..].iter().copied().filter(|line| !line.starts_with('#')).collect()
+}
+
+#[test]
+fn the_image_has_both_programs_and_nothing_to_build_with() {
+    let project =
+        released(project_on(Sqlite)).file("rust-toolchain.toml", "[toolchain]\nchannel = \"1.95.0\"\n");
+    let run = project.run("gen dockerfile");
+    run.success().stderr_contains("* creating Dockerfile").stderr_contains("* creating .dockerignore");
+    run.stderr_contains("docker build --tag web-shop .").stderr_lacks("gen release");
+    let dockerfile = project.read("Dockerfile");
+    assert!(dockerfile.contains("FROM rust:1.95.0-slim-bookworm AS build"), "{dockerfile}");
+    assert!(
+        dockerfile.contains("cargo build --locked --release --package core --bin web_shop --bin release"),
+        "{dockerfile}"
+    );
+    let last = last_stage(&dockerfile);
+    assert_eq!(last[0], "FROM gcr.io/distroless/cc-debian12:nonroot");
+    assert!(last.contains(&"USER 65532:65532") && last.contains(&"CMD [\"/app/web_shop\"]"), "{last:?}");
+    assert!(!last.iter().any(|line| line.contains("cargo") || line.starts_with("RUN")), "{last:?}");
+    assert!(last.contains(&"ENV CORE_DATABASE_URL=sqlite:/data/core.db"), "{last:?}");
+    let ignored = project.read(".dockerignore");
+    for line in ["**/target", "**/.env", "**/*.db", "rust-toolchain.toml", ".git"] {
+        assert!(ignored.lines().any(|known| known == line), "{line}: {ignored}");
+    }
+    project.run("gen dockerfile").code(2).stderr_contains("`Dockerfile` is there already");
+}
+
+#[test]
+fn more_can_be_made_beside_a_dockerfile_of_ones_own() {
+    let project = released(project_on(Sqlite)).file("Dockerfile", "FROM scratch\n");
+    project.run("gen dockerfile").code(2);
+    assert!(!project.path(".dockerignore").exists(), "all or nothing");
+    let run = project.run("gen dockerfile --fly --kubernetes");
+    run.success().stderr_contains("Dockerfile is there already and stays as it is");
+    assert_eq!(project.read("Dockerfile"), "FROM scratch\n");
+    project.run("gen dockerfile --fly").code(2).stderr_contains("`fly.toml` is there already");
+
+    let fly = project.read("fly.toml");
+    assert_eq!(toml_at(&fly, &["deploy", "release_command"]), None, "a release command gets no volume");
+    assert_eq!(toml_at(&fly, &["env", "RUN_MIGRATIONS"]).as_deref(), Some("migrate"));
+    assert_eq!(toml_at(&fly, &["env", "CORE_DATABASE_URL"]).as_deref(), Some("sqlite:/data/core.db"));
+    assert_eq!(toml_at(&fly, &["mounts", "destination"]).as_deref(), Some("/data"));
+    assert!(!project.path("k8s/migrate.yaml").exists());
+    let deployment = documents(&project, "k8s/deployment.yaml");
+    assert_eq!(deployment.len(), 2, "a claim and a deployment");
+    let spec = &deployment[1]["spec"];
+    assert_eq!((spec["replicas"].as_i64(), spec["strategy"]["type"].as_str()), (Some(1), Some("Recreate")));
+}
+
+#[test]
+fn a_server_database_is_migrated_once_a_release_and_no_file_holds_its_password() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let project = released(project_on(Postgres));
+    project.run("gen dockerfile --fly --kubernetes").success();
+    let fly = project.read("fly.toml");
+    assert_eq!(toml_at(&fly, &["deploy", "release_command"]).as_deref(), Some("/app/release migrate"));
+    assert_eq!(toml_at(&fly, &["mounts", "destination"]), None);
+
+    let job = &documents(&project, "k8s/migrate.yaml")[0];
+    assert_eq!(
+        (job["kind"].as_str(), job["metadata"]["name"].as_str()),
+        (Some("Job"), Some("web-shop-migrate"))
+    );
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"][0].as_str(), Some("/app/release"));
+    let variable = &container["env"][0];
+    assert_eq!(variable["name"].as_str(), Some("CORE_DATABASE_URL"));
+    assert_eq!(variable["valueFrom"]["secretKeyRef"]["name"].as_str(), Some("web-shop-database"));
+    let deployment = &documents(&project, "k8s/deployment.yaml")[0];
+    let pod = &deployment["spec"]["template"]["spec"];
+    assert_eq!(pod["initContainers"][0]["command"][0].as_str(), Some("/app/release"));
+    assert!(pod["containers"][0]["command"].is_badvalue(), "{pod:?}");
+    assert!(pod["volumes"].is_badvalue(), "{pod:?}");
+
+    let url = project.server().url("core_dev");
+    for path in ["Dockerfile", ".dockerignore", "fly.toml", "k8s/migrate.yaml", "k8s/deployment.yaml"] {
+        let text = project.read(path);
+        assert!(!text.contains(&url) && !text.contains("postgres://"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_job_leaves_files_to_the_pods_that_have_the_volume() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let project = released(project_on(Postgres).repo_in("core", "cache", Sqlite));
+    project.run("gen dockerfile --fly --kubernetes").success();
+    let fly = project.read("fly.toml");
+    let command = toml_at(&fly, &["deploy", "release_command"]);
+    assert_eq!(command.as_deref(), Some("/app/release migrate --repo core"));
+    assert_eq!(toml_at(&fly, &["env", "CACHE_DATABASE_URL"]).as_deref(), Some("sqlite:/data/cache.db"));
+    let job = &documents(&project, "k8s/migrate.yaml")[0];
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"][3].as_str(), Some("core"));
+    assert_eq!(container["env"].as_vec().map(Vec::len), Some(1));
+    let pod = &documents(&project, "k8s/deployment.yaml")[1]["spec"]["template"]["spec"];
+    let [migrate, setup] = pod["initContainers"].as_vec().expect("a list").as_slice() else {
+        panic!("{pod:?}")
+    };
+    let words = |container: &Yaml| -> Vec<String> {
+        let words = container["command"].as_vec().expect("a list").iter();
+        words.map(|word| word.as_str().expect("a word").to_owned()).collect()
+    };
+    assert_eq!(words(migrate), ["/app/release", "migrate", "--repo", "core"]);
+    assert_eq!(words(setup), ["/app/release", "setup", "--create", "--repo", "cache"]);
+    assert!(migrate["volumeMounts"].is_badvalue() && !setup["volumeMounts"].is_badvalue(), "{pod:?}");
+}
+
+#[test]
+fn diesel_brings_its_client_library_and_no_client() {
+    let project = released(project_on(Sqlite)).package_metadata(
+        "core",
+        "[dependencies]\ndiesel = { version = \"2\", features = [\"postgres\"] }\n",
+    );
+    project.run("gen dockerfile").success();
+    let dockerfile = project.read("Dockerfile");
+    let last = last_stage(&dockerfile);
+    assert_eq!(last[0], "FROM debian:bookworm-slim");
+    assert!(
+        dockerfile.contains("libpq-dev") && last.iter().any(|line| line.ends_with("libpq5 \\")),
+        "{last:?}"
+    );
+    assert!(
+        !last.iter().any(|line| line.contains("libpq-dev") || line.contains("postgresql-client")),
+        "{last:?}"
+    );
+}
+
+#[test]
+fn whoever_has_several_programs_names_the_application() {
+    let project = with_app(project_on(Sqlite)).file("crates/core/src/bin/worker.rs", "fn main() {}\n");
+    let run = project.run("gen dockerfile");
+    run.code(2)
+        .stderr_contains("several programs")
+        .stderr_contains("`web_shop`, `worker`")
+        .stderr_contains("--bin ");
+    project.run("gen dockerfile --bin werker").code(2).stderr_contains("did you mean `worker`?");
+    let run = project.run("gen dockerfile --bin worker");
+    run.success().stderr_contains("cargo dbsetup gen release");
+    assert!(project.read("Dockerfile").contains("CMD [\"/app/worker\"]"));
+
+    let library = project_on(Sqlite);
+    library.run("gen dockerfile").code(2).stderr_contains("no program to put into an image");
+}
+
+/// Returns the text at a path of keys in a TOML document.
+#[track_caller]
+fn toml_at(text: &str, path: &[&str]) -> Option<String> {
+    let document = toml::de::DeTable::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let (last, tables) = path.split_last()?;
+    let mut table = document.get_ref();
+    for key in tables {
+        table = table.get(*key)?.get_ref().as_table()?;
+    }
+    Some(table.get(*last)?.get_ref().as_str()?.to_owned())
+}
