@@ -35,5 +35,6 @@ mod story;
 mod streams;
 mod structures;
 mod templates;
+mod testing;
 mod usage;
 mod verify;
