@@ -59,6 +59,8 @@ pub enum Output {
     Failed,
     /// A dry run: what would be done, a line each; empty means nothing.
     Plan(Vec<String>),
+    /// What was found in the database of one repo.
+    Examined(Box<dbsetup::doctor::Report>),
     /// The state of the migrations of one repo.
     Status {
         /// What was found.
@@ -95,10 +97,11 @@ impl Output {
 
 impl From<dbsetup_cli::task::Output> for Output {
     fn from(output: dbsetup_cli::task::Output) -> Self {
-        use dbsetup_cli::task::Output::{Done, Migrated, Plan, Status};
+        use dbsetup_cli::task::Output::{Done, Examined, Migrated, Plan, Status};
         match output {
             Done | Migrated(_) => Self::Done,
             Plan(lines) => Self::Plan(lines),
+            Examined(report) => Self::Examined(report),
             Status { status, current } => Self::Status { status, current },
         }
     }

@@ -34,5 +34,6 @@ mod squash;
 mod story;
 mod streams;
 mod structures;
+mod templates;
 mod usage;
 mod verify;

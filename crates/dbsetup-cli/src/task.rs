@@ -1,5 +1,6 @@
 //! What a shared command gets to work with, and what it gives back.
 
+use dbsetup::doctor::Report;
 use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
@@ -34,6 +35,8 @@ pub enum Output {
     Migrated(usize),
     /// A dry run: what would be done, a line each; empty means nothing.
     Plan(Vec<String>),
+    /// What was found in the database of one repo.
+    Examined(Box<Report>),
     /// The state of the migrations of one repo.
     Status {
         /// What was found.

@@ -7,6 +7,7 @@ mod backup;
 mod glance;
 mod rows;
 mod templates;
+mod vitals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub use rows::{
 pub use templates::{
     Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates, Workshop,
 };
+pub use vitals::{BrokenIndex, Vitals};
 
 /// What a database answered when it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -497,6 +499,11 @@ pub trait Driver: Send {
     ) -> BoxFuture<'a, Result<Vec<FilledTable>, DbError>>;
     /// Returns the rows of tables, as they stand in SQL. A constant number of trips, and one for each table.
     fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>>;
+
+    /// Returns what is known of the session's rights and surroundings.
+    fn vitals(&mut self) -> BoxFuture<'_, Result<Vitals, DbError>> {
+        Box::pin(async { Ok(Vitals::default()) })
+    }
 
     // -- Locking.
 

@@ -6,6 +6,7 @@
 //! with a [`source`].
 
 mod choice;
+pub mod doctor;
 pub mod driver;
 pub mod drivers;
 pub mod error;

@@ -14,7 +14,7 @@ use crate::cli::plan::{Action, Step, Stop};
 use crate::cli::prepare::PreparedStep;
 use crate::cli::{exit, rehearsal};
 use crate::ui::json::Object;
-use crate::ui::{check, diff, status};
+use crate::ui::{check, diff, doctor, status};
 
 impl Runner<'_> {
     /// Tells an error that is no repo's, and returns its code.
@@ -60,11 +60,16 @@ impl Runner<'_> {
                 }
                 output => {
                     let open = match &output {
-                        Output::Status { status: found, current: false } => Some(status::open(found)),
+                        Output::Status { status: found, current: false } => {
+                            Some(format!("`{name}` is not up to date: {}", status::open(found)))
+                        }
+                        Output::Examined(report) => {
+                            doctor::open(report).map(|open| format!("`{name}` is not well: {open}"))
+                        }
                         _ => None,
                     };
                     self.show(Some(repo), &prepared.step, output)?;
-                    open.map(|open| Error::new(Kind::Check, format!("`{name}` is not up to date: {open}")))
+                    open.map(|open| Error::new(Kind::Check, open))
                 }
             };
             self.summary.note(repo, at, Outcome::Done(took));
@@ -109,6 +114,8 @@ impl Runner<'_> {
         let repo = files.map_or("", |files| files.name.as_str());
         let text = match output {
             Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
+            Output::Examined(report) if ui.is_json() => doctor::json(repo, None, &report),
+            Output::Examined(report) => doctor::human(repo, None, &report),
             Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
             Output::Status { status: found, .. } => {
                 files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()

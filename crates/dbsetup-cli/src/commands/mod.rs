@@ -1,5 +1,6 @@
 //! The commands that need no cargo and no checkout: one file each, with its flags, its help and a short `run`.
 
+mod doctor;
 mod load;
 mod migrate;
 mod redo;
@@ -10,6 +11,7 @@ pub mod shared;
 mod status;
 mod wait;
 
+pub use doctor::Doctor;
 pub use load::Load;
 pub use migrate::{Manner, Migrate};
 pub use redo::Redo;
@@ -37,6 +39,8 @@ pub enum Command {
     Redo(Redo),
     #[command(visible_alias = "migrations", display_order = 80)]
     Status(Status),
+    #[command(display_order = 75)]
+    Doctor(Doctor),
     #[command(display_order = 100)]
     Resolve(Resolve),
     #[command(display_order = 110)]
@@ -54,6 +58,7 @@ impl Command {
             Self::Rollback(_) => "rollback",
             Self::Redo(_) => "redo",
             Self::Status(_) => "status",
+            Self::Doctor(_) => "doctor",
             Self::Resolve(_) => "resolve",
             Self::Seed(_) => "seed",
             Self::Wait(_) => "wait",
@@ -92,6 +97,7 @@ impl Command {
             Self::Rollback(command) => command.run(task).await,
             Self::Redo(command) => command.run(task).await,
             Self::Status(command) => command.run(task).await,
+            Self::Doctor(command) => command.run(task).await,
             Self::Resolve(command) => command.run(task).await,
             Self::Seed(command) => command.run(task).await,
             Self::Wait(command) => command.run(task).await,
@@ -105,6 +111,6 @@ impl Command {
 
     /// Whether the table that ends a run is about it.
     pub fn is_summed_up(&self) -> bool {
-        !matches!(self, Self::Status(_))
+        !matches!(self, Self::Status(_) | Self::Doctor(_))
     }
 }

@@ -18,6 +18,7 @@ pub const WORDS: &[&str] = &[
     "rollback",
     "redo",
     "status",
+    "doctor",
     "resolve",
     "seed",
     "wait",

@@ -25,7 +25,7 @@ use crate::signals::{Signal, Signals};
 use crate::summary::{Outcome, Summary};
 use crate::task::{Options, Output, Task};
 use crate::ui::prompt::No;
-use crate::ui::{Ui, json, notices, prompt, status, text};
+use crate::ui::{self, Ui, json, notices, prompt, status, text};
 
 /// Why a run ends before its work is done.
 enum Stop {
@@ -306,13 +306,24 @@ impl<'a> Runner<'a> {
         let files = &self.repos[repo];
         let name = files.name.as_str();
         let step = &self.steps[at];
-        let open = match &output {
-            Output::Status { status: found, current: false } => Some(status::open(found)),
+        let mut open = match &output {
+            Output::Status { status: found, current: false } => {
+                Some(format!("`{name}` is not up to date: {}", status::open(found)))
+            }
             _ => None,
         };
         let text = match output {
             Output::Done | Output::Migrated(_) => String::new(),
             Output::Plan(_) if matches!(step, Step::Look) => String::new(),
+            Output::Examined(report) => {
+                open = ui::doctor::open(&report).map(|open| format!("`{name}` is not well: {open}"));
+                let digest = self.source(repo).and_then(Source::as_embedded).map(|embedded| embedded.digest);
+                if self.ui.is_json() {
+                    ui::doctor::json(name, digest, &report)
+                } else {
+                    ui::doctor::human(name, digest, &report)
+                }
+            }
             Output::Status { status: found, .. } if self.ui.is_json() => status::json(name, &found),
             Output::Status { status: found, .. } => {
                 status::of(files, &found, self.global.telling.verbose > 0)
@@ -327,7 +338,7 @@ impl<'a> Runner<'a> {
             self.summary.note(repo, at, Outcome::Done(took));
         }
         if let Some(open) = open {
-            let error = Error::new(Kind::Check, format!("`{name}` is not up to date: {open}"));
+            let error = Error::new(Kind::Check, open);
             self.failed(repo, at, &error);
         }
         Ok(())
@@ -339,10 +350,13 @@ impl<'a> Runner<'a> {
         self.global.telling.quiet || (loads && self.steps.len() > 1)
     }
 
+    fn source(&self, at: usize) -> Option<&'a Source> {
+        self.sources.iter().find(|source| *source.name() == self.repos[at].name)
+    }
+
     /// The environments whose databases may be dropped.
     fn disposable(&self, at: usize) -> &'static [&'static str] {
-        let source = self.sources.iter().find(|source| *source.name() == self.repos[at].name);
-        source.and_then(Source::as_embedded).map_or(DISPOSABLE, |embedded| embedded.disposable)
+        self.source(at).and_then(Source::as_embedded).map_or(DISPOSABLE, |embedded| embedded.disposable)
     }
 
     fn failed(&mut self, repo: usize, at: usize, error: &Error) {

@@ -2,6 +2,7 @@
 //!
 //! stdout carries data (tables that were asked for, SQL, JSON); stderr tells what happens.
 
+pub mod doctor;
 pub mod duration;
 pub mod github;
 pub mod human;

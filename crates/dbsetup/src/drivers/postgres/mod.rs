@@ -22,6 +22,7 @@ mod structure;
 mod template;
 mod text;
 mod url;
+mod vitals;
 mod work;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ use sqlx::postgres::PgConnection;
 use crate::driver::{
     About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable,
     Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch,
-    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Work,
+    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -218,6 +219,10 @@ impl Driver for Session {
 
     fn read_rows<'a>(&'a mut self, request: &'a RowsRequest) -> BoxFuture<'a, Result<Rows, DbError>> {
         Box::pin(self.rows_of(request))
+    }
+
+    fn vitals(&mut self) -> BoxFuture<'_, Result<Vitals, DbError>> {
+        Box::pin(self.look_for_trouble())
     }
 
     fn try_lock<'a>(&'a mut self, key: &'a LockKey) -> BoxFuture<'a, Result<bool, DbError>> {

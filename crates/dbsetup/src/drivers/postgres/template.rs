@@ -76,7 +76,9 @@ const LACKS: [(&str, &str); 7] = [
 /// Returns the comment of a template that was made and used on these days.
 fn comment(note: &TemplateNote, made: &str, used: &str) -> String {
     let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
-    format!("{COMMENT}: made {made}, used {used}, {} migrations of {repo}", note.migrations)
+    let database =
+        note.database.as_ref().map(|database| format!(" for {}", literal(database))).unwrap_or_default();
+    format!("{COMMENT}: made {made}, used {used}, {} migrations{database} of {repo}", note.migrations)
 }
 
 /// What a comment says.
@@ -92,9 +94,16 @@ impl Comment {
         let rest = text.strip_prefix(COMMENT)?.strip_prefix(": made ")?;
         let (made, rest) = rest.split_once(", used ")?;
         let (used, rest) = rest.split_once(", ")?;
-        let (migrations, repo) = rest.split_once(" migrations of ")?;
+        let (migrations, rest) = rest.split_once(" migrations")?;
+        let (database, repo) = match rest.strip_prefix(" of ") {
+            Some(repo) => (None, repo),
+            None => {
+                let (database, repo) = rest.strip_prefix(" for '")?.split_once("' of ")?;
+                (Some(database.replace("''", "'")), repo)
+            }
+        };
         let is_day = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let note = TemplateNote { repo: repo.to_owned(), migrations: migrations.parse().ok()? };
+        let note = TemplateNote { repo: repo.to_owned(), database, migrations: migrations.parse().ok()? };
         (is_day(made) && is_day(used)).then(|| Self { made: made.to_owned(), used: used.to_owned(), note })
     }
 }
@@ -435,14 +444,20 @@ mod tests {
 
     #[test]
     fn a_comment_is_read_as_it_was_written() {
-        let note = TemplateNote { repo: "a, b migrations of c".into(), migrations: 285 };
+        let note = TemplateNote { repo: "a, b migrations of c".into(), database: None, migrations: 285 };
         let text = comment(&note, "2026-01-02", "2026-11-22");
         assert_eq!(
             text,
             "dbsetup template: made 2026-01-02, used 2026-11-22, 285 migrations of a, b migrations of c"
         );
-        let read = Comment::parse(&text).expect("it is one");
-        assert_eq!((read.note, read.made.as_str(), read.used.as_str()), (note, "2026-01-02", "2026-11-22"));
+        for database in [None, Some("core_dev"), Some("o'dd' name")] {
+            let note = TemplateNote { database: database.map(str::to_owned), ..note.clone() };
+            let read = Comment::parse(&comment(&note, "2026-01-02", "2026-11-22")).expect("it is one");
+            assert_eq!(
+                (read.note, read.made.as_str(), read.used.as_str()),
+                (note, "2026-01-02", "2026-11-22")
+            );
+        }
         for wrong in
             ["", "dbsetup template", "my own database", "dbsetup template: made x, used y, 1 migrations of z"]
         {

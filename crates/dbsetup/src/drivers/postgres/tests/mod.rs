@@ -18,6 +18,7 @@ mod structures;
 mod templates;
 mod trips;
 mod types;
+mod vitals;
 
 use std::time::Duration;
 
