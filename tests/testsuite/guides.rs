@@ -192,6 +192,19 @@ fn the_tests_and_the_programs_of_the_guides_run() {
     run.success().stdout_contains("a new journal was made");
     cargo(&directory, &[&["run"], &device[..]].concat(), &[]).success().stdout_is("");
 
+    let release = ["run", "--quiet", "--package", "guide-many-replicas", "--bin", "release", "--"];
+    let mut lines: Vec<String> = guides.iter().flat_map(|guide| blocks::typed(&guide.blocks)).collect();
+    lines.retain(|line| line.starts_with("release "));
+    // Those of the templates of `gen dockerfile`.
+    lines.extend(
+        ["migrate --repo orders", "setup --create --repo orders"].map(|line| format!("release {line}")),
+    );
+    assert!(lines.len() > 4, "{lines:?}");
+    for line in &lines {
+        let words = line.split(' ').skip(1).chain(["--help"]);
+        cargo(&directory, &release.iter().copied().chain(words).collect::<Vec<_>>(), &[]).success();
+    }
+
     let Some(server) = postgres::server() else { return };
     let mut env = vec![("RUN_MIGRATIONS".to_owned(), "migrate".to_owned())];
     for (variable, name) in [("NOTES", "notes"), ("EVENTS", "events"), ("CORE", "core")] {
