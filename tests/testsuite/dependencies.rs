@@ -61,8 +61,10 @@ fn is_package(name: &str) -> bool {
     name.starts_with("deps-")
 }
 
-fn without_ours(crates: BTreeSet<String>) -> BTreeSet<String> {
-    crates.into_iter().filter(|name| !OURS.contains(&name.split(' ').next().unwrap_or_default())).collect()
+/// Leaves our crates out.
+fn others(crates: &BTreeSet<String>) -> BTreeSet<String> {
+    let is_ours = |name: &&String| OURS.contains(&name.split(' ').next().unwrap_or_default());
+    crates.iter().filter(|name| !is_ours(name)).cloned().collect()
 }
 
 /// Returns the crates that are built for an application with sqlx and the library, once it is proved that without the
