@@ -223,6 +223,10 @@ on_each_database! {
         // Who stopped in the middle gets the rest in its order.
         let staging = project.database_in("core", "staging");
         staging.execute("insert into users (id, name) values (1, 'Ada Lovelace')");
+        project
+            .run("migrate --env staging")
+            .code(4)
+            .stderr_contains("20260103000000 waits for 20260102000000, which is code of the application");
         let app = App { repo: application(files(&project), &url_of(&staging), &[backfill()]) };
         assert_eq!(app.migrate().expect("it runs").done, 2);
         let versions = staging.column("select version from schema_migrations order by seq");

@@ -21,6 +21,7 @@ pub mod app;
 mod backend;
 pub mod command;
 pub mod fault;
+pub mod git;
 mod manifest;
 pub mod postgres;
 #[cfg(unix)]
