@@ -31,7 +31,17 @@ fn released(backend: Backend) -> App {
          select hex(randomblob(500)) from n"
     };
     app.database().execute(filler);
-    app.migration("2_works", "alter table users add email text; update users set name = 'changed';");
+    // It takes a moment, so that a process can be killed in the middle of it.
+    let moment = if backend == Postgres {
+        "select pg_sleep(0.2);"
+    } else {
+        "create table moment as with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000) \
+         select count(*) from n;"
+    };
+    app.migration(
+        "2_works",
+        &format!("alter table users add email text; update users set name = 'changed'; {moment}"),
+    );
     app.migration("3_fails", "create table third (id int); insert into nowhere values (1);");
     app
 }
@@ -119,6 +129,12 @@ on_each_database! {
     }
 }
 
+/// Whether a start has marked the database, and not ended.
+fn is_begun(app: &App) -> bool {
+    let has_meta = app.database().tables().contains(&"dbsetup_meta".to_owned());
+    has_meta && app.database().value("select count(*) from dbsetup_meta where key = 'backup'") == "1"
+}
+
 /// Kills a start at a random moment, starts again, and looks at what is there.
 fn killed(backend: Backend, name: &str, fails: bool) {
     if backend == Postgres && crate::support::postgres::server().is_none() {
@@ -133,12 +149,15 @@ fn killed(backend: Backend, name: &str, fails: bool) {
         let mut running = app.start(&["failure restore"]);
         // The program itself takes a moment to begin.
         std::thread::sleep(Duration::from_millis(10));
-        random.pause(Duration::from_millis(if backend == Postgres { 400 } else { 120 }));
+        random.pause(Duration::from_millis(500));
         if !running.is_running() {
             return None;
         }
         running.kill();
         drop(running);
+        if !is_begun(&app) {
+            return None;
+        }
         let again = app.start(&["failure restore"]).wait();
         let verdict = if fails {
             expect("what is there", content(&app.database()), before)
