@@ -4,7 +4,7 @@ use dbsetup::Kind;
 use dbsetup::startup::{OnFailure, Outcome};
 
 use super::app::{App, block_on};
-use crate::support::Backend;
+use crate::support::{Backend, Sqlite};
 
 /// An application whose first migration was changed after it was applied.
 fn changed(backend: Backend, environment: &str) -> App {
@@ -61,4 +61,20 @@ on_each_database! {
         assert_eq!(app.database().column("select name from users"), ["made"]);
         assert_eq!(app.database().value("select count(*) from schema_migrations"), "2");
     }
+}
+
+#[test]
+fn a_damaged_file_is_made_anew_when_its_loss_is_accepted() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    let app = changed(Sqlite, "prod");
+    app.database().execute("insert into users values (7)");
+    // The tree of the schema begins behind the header of the file.
+    let mut file = std::fs::File::options().write(true).open(app.database_file()).expect("it is there");
+    file.seek(SeekFrom::Start(100)).and_then(|_| file.write_all(&[0xff; 64])).expect("it is writable");
+    drop(file);
+    let error = block_on(app.startup().on_failure(SAFELY).run()).expect_err("it is damaged");
+    assert!(error.message().contains("malformed"), "{error:?}");
+    let report = block_on(app.startup().on_failure(ANYWAY).run()).expect("the loss is accepted");
+    assert!(matches!(report.outcome, Outcome::Recreated(_)), "{report:?}");
+    assert_eq!(app.database().value("select count(*) from users"), "0");
 }
