@@ -21,6 +21,10 @@ use crate::support::{Backend, Database, Project, wait_until};
 const USERS: &str = "create table users (id integer primary key, name text, slug text);\n\
                      insert into users (id, name) values (1, 'Ada Lovelace'), (2, 'It''s \\ me');\n";
 const UNIQUE: &str = "create unique index users_slug on users (slug);\n";
+/// What `check` has nothing to say of.
+const EMPTY: &str = "create table users (id integer primary key, name text, slug text);\n";
+const ALLOWED: &str =
+    "-- dbsetup:allow blocking-index it is small\ncreate unique index users_slug on users (slug);\n";
 
 /// The child that other tests start: its database, and what its code does once it has begun.
 const CHILD_URL: &str = "DBSETUP_TEST_CODE_URL";
@@ -59,7 +63,11 @@ fn project(backend: Backend) -> Project {
 }
 
 fn url(project: &Project) -> String {
-    match project.database("core") {
+    url_of(&project.database("core"))
+}
+
+fn url_of(database: &Database) -> String {
+    match database {
         Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),
         Database::Postgres(database) => database.url(),
     }
@@ -156,7 +164,11 @@ on_each_database! {
     }
 
     fn the_plugin_knows_code_by_its_row(backend) {
-        let project = project(backend);
+        let project = Project::new()
+            .repo("core", backend)
+            .migration("core", "20260101000000_users", EMPTY)
+            .migration("core", "20260103000000_unique", ALLOWED);
+        project.run("create").success();
         App::of(&project, &[backfill()]).migrate().expect("it runs");
         project.run("status --check").success().stdout_contains("applied (code)");
         project.run("migrate").success();
@@ -173,10 +185,10 @@ on_each_database! {
     }
 
     fn a_file_waits_for_code_in_the_plugin(backend) {
-        let text = format!("-- requires: code:20260102000000\n{UNIQUE}");
+        let text = format!("-- requires: code:20260102000000\n{ALLOWED}");
         let project = Project::new()
             .repo("core", backend)
-            .migration("core", "20260101000000_users", USERS)
+            .migration("core", "20260101000000_users", EMPTY)
             .migration("core", "20260103000000_unique", &text);
         project.run("create").success();
         project
@@ -190,10 +202,39 @@ on_each_database! {
         project.run("migrate").success();
         project.run("dump").success();
         project.run("check").success();
-        project.run("squash --yes --allow-dirty").success();
+    }
+
+    fn code_has_its_place_among_what_was_squashed(backend) {
+        let text = format!("-- requires: code:20260102000000\n{ALLOWED}");
+        let project = Project::new()
+            .repo("core", backend)
+            .migration("core", "20260101000000_users", EMPTY)
+            .migration("core", "20260103000000_unique", &text);
+        for environment in ["dev", "staging"] {
+            project.run(&format!("create --env {environment}")).success();
+            project.run(&format!("migrate --to 20260101000000 --env {environment}")).success();
+        }
+        App::of(&project, &[backfill()]).migrate().expect("it runs");
+        project.run("squash --yes --allow-no-vcs").success();
         let structure = project.path(project.priv_dir("core")).join("structure.sql");
         let text = std::fs::read_to_string(&structure).expect("it was written");
         assert!(text.contains("'backfill_slugs', 'code', NULL)"), "{text}");
+        project.run("check").success();
+        // Who stopped in the middle gets the rest in its order.
+        let staging = project.database_in("core", "staging");
+        staging.execute("insert into users (id, name) values (1, 'Ada Lovelace')");
+        project
+            .run("migrate --env staging")
+            .code(4)
+            .stderr_contains("20260103000000 waits for 20260102000000, which is code of the application");
+        let app = App { repo: application(files(&project), &url_of(&staging), &[backfill()]) };
+        assert_eq!(app.migrate().expect("it runs").done, 2);
+        let versions = staging.column("select version from schema_migrations order by seq");
+        assert_eq!(versions, ["20260101000000", "20260102000000", "20260103000000"]);
+        assert_eq!(staging.column("select slug from users"), ["ada-lovelace"]);
+        // Who begins has all of it.
+        project.run("reset --yes").success();
+        assert_eq!(App::of(&project, &[backfill()]).migrate().expect("nothing is left").done, 0);
     }
 
     fn whatever_ends_code_early_leaves_nothing(backend) {

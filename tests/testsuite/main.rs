@@ -20,6 +20,7 @@ mod errors;
 mod floor;
 mod generate;
 mod git;
+mod guides;
 mod interop;
 mod interruption;
 mod layouts;

@@ -147,6 +147,9 @@ pub struct Capabilities {
     pub native_dump: bool,
     /// The server prints definitions in words of its release: another one may word the same object differently.
     pub words_definitions: bool,
+    /// Scratch databases are made on the server of this database, unless another one is named: what reaches beyond them
+    /// reaches others.
+    pub shared_server: bool,
     /// Why work needs another connection: set behind a transaction pooler.
     pub pooled: Option<String>,
 }

@@ -349,6 +349,7 @@ fn about(session: u64) -> About {
             templates: false,
             native_dump: true,
             words_definitions: true,
+            shared_server: false,
             pooled: None,
         },
         schema: Some("public".into()),

@@ -348,6 +348,14 @@ async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: 
     Ok(done)
 }
 
+#[cfg(not(feature = "programs"))]
+async fn run_command(_: &Repo, _: Teller<'_>, command: &SeedCommand) -> Result<()> {
+    let shown = command.argv.join(" ");
+    Err(Error::new(Kind::Unsupported, format!("this program cannot run the seed command `{shown}`"))
+        .note("the dbsetup library in it was built without the feature `programs`"))
+}
+
+#[cfg(feature = "programs")]
 async fn run_command(repo: &Repo, teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let start = Instant::now();
     let shown = command.argv.join(" ");

@@ -20,6 +20,7 @@
 mod backend;
 pub mod command;
 pub mod fault;
+pub mod git;
 mod manifest;
 pub mod postgres;
 #[cfg(unix)]

@@ -28,6 +28,11 @@ pub struct Load {
 }
 
 impl Load {
+    /// Returns the command that loads where nothing has been loaded.
+    pub fn unless_loaded() -> Self {
+        Self { skip_if_loaded: true, force: false, trust_file: false }
+    }
+
     pub fn danger(&self) -> Option<Danger> {
         self.force.then_some(Danger::Empty)
     }

@@ -167,6 +167,7 @@ impl Session {
                     templates: true,
                     native_dump: true,
                     words_definitions: true,
+                    shared_server: true,
                     pooled: refused.map(pooler),
                 },
                 schema: None,

@@ -366,6 +366,7 @@ impl SqliteServer {
                 templates: database.is_some(),
                 native_dump: true,
                 words_definitions: false,
+                shared_server: false,
                 pooled: None,
             },
             schema: None,

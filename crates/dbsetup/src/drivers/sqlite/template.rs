@@ -217,7 +217,7 @@ impl SqliteServer {
     fn listed(&self) -> Result<Vec<TemplateInfo>, DbError> {
         let Ok(path) = self.file() else { return Ok(Vec::new()) };
         let directory = directory_of(path);
-        [path.parent().unwrap_or(path), &directory].map(sweep);
+        [path.parent().unwrap_or(path), &directory].into_iter().for_each(sweep);
         let entries = match fs::read_dir(&directory) {
             Ok(entries) => entries,
             Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
