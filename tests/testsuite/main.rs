@@ -33,6 +33,7 @@ mod safety;
 mod secrets;
 mod setup;
 mod squash;
+mod startup;
 mod story;
 mod streams;
 mod structures;

@@ -77,6 +77,8 @@ pub enum DbErrorClass {
     ReadOnly,
     /// The server's disk or memory is full.
     Full,
+    /// What is stored cannot be read: the file is damaged.
+    Damaged,
     /// The server's lock table is full.
     LockTableFull,
     /// The engine, its version, or a pooler cannot do this.
