@@ -40,6 +40,8 @@ pub enum Code {
     VersionOrder,
     /// A rule of the lint.
     Lint,
+    /// A binary was built from other files.
+    BinaryDiffers,
     // --- Scratch database ---
     /// The structure file does not load into an empty database.
     StructureUnloadable,
@@ -90,7 +92,7 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the document.
     #[cfg(test)]
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Files,
         Self::SuspiciousFile,
         Self::UnknownRequirement,
@@ -108,6 +110,7 @@ impl Code {
         Self::InterruptedSquash,
         Self::VersionOrder,
         Self::Lint,
+        Self::BinaryDiffers,
         Self::StructureUnloadable,
         Self::StructureEdited,
         Self::ReplayBeyond,
@@ -151,6 +154,7 @@ impl Code {
             Self::InterruptedSquash => "interrupted-squash",
             Self::VersionOrder => "version-order",
             Self::Lint => "lint",
+            Self::BinaryDiffers => "binary-differs",
             Self::StructureUnloadable => "structure-unloadable",
             Self::StructureEdited => "structure-edited",
             Self::ReplayBeyond => "replay-beyond",

@@ -4,6 +4,7 @@
 mod applied;
 mod archive;
 mod base;
+pub mod binary;
 mod code;
 mod finding;
 mod floor;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::styling::Styles;
 use clap::{ArgAction, Args, CommandFactory, Parser};
 pub use dbsetup_cli::args::Format;
-use dbsetup_cli::args::{Running, Safety, Telling};
+use dbsetup_cli::args::{Running, Safety, Telling, split};
 
 use super::commands::{Command, squash};
 
@@ -123,27 +123,8 @@ pub struct Line {
 impl Line {
     /// Takes a line apart. What is a global option, and whether it takes a value, is asked of clap's own description.
     pub fn split(words: &[String]) -> Self {
-        let command = GlobalOnly::command();
-        let mut line = Self::default();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            if word == "--" {
-                line.rest.push(word.clone());
-                line.rest.extend(words.cloned());
-                break;
-            }
-            match global_option(&command, word) {
-                Some(takes_value) => {
-                    line.globals.push(word.clone());
-                    if takes_value {
-                        line.globals.extend(words.next().cloned());
-                    }
-                }
-                None if line.name.is_none() && !word.starts_with('-') => line.name = Some(word.clone()),
-                None => line.rest.push(word.clone()),
-            }
-        }
-        line
+        let (globals, name, rest) = split(words, &GlobalOnly::command());
+        Self { globals, name, rest }
     }
 
     /// Parses the global options.
@@ -174,28 +155,6 @@ impl Line {
         let is_squash = self.name.as_deref() == Some(squash::WORD);
         (is_squash && !self.rest.iter().any(|word| word == squash::FLAG)).then_some(squash::FLAG)
     }
-}
-
-/// Returns whether the value of a global option is the next word; `None` where `word` is no global option.
-fn global_option(command: &clap::Command, word: &str) -> Option<bool> {
-    let takes_value = |arg: &clap::Arg| arg.get_action().takes_values();
-    if let Some(long) = word.strip_prefix("--") {
-        let (name, attached) = match long.split_once('=') {
-            Some((name, _)) => (name, true),
-            None => (long, false),
-        };
-        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
-        return Some(takes_value(arg) && !attached);
-    }
-    // `-qv`, `-rcore`, `-r core`: the first letter that takes a value takes the rest of the word.
-    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
-    for (at, letter) in letters.char_indices() {
-        let arg = command.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
-        if takes_value(arg) {
-            return Some(at + letter.len_utf8() == letters.len());
-        }
-    }
-    Some(false)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::replay::Beyond;
+use dbsetup::template::Recipe;
 pub use dbsetup_cli::task::Danger;
 
 use super::alias::Aliases;
@@ -31,6 +32,8 @@ pub struct Task<'a, 's> {
     pub agreed: &'s [Beyond],
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
+    /// For a `create`: what the steps after it make of the database, if that may be copied instead.
+    pub recipe: Option<Recipe>,
 }
 
 /// Every selected repo for a step that needs no database.

@@ -16,6 +16,7 @@ mod program;
 mod reference;
 mod rehearsal;
 mod runner;
+mod templates;
 mod usage;
 
 use dbsetup::Error;

@@ -5,6 +5,7 @@ pub use dbsetup_cli::plan::{LOADING, shown};
 
 use super::commands::Command;
 use super::plan::Step;
+use super::templates::FROM_TEMPLATE;
 
 /// What a database would be at this point of the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +19,23 @@ enum Imagined {
 }
 
 /// What every repo's database would be at this point of a dry run, whether its structure would be loaded, and whether
-/// its schema would be another one.
-pub struct Rehearsal(Vec<Imagined>, Vec<bool>, Vec<bool>);
+/// its schema would be another one, and whether it would be copied from a template.
+pub struct Rehearsal(Vec<Imagined>, Vec<bool>, Vec<bool>, Vec<bool>);
 
 impl Rehearsal {
     /// Returns a rehearsal in which nothing has happened to `repos` databases.
     pub fn new(repos: usize) -> Self {
-        Self(vec![Imagined::Same; repos], vec![false; repos], vec![false; repos])
+        Self(vec![Imagined::Same; repos], vec![false; repos], vec![false; repos], vec![false; repos])
+    }
+
+    /// Whether an earlier step has dropped the database.
+    pub fn is_absent(&self, repo: usize) -> bool {
+        self.0[repo] == Imagined::Absent
+    }
+
+    /// Takes note that a database is created that was dropped.
+    pub fn create(&mut self, repo: usize) {
+        self.0[repo] = Imagined::Fresh;
     }
 
     /// Returns the plan of a step that cannot be asked of the database, because by then it would be another one.
@@ -35,6 +46,11 @@ impl Rehearsal {
         step: &Step,
         dry_run: bool,
     ) -> Option<Vec<String>> {
+        // A copy has what these would make.
+        if dry_run && self.3[repo] && matches!(command, Command::Shared(Shared::Load(_) | Shared::Migrate(_)))
+        {
+            return Some(Vec::new());
+        }
         if dry_run && self.2[repo] && matches!(command, Command::Dump(_)) {
             return Some(vec![format!("run `{}` on the database as it is by then", step.shown())]);
         }
@@ -55,6 +71,7 @@ impl Rehearsal {
             _ if self.0[repo] == Imagined::Absent => {
                 Some(vec![format!("fail: `{}` needs the database, and it would be gone", step.shown())])
             }
+            _ if self.3[repo] => Some(vec![format!("run `{}` on the new database", step.shown())]),
             _ => Some(vec![format!("run `{}` on the new, empty database", step.shown())]),
         }
     }
@@ -64,7 +81,8 @@ impl Rehearsal {
     pub fn learn(&mut self, repo: usize, command: &Command, plan: &mut Vec<String>) {
         self.2[repo] |= !plan.is_empty();
         match command {
-            Command::Drop(_) => self.0[repo] = Imagined::Absent,
+            Command::Drop(_) => (self.0[repo], self.3[repo]) = (Imagined::Absent, false),
+            Command::Create(_) => self.3[repo] = plan.iter().any(|line| line.contains(FROM_TEMPLATE)),
             Command::Shared(Shared::Load(_)) => self.1[repo] |= !plan.is_empty(),
             // An earlier step has loaded the structure by then.
             Command::Shared(Shared::Migrate(_)) if self.1[repo] => {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use dbsetup::structure::replay::Beyond;
-use dbsetup::{Error, Kind};
+use dbsetup::{Error, Kind, template};
 use dbsetup_cli::sessions::Sessions;
 use dbsetup_cli::signals::Signals;
 use dbsetup_cli::summary::{Outcome, Summary};
@@ -21,7 +21,7 @@ use super::context::{Output, Scope, Selected, Task};
 use super::plan::{Action, Stop};
 use super::prepare::Prepared;
 use super::rehearsal::Rehearsal;
-use super::{exit, program};
+use super::{exit, program, templates};
 use crate::ui::{Ui, notices};
 use crate::workspace::{ResolvedRepo, Workspace};
 
@@ -212,6 +212,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
+    /// is there to copy.
+    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+        let options = &self.prepared.steps[at].step.options;
+        if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
+            return None;
+        }
+        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let session = self.sessions.get(repo).ok()?;
+        let name = template::foresee(session, recipe).await.ok()??;
+        self.rehearsal.create(repo);
+        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+    }
+
     /// Runs a command in the database of every repo of a step that has not failed before.
     async fn databases(&mut self, at: usize, command: &Command) -> Vec<Ended> {
         let prepared = &self.prepared.steps[at];
@@ -221,6 +235,8 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
+            } else if let Some(plan) = self.copied(at, repo, command).await {
+                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
                 ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
@@ -248,12 +264,14 @@ impl<'a> Runner<'a> {
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
         let agreed = &self.agreed;
         let target = workspace.target.as_path();
+        let (prepared_run, step) = (self.prepared, at);
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
             let agreed = agreed[at].as_slice();
-            let mut task = Task { repo, session, options, target, workspace, agreed, variables };
+            let recipe = templates::recipe(prepared_run, step, at);
+            let mut task = Task { repo, session, options, target, workspace, agreed, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);

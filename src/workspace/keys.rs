@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dbsetup::ledger::LedgerKind;
 use dbsetup::repo::{DatabaseUrl, KeepData, VersionOrder};
+use dbsetup_build::duration;
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,20 +123,6 @@ pub enum Value {
     Order(VersionOrder),
 }
 
-/// Returns the duration that `text` says: `500ms`, `30s`, `5m`, `2h`, or whole seconds.
-pub fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim();
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let number: u64 = text[..digits].parse().ok()?;
-    match text[digits..].trim_start() {
-        "ms" => Some(Duration::from_millis(number)),
-        "" | "s" => Some(Duration::from_secs(number)),
-        "m" | "min" => Some(Duration::from_secs(number.checked_mul(60)?)),
-        "h" => Some(Duration::from_secs(number.checked_mul(3600)?)),
-        _ => None,
-    }
-}
-
 /// Returns the version order of that word.
 pub fn order(word: &str) -> Option<VersionOrder> {
     match word {
@@ -200,23 +187,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_a_unit_or_are_seconds() {
-        for (text, millis) in [
-            ("30s", 30_000),
-            ("500ms", 500),
-            ("5m", 300_000),
-            ("2h", 7_200_000),
-            ("7", 7000),
-            ("0", 0),
-            ("1 s", 1000),
-        ] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
-        }
-        for text in
-            ["", "s", "-1s", "1.5s", "5 parsecs", "1d", "99999999999999999999", "18446744073709551615h"]
-        {
-            assert_eq!(duration(text), None, "{text}");
-        }
+    fn what_is_embedded_knows_every_key_and_every_ledger() {
+        assert_eq!(KEYS.map(|key| key.name), dbsetup_build::KEYS);
+        let words = dbsetup_build::Ledger::ALL.map(dbsetup_build::Ledger::word);
+        assert_eq!(words, LedgerKind::ALL.map(LedgerKind::as_str));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! directories; opens no database, changes nothing.
 
 mod aliases;
-mod directory;
 mod environment;
 #[cfg(test)]
 mod fixture;
@@ -17,7 +16,6 @@ mod reader;
 mod resolve;
 mod selection;
 mod settings;
-mod shape;
 #[cfg(test)]
 mod tests;
 mod tools;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use dbsetup::Result;
 use dbsetup::ledger::LedgerKind;
 use dbsetup::repo::{KeepData, LedgerSetting, VersionOrder};
+use dbsetup_build::layout::Tools;
+use dbsetup_build::paths::clean;
 
-use super::directory::clean;
 use super::keys::{self, KEYS, Value};
 use super::origin::{Origin, Setting};
 use super::settings::{Said, Settings};
-use super::tools::Tools;
 
 /// Reads keys by their types, and remembers where each value came from.
 pub struct Reader<'a> {

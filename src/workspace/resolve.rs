@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use dbsetup::files::Files;
+use dbsetup::ledger::LedgerKind;
 use dbsetup::repo::{CreateOptions, DatabaseUrl, Program, Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
 
@@ -131,13 +132,8 @@ impl Workspace {
         let homes = layout::homes(&self.root, &self.members);
         let bare_root = Home { package: None, dir: &self.root, dependencies: Default::default() };
         let owned = self.owned(&homes, &bare_root)?;
-        let selectable: Vec<Selectable<'_>> = owned
-            .iter()
-            .map(|repo| Selectable {
-                name: &repo.name,
-                package: repo.home.package.map(|member| member.name.as_str()),
-            })
-            .collect();
+        let selectable: Vec<Selectable<'_>> =
+            owned.iter().map(|repo| Selectable { name: &repo.name, package: repo.home.package }).collect();
         let selected = self.select(request, &selectable)?;
         if request.database_url.is_some() && selected.len() != 1 {
             let names: Vec<&str> = selected.iter().map(|&index| owned[index].name.as_str()).collect();
@@ -160,7 +156,7 @@ impl Workspace {
 
     fn owned<'a>(&'a self, homes: &'a [Home<'a>], bare_root: &'a Home<'a>) -> Result<Vec<Owned<'a>>> {
         if self.declared.is_empty() {
-            let candidate = layout::only(&self.root, homes)?;
+            let candidate = layout::only(&self.root, homes, &self.members)?;
             let home = homes.iter().find(|home| home.dir == candidate.dir).unwrap_or(bare_root);
             let name = RepoName::new(&candidate.name);
             return Ok(vec![Owned { name, home, homes, tables: &[], candidate: Some(candidate) }]);
@@ -179,7 +175,7 @@ impl Workspace {
             // The only repo of a crate that keeps its files where another tool's are: those are meant.
             let usual = dir.join("priv").join(repo.name.as_str());
             let candidate = if siblings == 1 && !repo.tables.iter().any(says_where) && !usual.exists() {
-                let mut found = home.candidates(&self.root)?;
+                let mut found = home.candidates(&self.root, &tools::look(home.dir, &self.root)?);
                 if found.len() == 1 { found.pop() } else { None }
             } else {
                 None
@@ -233,6 +229,7 @@ impl Workspace {
             Some(keeper) => keeper.ledger(&tools::look(keeper.dir, &self.root)?, &migrations),
             None => owned.home.ledger(&tools, &migrations),
         };
+        let layout_ledger = layout_ledger.and_then(|kind| LedgerKind::from_name(kind.word()));
         let only = all.len() == 1;
         let alone = all.iter().filter(|other| other.home.dir == dir).count() == 1;
         let url_env = read.text("url-env")?;
@@ -311,7 +308,7 @@ impl Workspace {
             code: Vec::new(),
         };
         Ok(ResolvedRepo {
-            package: owned.home.package.map(|member| member.name.clone()),
+            package: owned.home.package.map(str::to_owned),
             settings: read.into_settings(),
             url_variables: names.names,
             usual_variable: names.usual,
@@ -342,10 +339,11 @@ impl Workspace {
         if let Some(table) = owned.tables.first() {
             return (table.place.shown_file().display().to_string(), table.place.key());
         }
-        let (kind, manifest) = match owned.home.package {
-            Some(member) => ("package", member.manifest.clone()),
-            None => ("workspace", self.root.join("Cargo.toml")),
+        let (kind, dir) = match owned.home.package {
+            Some(_) => ("package", owned.home.dir),
+            None => ("workspace", self.root.as_path()),
         };
+        let manifest = dir.join("Cargo.toml");
         let shown = manifest.strip_prefix(&self.root).unwrap_or(&manifest).display().to_string();
         (shown, format!("{kind}.metadata.dbsetup.repos.{}", owned.name))
     }

@@ -1,52 +1,13 @@
-//! What the files of other tools say about a crate: `sqlx.toml`, `diesel.toml`, `refinery.toml`, and the directories
-//! that its sources name (`sqlx::migrate!("..")`, `embed_migrations!("..")`).
+//! What the files of other tools say about a crate: `sqlx.toml`, `diesel.toml`, `refinery.toml`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dbsetup::{Error, Result};
-use regex::Regex;
+use dbsetup_build::layout::{SqlxToml, Tools};
+use dbsetup_build::paths::clean;
 use toml::de::DeTable;
-use walkdir::WalkDir;
 
-use super::directory::clean;
 use super::place;
-
-/// The findings of one crate.
-#[derive(Debug, Default)]
-pub struct Tools {
-    /// `sqlx.toml` of the crate, or of the workspace's root.
-    pub sqlx: Option<SqlxToml>,
-    /// The directory that `diesel.toml` speaks of.
-    pub diesel: Option<PathBuf>,
-    /// Whether there is a `refinery.toml`.
-    pub refinery: bool,
-}
-
-/// `sqlx.toml`.
-#[derive(Debug)]
-pub struct SqlxToml {
-    /// Where it is.
-    pub path: PathBuf,
-    /// `common.database-url-var`.
-    pub url_variable: Option<String>,
-    /// `migrate.table-name`.
-    pub table: Option<String>,
-    /// `migrate.ignored-chars`: characters that sqlx leaves out of its checksums.
-    pub ignored_chars: Vec<char>,
-    /// `migrate.migrations-dir`, or sqlx's default.
-    pub migrations: PathBuf,
-}
-
-/// A directory that a source file hands to a macro.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
-    /// The directory.
-    pub dir: PathBuf,
-    /// Whether the macro is sqlx's.
-    pub by_sqlx: bool,
-    /// Whether it is an attribute of tests, which may have migrations of their own.
-    pub for_tests: bool,
-}
 
 /// Looks at the crate in `dir`; what it does not have is looked for at the workspace's `root`.
 ///
@@ -94,74 +55,9 @@ fn ignored_chars(document: &DeTable<'_>) -> Vec<char> {
     list().into_iter().flatten().filter_map(|value| value.get_ref().as_str()).flat_map(str::chars).collect()
 }
 
-/// Returns the directories that the sources of the crate in `dir` hand to a macro; comment lines aside.
-pub fn named_in_sources(dir: &Path) -> Vec<Named> {
-    // Without Unicode tables: the ASCII classes say all that is needed.
-    let pattern = concat!(
-        r#"(?-u:\b)(?P<macro>embed_migrations|migrate)![[:space:]]*[\(\[\{][[:space:]]*"#,
-        r#"(?:r?\#*"(?P<dir>[^"\n]*)"|[\)\]\}])"#,
-        r#"|(?-u:\b)sqlx::test\([^\]]*?(?-u:\b)migrations[[:space:]]*=[[:space:]]*"(?P<test>[^"\n]+)""#,
-    );
-    let literal = Regex::new(pattern).expect("the pattern is a constant that parses");
-    let mut named: Vec<Named> = Vec::new();
-    let files = WalkDir::new(dir.join("src")).sort_by_file_name().into_iter().flatten();
-    for file in files.filter(|file| file.path().extension().is_some_and(|extension| extension == "rs")) {
-        let Ok(text) = std::fs::read_to_string(file.path()) else { continue };
-        if !text.contains("migrat") {
-            continue;
-        }
-        let code: String = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        for found in literal.captures_iter(&code) {
-            let by_sqlx = found.name("macro").is_none_or(|name| name.as_str() == "migrate");
-            let for_tests = found.name("test").is_some();
-            let text = found.name("dir").or_else(|| found.name("test")).map_or("", |text| text.as_str());
-            let text = if text.is_empty() { "migrations" } else { text };
-            let path = clean(&dir.join(text));
-            if path.is_dir() && !named.iter().any(|known| known.dir == path && known.by_sqlx == by_sqlx) {
-                named.push(Named { dir: path, by_sqlx, for_tests });
-            }
-        }
-    }
-    named
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sources_name_directories_by_macros_and_not_in_comments() {
-        let dir = tempfile::tempdir().expect("a temporary directory can be made");
-        let root = dir.path();
-        for name in ["src/deep", "db/pg", "db/lite", "migrations", "sql", "tests_only"] {
-            std::fs::create_dir_all(root.join(name)).expect("it is writable");
-        }
-        let source = r##"
-            //! sqlx::migrate!("sql")
-            static A: Migrator = sqlx::migrate!("./db/pg");
-            static B: Migrator = migrate!(r#"db/lite"#);
-            static C: Migrator = sqlx::migrate!();
-            static D: Migrator = sqlx::migrate!("not/there");
-            #[sqlx::test(fixtures("users"), migrations = "tests_only")]
-            const E: EmbeddedMigrations = embed_migrations!("sql");
-        "##;
-        std::fs::write(root.join("src/deep/db.rs"), source).expect("it is writable");
-        let found = named_in_sources(root);
-        let shown: Vec<(String, bool)> = found
-            .iter()
-            .map(|named| {
-                let dir = named.dir.strip_prefix(root).expect("they are below it");
-                (dir.to_string_lossy().replace('\\', "/"), named.by_sqlx)
-            })
-            .collect();
-        let expected =
-            [("db/pg", true), ("db/lite", true), ("migrations", true), ("tests_only", true), ("sql", false)];
-        assert_eq!(shown, expected.map(|(dir, by_sqlx)| (dir.to_owned(), by_sqlx)));
-    }
 
     #[test]
     fn sqlx_toml_and_diesel_toml_name_directory_table_and_variable() {

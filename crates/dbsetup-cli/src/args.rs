@@ -1,6 +1,6 @@
 //! Options that hold for every command of any program.
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 
 /// What stands between a command and the harm that it could do.
 #[derive(Debug, Clone, Default, Args)]
@@ -73,4 +73,51 @@ pub enum Color {
     Always,
     /// Never.
     Never,
+}
+
+/// Takes a command line apart: the options that `globals` describes with their values, the first other word, and what
+/// follows it. What is a global option, and whether it takes a value, is asked of clap's own description.
+pub fn split(words: &[String], globals: &Command) -> (Vec<String>, Option<String>, Vec<String>) {
+    let (mut found, mut name, mut rest) = (Vec::new(), None, Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            rest.push(word.clone());
+            rest.extend(words.cloned());
+            break;
+        }
+        match global_option(globals, word) {
+            Some(takes_value) => {
+                found.push(word.clone());
+                if takes_value {
+                    found.extend(words.next().cloned());
+                }
+            }
+            None if name.is_none() && !word.starts_with('-') => name = Some(word.clone()),
+            None => rest.push(word.clone()),
+        }
+    }
+    (found, name, rest)
+}
+
+/// Returns whether the value of a global option is the next word; `None` where `word` is no global option.
+fn global_option(command: &Command, word: &str) -> Option<bool> {
+    let takes_value = |arg: &Arg| arg.get_action().takes_values();
+    if let Some(long) = word.strip_prefix("--") {
+        let (name, attached) = match long.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (long, false),
+        };
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+        return Some(takes_value(arg) && !attached);
+    }
+    // `-qv`, `-rcore`, `-r core`: the first letter that takes a value takes the rest of the word.
+    let letters = word.strip_prefix('-').filter(|letters| !letters.is_empty())?;
+    for (at, letter) in letters.char_indices() {
+        let arg = command.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
+        if takes_value(arg) {
+            return Some(at + letter.len_utf8() == letters.len());
+        }
+    }
+    Some(false)
 }

@@ -1,6 +1,8 @@
 //! Consent to destruction: decided once for the whole plan, before anything runs.
 
-use dbsetup::{Error, Kind};
+use dbsetup::ledger::meta_key::ENVIRONMENT;
+use dbsetup::session::Session;
+use dbsetup::{Error, Kind, Result};
 
 use crate::task::Danger;
 use crate::ui::text;
@@ -56,6 +58,57 @@ impl Victim {
     fn is_allowed(&self) -> bool {
         self.allowed.contains(&self.database)
     }
+}
+
+/// What a person has said beforehand.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// `--allow-protected`.
+    pub allowed: Vec<String>,
+    /// `--yes`.
+    pub yes: bool,
+}
+
+/// Returns what a command destroys; nothing where there is nothing. `untouched` says that the database is by then what it
+/// is now; `is_open` that the databases of an environment may be dropped.
+///
+/// # Errors
+/// That no server answers, or that it does not let us in. What else cannot be read protects the database.
+pub async fn find(
+    session: &mut Session<'_>,
+    danger: Danger,
+    answers: Answers,
+    untouched: bool,
+    is_open: impl Fn(&str) -> bool,
+) -> Result<Option<Victim>> {
+    let repo = session.repo();
+    let (recorded, unreadable) = match session.inspect_if_exists().await {
+        Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
+        Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
+        Err(error) if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) => {
+            return Err(error);
+        }
+        Err(error) => (None, Some(error.message().to_owned())),
+    };
+    // A drop is not to wait for the very session that looked.
+    session.close().await;
+    let target = session.server().target().clone();
+    if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_deref().is_none_or(is_open) {
+        return Ok(None);
+    }
+    Ok(Some(Victim {
+        danger,
+        repo: repo.name.to_string(),
+        environment: repo.environment.clone(),
+        target: target.shown,
+        database: target.database,
+        disposable: repo.disposable,
+        recorded,
+        unreadable,
+        allowed: answers.allowed,
+        yes: answers.yes,
+        record: repo.command(&format!("resolve --environment {}", repo.environment)),
+    }))
 }
 
 /// What follows from a plan's victims.

@@ -7,8 +7,11 @@ pub mod commands;
 pub mod confirm;
 pub mod exit;
 pub mod plan;
+pub mod release;
 pub mod sessions;
 pub mod signals;
 pub mod summary;
 pub mod task;
 pub mod ui;
+
+pub use release::{Release, release};

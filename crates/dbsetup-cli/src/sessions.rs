@@ -60,6 +60,7 @@ impl<'a> Sessions<'a> {
         let closed = self.sessions.iter_mut().flatten().map(|session| async move {
             let durable = session.settle().await;
             session.close().await;
+            session.server().let_go().await;
             durable
         });
         join_all(closed).await.into_iter().collect()

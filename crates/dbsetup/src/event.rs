@@ -48,6 +48,10 @@ pub enum What {
     Cloned { target: String, template: String, took: Duration },
     /// The database, ready, was kept as a template for others like it.
     TemplateKept { template: String, took: Duration },
+    /// There was such a template already.
+    TemplateThere { template: String },
+    /// So many templates were removed.
+    TemplatesRemoved { count: usize },
     /// No template was used, or none was kept, and why; the database was made without.
     TemplateRefused { reason: String },
     /// The database was there already.

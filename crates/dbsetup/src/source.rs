@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use embedded::{Embedded, EmbeddedSettings, MARKER_PREFIX};
+pub use embedded::{Embedded, EmbeddedSettings};
 
 use crate::error::Result;
 pub use crate::files::EmbeddedFile;
@@ -166,7 +166,7 @@ impl fmt::Debug for Source {
 }
 
 /// The path as it is written in a setting, `/` being what this system writes.
-fn path(text: &str) -> PathBuf {
+pub(super) fn path(text: &str) -> PathBuf {
     Path::new(text).components().collect()
 }
 

@@ -10,27 +10,30 @@
 mod keep;
 mod key;
 mod ready;
+mod warm;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::driver::{Cloned, Created, TemplateName};
 use crate::error::Result;
-use crate::event::What;
-use crate::migration::Lanes;
+use crate::event::{Direction, What};
+use crate::migration::{Lanes, MigrateReport, MigrateRequest, Target};
 use crate::repo::Repo;
 use crate::session::Session;
 use crate::storage;
 
-pub use keep::{collect, is_stale, keep, pays};
+pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
+pub use warm::{Warmed, warm};
 
 /// What is done to an empty database to make it ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recipe {
     /// Which migrations are run after the structure was loaded: every pending one of these lanes.
     pub lanes: Lanes,
-    /// Whether the SQL seeds of the environment are run, too. Programs never are.
+    /// Whether the SQL seeds of the environment are run, too, as tests want it. Programs never are. Such a template
+    /// serves databases of any name, others that of one name alone.
     pub seeds: bool,
 }
 
@@ -40,7 +43,8 @@ pub(crate) enum Origin {
     /// It was copied: so many migrations are recorded in it, if that is known.
     Template { recipe: Recipe, migrations: Option<u64> },
     /// It was made empty, and is worth keeping as this template once it is ready.
-    Empty { recipe: Recipe, name: TemplateName, took: Duration, since: Instant },
+    /// `filled` is in how many statements and migrations it was made ready, as soon as it is.
+    Empty { recipe: Recipe, name: TemplateName, since: Instant, filled: Option<u64> },
 }
 
 /// Whether databases of a repo may be made from templates.
@@ -80,11 +84,9 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
             return Ok(Created::Now);
         }
         Ok(Cloned::NoTemplate) => {
-            let start = Instant::now();
             let created = storage::create(session).await?;
             if created == Created::Now {
-                let since = Instant::now();
-                session.origin = Some(Origin::Empty { recipe, name, took: since - start, since });
+                session.origin = Some(Origin::Empty { recipe, name, since: Instant::now(), filled: None });
             }
             return Ok(created);
         }
@@ -95,23 +97,47 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
     storage::create(session).await
 }
 
-/// Whether the session's database was just copied from a template that `lanes` were run in: nothing of the structure
-/// and of those lanes is left to be done.
-pub fn is_done(session: &Session<'_>, lanes: Lanes) -> bool {
-    matches!(&session.origin, Some(Origin::Template { recipe, .. }) if recipe.lanes == lanes)
+/// Whether the session's database was just copied from a template: its structure is there.
+pub(crate) fn is_copy(session: &Session<'_>) -> bool {
+    matches!(session.origin, Some(Origin::Template { .. }))
 }
 
-/// Says of a database that was copied what `migrate` would: nothing is left to be run. Returns `false` where the
-/// database was not copied, or not so.
-pub fn tell_done(session: &Session<'_>, lanes: Lanes) -> bool {
-    let Some(Origin::Template { migrations, .. }) =
-        session.origin.as_ref().filter(|_| is_done(session, lanes))
-    else {
+/// Whether `migrate` has nothing to do, which is said: the session's database was just copied from a template in which
+/// everything of these lanes has been run.
+pub(crate) fn pass_over(session: &mut Session<'_>, request: &MigrateRequest) -> bool {
+    let Some(Origin::Template { recipe, migrations }) = session.origin else { return false };
+    // Only the first migrate after the copy is known to find nothing.
+    session.origin = None;
+    if !runs_all(request, recipe.lanes) {
         return false;
-    };
+    }
     let applied = migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
-    session.teller().tell(What::NothingToMigrate { direction: crate::event::Direction::Up, applied });
+    session.teller().tell(What::NothingToMigrate { direction: Direction::Up, applied });
     true
+}
+
+/// Takes note of what `migrate` did to a database that [`create`] made empty: it is worth keeping if everything of the
+/// recipe has been run, and nothing else.
+pub(crate) fn note_migrated(session: &mut Session<'_>, request: &MigrateRequest, report: &MigrateReport) {
+    let repo = session.repo();
+    let from_archive = report
+        .planned
+        .iter()
+        .any(|planned| repo.archive.iter().any(|archive| planned.path.starts_with(repo.shown(archive))));
+    let steps = session.statements + report.done as u64;
+    if let Some(Origin::Empty { recipe, filled, .. }) = &mut session.origin
+        && !request.dry_run
+        && !from_archive
+        && report.blocked.is_empty()
+        && runs_all(request, recipe.lanes)
+    {
+        *filled = Some(steps);
+    }
+}
+
+/// Whether a request runs everything that is pending in `lanes`.
+fn runs_all(request: &MigrateRequest, lanes: Lanes) -> bool {
+    request.lanes == lanes && request.paths.is_empty() && request.target == Target::All && !request.no_load
 }
 
 /// Returns the template that [`create`] would use now, without making anything; `None` where it would make an empty

@@ -1,12 +1,14 @@
 //! `check`
 
+use std::path::PathBuf;
+
 use clap::Args;
 use dbsetup::repo::Repo;
 use dbsetup::{Error, Kind, Result};
 
 use super::shared::LaneFlag;
 use crate::check::scratch::{self, Wishes};
-use crate::check::{Report, offline};
+use crate::check::{Report, binary, offline};
 use crate::cli::context::{Output, Task};
 use crate::cli::options::Options;
 
@@ -43,6 +45,10 @@ pub struct Check {
     /// branch].
     #[arg(long, value_name = "REF")]
     base: Option<String>,
+
+    /// Compare the files inside a program that was built with those of the tree. May be given several times.
+    #[arg(long = "binary", value_name = "PATH")]
+    binaries: Vec<PathBuf>,
 }
 
 impl Check {
@@ -57,9 +63,12 @@ impl Check {
             return Err(Error::new(Kind::Configuration, message).help("leave one of them away"));
         }
         if options.dry_run {
-            return Ok(Output::Plan(vec!["check the files".to_owned()]));
+            let compared = (!self.binaries.is_empty()).then_some("compare the binary with the files");
+            let plan = ["check the files"].into_iter().chain(compared);
+            return Ok(Output::Plan(plan.map(str::to_owned).collect()));
         }
         let mut report = Report::default();
+        binary::check(repo, &self.binaries, &mut report)?;
         offline::check(repo, self.lane.into(), self.base.as_deref(), &mut report);
         Ok(Output::Checked(Box::new(report)))
     }
@@ -67,11 +76,13 @@ impl Check {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         if task.options.dry_run {
             let mut plan = vec!["check the files", "check the structure in scratch databases"];
+            plan.extend((!self.binaries.is_empty()).then_some("compare the binary with the files"));
             plan.extend(self.archive.then_some("replay the archive in a scratch database"));
             plan.extend(self.live.then_some("look at the database"));
             return Ok(Output::Plan(plan.into_iter().map(str::to_owned).collect()));
         }
         let mut report = Report::default();
+        binary::check(task.repo, &self.binaries, &mut report)?;
         let lanes = self.lane.into();
         let known = offline::check(task.repo, lanes, self.base.as_deref(), &mut report);
         if report.broken.is_none() {

@@ -1,6 +1,7 @@
 //! The commands: one file each, with its flags, its help and a short `run`.
 
 mod aliases;
+mod cache;
 mod check;
 mod completions;
 mod config;
@@ -18,6 +19,7 @@ use clap::{CommandFactory, Subcommand};
 use dbsetup::Result;
 use dbsetup::repo::Repo;
 use dbsetup::structure::DumpOptions;
+use dbsetup::template;
 use dbsetup_cli::commands::{Command as Shared, shared};
 
 use super::args::Cli;
@@ -41,6 +43,8 @@ pub enum Command {
     Run(run::Run),
     #[command(subcommand, display_order = 130)]
     Gen(generate::Gen),
+    #[command(subcommand, display_order = 135)]
+    Cache(cache::Cache),
     #[command(display_order = 150)]
     Diff(diff::Diff),
     #[command(subcommand, display_order = 160)]
@@ -73,6 +77,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Run(_) => "run",
             Self::Gen(_) => "gen",
+            Self::Cache(command) => command.name(),
             Self::Diff(_) => "diff",
             Self::Git(_) => "git",
             Self::MergeDriver(_) => "merge-driver",
@@ -132,6 +137,7 @@ impl Command {
             Self::Dump(command) => command.run(task).await,
             Self::Check(command) => command.run(task).await,
             Self::Run(command) => command.run(task).await,
+            Self::Cache(command) => command.run(task).await,
             Self::Gen(_)
             | Self::Config(_)
             | Self::Aliases(_)
@@ -184,6 +190,7 @@ impl Command {
     pub fn is_summed_up(&self) -> bool {
         match self {
             Self::Shared(command) => command.is_summed_up(),
+            Self::Cache(command) => command.is_summed_up(),
             Self::Gen(_)
             | Self::Config(_)
             | Self::Aliases(_)
@@ -203,6 +210,9 @@ async fn run_shared(command: &Shared, task: &mut Task<'_, '_>) -> Result<Output>
     let (repo, options) = (task.repo, task.options.into());
     let mut shared = dbsetup_cli::task::Task { repo, session: &mut *task.session, options, variables };
     let output = command.run(&mut shared).await?;
+    if let dbsetup_cli::task::Output::Migrated(_) = output {
+        template::keep(task.session).await;
+    }
     if let dbsetup_cli::task::Output::Migrated(1..) = output
         && repo.dump_after_migrate
         && repo.environment == "dev"

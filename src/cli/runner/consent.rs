@@ -1,13 +1,11 @@
 //! Consent, before anything runs: what a plan destroys, what it squashes without evidence, and what reaches beyond
 //! scratch databases.
 
-use dbsetup::Kind;
-use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup_cli::signals::Signal;
 
 use super::{Runner, placed};
 use crate::cli::commands::squash::Squash;
-use crate::cli::confirm::{self, Reaching, Unproven, Verdict, Victim};
+use crate::cli::confirm::{self, Answers, Reaching, Unproven, Verdict, Victim};
 use crate::cli::context::Danger;
 use crate::cli::options::Options;
 use crate::cli::plan::{Action, Stop};
@@ -92,38 +90,12 @@ impl Runner<'_> {
         options: &Options,
         untouched: bool,
     ) -> Result<Option<Victim>, Stop> {
-        let repo = self.prepared.repos[at].files();
         let resolved = &self.prepared.repos[at];
         let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let (recorded, unreadable) = match session.inspect_if_exists().await {
-            Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-            Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
-            Err(error)
-                if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) =>
-            {
-                return Err(placed(error, resolved).into());
-            }
-            Err(error) => (None, Some(error.message().to_owned())),
-        };
-        // A drop is not to wait for the very session that looked.
-        session.close().await;
-        let target = session.server().target().clone();
-        let is_open = |name: &String| self.workspace.config.disposable_environments.contains(name);
-        if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_ref().is_none_or(is_open) {
-            return Ok(None);
-        }
-        Ok(Some(Victim {
-            danger,
-            repo: repo.name.to_string(),
-            environment: repo.environment.clone(),
-            target: target.shown,
-            database: target.database,
-            disposable: repo.disposable,
-            recorded,
-            unreadable,
-            allowed: options.allow_protected.clone(),
-            yes: options.yes,
-            record: repo.command(&format!("resolve --environment {}", repo.environment)),
-        }))
+        let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };
+        let is_open =
+            |name: &str| self.workspace.config.disposable_environments.iter().any(|open| open == name);
+        let victim = confirm::find(session, danger, answers, untouched, is_open).await;
+        victim.map_err(|error| placed(error, resolved).into())
     }
 }

@@ -2,5 +2,6 @@
 
 mod configuration;
 mod documentation;
+mod embedding;
 mod layouts;
 mod urls;

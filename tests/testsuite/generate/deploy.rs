@@ -124,7 +124,16 @@ fn a_job_leaves_files_to_the_pods_that_have_the_volume() {
     assert_eq!(container["command"][3].as_str(), Some("core"));
     assert_eq!(container["env"].as_vec().map(Vec::len), Some(1));
     let pod = &documents(&project, "k8s/deployment.yaml")[1]["spec"]["template"]["spec"];
-    assert_eq!(pod["initContainers"][0]["env"].as_vec().map(Vec::len), Some(2));
+    let [migrate, setup] = pod["initContainers"].as_vec().expect("a list").as_slice() else {
+        panic!("{pod:?}")
+    };
+    let words = |container: &Yaml| -> Vec<String> {
+        let words = container["command"].as_vec().expect("a list").iter();
+        words.map(|word| word.as_str().expect("a word").to_owned()).collect()
+    };
+    assert_eq!(words(migrate), ["/app/release", "migrate", "--repo", "core"]);
+    assert_eq!(words(setup), ["/app/release", "setup", "--create", "--repo", "cache"]);
+    assert!(migrate["volumeMounts"].is_badvalue() && !setup["volumeMounts"].is_badvalue(), "{pod:?}");
 }
 
 #[test]

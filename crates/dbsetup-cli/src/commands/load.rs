@@ -28,8 +28,18 @@ pub struct Load {
 }
 
 impl Load {
+    /// Returns the command that loads where nothing has been loaded.
+    pub fn unless_loaded() -> Self {
+        Self { skip_if_loaded: true, force: false, trust_file: false }
+    }
+
     pub fn danger(&self) -> Option<Danger> {
         self.force.then_some(Danger::Empty)
+    }
+
+    /// Whether it leaves a database alone that is ready, and has no other wishes.
+    pub fn is_plain(&self) -> bool {
+        self.skip_if_loaded && !self.trust_file
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {

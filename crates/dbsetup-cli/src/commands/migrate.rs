@@ -1,7 +1,7 @@
 //! `migrate`
 
 use clap::Args;
-use dbsetup::migration::{MigrateRequest, Target};
+use dbsetup::migration::{Lanes, MigrateRequest, Target};
 use dbsetup::{Result, migration};
 
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
@@ -18,6 +18,13 @@ pub struct Migrate {
     #[arg(long, value_enum, default_value = "automatic")]
     lane: LaneFlag,
 
+    #[command(flatten)]
+    how: Manner,
+}
+
+/// How migrations are run, whichever they are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Manner {
     #[command(flatten)]
     paths: Paths,
 
@@ -41,18 +48,33 @@ pub struct Migrate {
 }
 
 impl Migrate {
+    /// Returns the command for these lanes.
+    pub fn of(lane: LaneFlag, how: Manner) -> Self {
+        Self { lane, how }
+    }
+
     pub fn speaks_of_one(&self) -> Option<&'static str> {
-        self.several.unless_all(self.goal.flag())
+        self.how.several.unless_all(self.how.goal.flag())
+    }
+
+    /// The lanes of which it runs everything; `None` where it has other wishes.
+    pub fn plain_lanes(&self) -> Option<Lanes> {
+        let is_plain = self.how.paths.migrations_path.is_empty()
+            && self.how.goal.target(Target::All) == Target::All
+            && !self.how.strict_version_order
+            && !self.how.log_sql
+            && !self.how.no_load;
+        is_plain.then(|| self.lane.into())
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let request = MigrateRequest {
             lanes: self.lane.into(),
-            paths: self.paths.migrations_path.clone(),
-            target: self.goal.target(Target::All),
-            strict_order: self.strict_version_order,
-            log_sql: self.log_sql,
-            no_load: self.no_load,
+            paths: self.how.paths.migrations_path.clone(),
+            target: self.how.goal.target(Target::All),
+            strict_order: self.how.strict_version_order,
+            log_sql: self.how.log_sql,
+            no_load: self.how.no_load,
             dry_run: task.options.dry_run,
         };
         let report = migration::migrate(task.session, &request).await?;

@@ -11,7 +11,7 @@ mod status;
 mod wait;
 
 pub use load::Load;
-pub use migrate::Migrate;
+pub use migrate::{Manner, Migrate};
 pub use redo::Redo;
 pub use resolve::Resolve;
 pub use rollback::Rollback;

@@ -15,6 +15,11 @@ pub struct Seed {
 }
 
 impl Seed {
+    /// Returns the command for a database that was created or loaded and not seeded since.
+    pub fn if_new() -> Self {
+        Self { if_new: true }
+    }
+
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let command = task.repo.seed_command.as_deref().map(|text| command(text, task)).transpose()?;
         let request = SeedRequest { if_new: self.if_new, command, dry_run: task.options.dry_run };

@@ -47,6 +47,26 @@ pub fn sentence(event: &Event) -> Sentence {
         What::Created { target, .. } => {
             named(Success, format!("The database for {repo} has been created ({})", line(target)))
         }
+        What::Cloned { target, took, .. } => named(
+            Success,
+            format!(
+                "The database for {repo} has been created from a template in {} ({})",
+                shown(*took),
+                line(target)
+            ),
+        ),
+        What::TemplateKept { took, .. } => {
+            named(Success, format!("A template of the database for {repo} has been kept in {}", shown(*took)))
+        }
+        What::TemplateThere { .. } => {
+            named(Success, format!("A template of the database for {repo} is there already"))
+        }
+        What::TemplatesRemoved { count: number } => {
+            named(Success, format!("{} for {repo} removed", count_past(*number, "template")))
+        }
+        What::TemplateRefused { reason } => {
+            named(Aside, format!("No template was used for {repo}: {}", line(reason)))
+        }
         What::AlreadyCreated { target } => {
             named(Success, format!("The database for {repo} has already been created ({})", line(target)))
         }

@@ -92,6 +92,15 @@ pub fn event(event: &Event) -> Object {
     let size = |number: &usize| *number as u64;
     match &event.what {
         What::Created { target, took } => object("created").text("target", target).took(*took),
+        What::Cloned { target, template, took } => {
+            object("created").text("target", target).took(*took).text("template", template)
+        }
+        What::TemplateKept { template, took } => {
+            object("template_kept").text("template", template).took(*took)
+        }
+        What::TemplateThere { template } => object("template_there").text("template", template),
+        What::TemplatesRemoved { count } => object("templates_removed").number("count", size(count)),
+        What::TemplateRefused { reason } => object("template_refused").text("reason", reason),
         What::AlreadyCreated { target } => object("already_created").text("target", target),
         What::Dropped { target, sessions, took } => {
             object("dropped").text("target", target).number("sessions_ended", size(sessions)).took(*took)

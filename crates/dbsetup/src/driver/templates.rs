@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use super::{BoxFuture, DbError};
+use super::{BoxFuture, DbError, DbErrorClass, Server};
 use crate::repo::CreateOptions;
 
 /// How many hexadecimal digits name a template.
@@ -96,6 +96,15 @@ pub trait TemplateClaim: Send {
     fn release(self: Box<Self>) -> BoxFuture<'static, ()>;
 }
 
+/// A name for a database that a template is made of: nobody else sees it, and what a dead run leaves under it is
+/// recognised and removed by a later one.
+pub trait Workshop: Send + Sync {
+    /// The server with that database, which is not there yet.
+    fn server(&self) -> Box<dyn Server>;
+    /// Removes the database, whatever is in it, and gives the name up.
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>>;
+}
+
 /// What a server does with templates. The defaults are those of a server that has none.
 pub trait Templates: Send + Sync {
     /// Makes the server's database as a copy of a template, unless it is there. A race that another process wins is
@@ -138,6 +147,13 @@ pub trait Templates: Send + Sync {
     ) -> BoxFuture<'a, Result<Option<Box<dyn TemplateClaim>>, DbError>> {
         let _ = template;
         Box::pin(std::future::ready(Ok(Some(Box::new(Unclaimed) as Box<dyn TemplateClaim>))))
+    }
+
+    /// Names a database beside this server's own that a template can be made of.
+    fn workshop(&self) -> BoxFuture<'_, Result<Box<dyn Workshop>, DbError>> {
+        let message = "it has no templates".to_owned();
+        let error = DbError { class: DbErrorClass::Unsupported, message, code: None, notes: Vec::new() };
+        Box::pin(std::future::ready(Err(error)))
     }
 
     /// Closes what is kept open from one database's end to the next one's beginning.

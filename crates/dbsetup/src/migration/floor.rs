@@ -256,7 +256,7 @@ pub(super) fn refuse_gap(
     if left.is_empty() || !goes_past {
         return Ok(());
     }
-    Err(Error::new(
+    let error = Error::new(
         Kind::Refused,
         format!(
             "the database of `{}` is behind the squash floor, and this run leaves out what it lacks",
@@ -264,8 +264,14 @@ pub(super) fn refuse_gap(
         ),
     )
     .note(format!("it lacks {}", named(files, &left)))
-    .note("nothing was run")
-    .help(format!(
+    .note("nothing was run");
+    let code = plan.blocked.iter().find(|(version, by)| by.is_code && left.contains(version));
+    if let Some((version, by)) = code {
+        return Err(error
+            .note(format!("migration {version} waits for {}, which is code of the application", by.version))
+            .help("run it with the application: its own start, or its release program"));
+    }
+    Err(error.help(format!(
         "run both lanes: {}{}",
         repo.command("migrate --lane all"),
         if plan.applied == 0 { or_baseline(repo, files) } else { String::new() }

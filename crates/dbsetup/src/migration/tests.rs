@@ -16,10 +16,10 @@ use crate::repo::{Lane, Repo};
 use crate::session::Session;
 
 /// A repo with files on disk.
-struct Fixture {
+pub(super) struct Fixture {
     directory: tempfile::TempDir,
-    repo: Repo,
-    database: FakeDatabase,
+    pub repo: Repo,
+    pub database: FakeDatabase,
     heard: Heard,
 }
 
@@ -33,7 +33,7 @@ impl Observer for Heard {
 }
 
 impl Fixture {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut repo = repo();
         let root = directory.path().to_path_buf();
@@ -54,25 +54,31 @@ impl Fixture {
         fixture
     }
 
-    fn write(&self, path: &str, text: &str) {
+    /// Whether a warning held these words.
+    pub fn has_warned(&self, words: &str) -> bool {
+        let heard = self.heard.0.lock().unwrap();
+        heard.iter().any(|what| matches!(what, What::Warning { text, .. } if text.contains(words)))
+    }
+
+    pub fn write(&self, path: &str, text: &str) {
         let path = self.directory.path().join("priv/core").join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    fn session(&self) -> Session<'_> {
+    pub fn session(&self) -> Session<'_> {
         Session::with_server(&self.repo, &self.heard, "test", Box::new(self.database.clone()))
     }
 
-    async fn migrate(&self, request: &MigrateRequest) -> crate::Result<MigrateReport> {
+    pub async fn migrate(&self, request: &MigrateRequest) -> crate::Result<MigrateReport> {
         migrate(&mut self.session(), request).await
     }
 
-    async fn migrate_all(&self) -> crate::Result<MigrateReport> {
+    pub async fn migrate_all(&self) -> crate::Result<MigrateReport> {
         self.migrate(&MigrateRequest { lanes: Lanes::All, ..MigrateRequest::default() }).await
     }
 
-    async fn rollback(&self, target: Target) -> crate::Result<RollbackReport> {
+    pub async fn rollback(&self, target: Target) -> crate::Result<RollbackReport> {
         let request = RollbackRequest { lanes: Lanes::All, target, ..RollbackRequest::default() };
         rollback(&mut self.session(), &request).await
     }

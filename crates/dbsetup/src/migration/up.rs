@@ -23,6 +23,7 @@ use crate::session::{Inspection, Session};
 use crate::sql::Dialect;
 use crate::structure;
 use crate::structure::squash::warn_of_interruption;
+use crate::template;
 
 /// What `migrate` is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,8 +104,16 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
+    // A copy has everything that its recipe runs.
+    if !request.dry_run && template::pass_over(session, request) {
+        return Ok(MigrateReport::default());
+    }
     match FileSet::read_lanes(session.repo(), &request.paths) {
-        Ok(files) => migrate_files(session, files, request).await,
+        Ok(files) => {
+            let report = migrate_files(session, files, request).await?;
+            template::note_migrated(session, request, &report);
+            Ok(report)
+        }
         Err(error) => {
             session.close().await;
             Err(error)

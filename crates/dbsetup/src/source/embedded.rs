@@ -12,9 +12,6 @@ use crate::repo::{
     CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Program, Repo, RepoName, VersionOrder,
 };
 
-/// What the marker of a digest begins with in a binary; the repo's name, `:`, the digest and `;` follow.
-pub const MARKER_PREFIX: &str = "dbsetup-embedded:";
-
 /// The files and the settings of one repo. [`embed!`](crate::embed) makes it.
 #[derive(Clone, Copy)]
 pub struct Embedded {
@@ -22,7 +19,7 @@ pub struct Embedded {
     pub name: &'static str,
     /// The checksum of files and settings, hexadecimal.
     pub digest: &'static str,
-    /// The text that a look into the binary finds: [`MARKER_PREFIX`] and what follows it.
+    /// What a look into the binary finds: `dbsetup-embedded:`, the name, `:`, the digest, `;`.
     pub marker: &'static str,
     /// Environments whose databases may be dropped.
     pub disposable: &'static [&'static str],

@@ -19,6 +19,7 @@ use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::sql::Statement;
 use crate::sql_file::{Content, SqlFile, Use, makes_schema};
+use crate::template;
 
 /// How many relations one transaction may create for each entry of the lock table, in percent.
 const LOCK_SHARE: u64 = 80;
@@ -64,6 +65,9 @@ pub async fn load(session: &mut Session<'_>, request: &LoadRequest) -> Result<Lo
 }
 
 async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
+    if request.skip_if_loaded && !request.dry_run && template::is_copy(session) {
+        return Ok(LoadOutcome::Skipped { reason: "it was created from a template".to_owned() });
+    }
     let repo = session.repo();
     let path = &repo.structure;
     if request.skip_if_loaded && !repo.files.exists(path) {
@@ -291,6 +295,7 @@ async fn fill(
             }));
         }
     };
+    session.statements += statements;
     session.tell_notices();
     session.teller().tell(What::Loaded { path: shown, statements, took: start.elapsed() });
     Ok(statements)

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant, SystemTime};
 use super::{Origin, is_allowed, key};
 use crate::driver::{Kept, TemplateInfo, TemplateName, TemplateNote};
 use crate::event::What;
-use crate::migration::{Lanes, MigrateReport};
 use crate::repo::Repo;
 use crate::session::Session;
 
@@ -14,10 +13,25 @@ const UNUSED: Duration = Duration::from_secs(14 * 86_400);
 /// How many templates of a repo stay: each branch that is worked on has some.
 const FEW: usize = 12;
 
-/// Whether keeping a template pays: making the database ready took longer than making it empty did. A copy costs about
-/// as much as an empty database does, both when the template is made and whenever it is used.
-pub fn pays(empty: Duration, filled: Duration) -> bool {
-    filled > empty
+/// So many statements and migrations take longer than a copy does.
+const ENOUGH: u64 = 32;
+/// What takes that long is worth a copy, however little it is.
+const LONG: Duration = Duration::from_secs(1);
+
+/// What was done to an empty database to make it ready.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filled {
+    /// Statements of the structure and migrations that were run.
+    pub steps: u64,
+    /// How long that took.
+    pub took: Duration,
+}
+
+/// Whether keeping a template pays. A copy costs about as much as an empty database does, both when the template is
+/// made and whenever it is used; on PostgreSQL that is the time of some thirty migrations. The number decides rather
+/// than the clock, so that two runs do the same.
+pub fn pays(filled: Filled) -> bool {
+    filled.steps >= ENOUGH || filled.took >= LONG
 }
 
 /// Whether a template may go: it is nobody's of this server any more, or of `repo` and unused for two weeks, or one
@@ -43,19 +57,13 @@ pub fn is_stale(
 
 /// Keeps the database of a session that [`super::create`] made empty and that `migrate` has made ready since, where that
 /// pays. Whatever prevents it is told.
-pub async fn keep(session: &mut Session<'_>, lanes: Lanes, report: &MigrateReport) {
-    let Some(Origin::Empty { recipe, name, took, since }) = session.origin.take() else { return };
-    let repo = session.repo();
-    let from_archive =
-        |path: &std::path::PathBuf| repo.archive.iter().any(|archive| path.starts_with(repo.shown(archive)));
-    let is_whole = recipe.lanes == lanes
-        && report.blocked.is_empty()
-        && !report.planned.iter().any(|planned| from_archive(&planned.path));
-    if !is_whole || !pays(took, since.elapsed()) {
-        return;
-    }
+pub async fn keep(session: &mut Session<'_>) {
+    let Some(Origin::Empty { recipe, name, since, filled }) = session.origin.take() else { return };
+    let Some(steps) = filled else { return };
     // What ran is what the name says, or the files were edited meanwhile.
-    if key(repo, session.server(), recipe).is_ok_and(|now| now == name) {
+    if pays(Filled { steps, took: since.elapsed() })
+        && key(session.repo(), session.server(), recipe).is_ok_and(|now| now == name)
+    {
         keep_as(session, &name).await;
     }
 }

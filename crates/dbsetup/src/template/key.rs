@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Recipe;
 use crate::driver::{Server, TemplateName};
 use crate::error::{Error, Result};
+use crate::files::{EntryKind, Files};
 use crate::migration::Lanes;
 use crate::record;
 use crate::repo::{Lane, Repo};
@@ -44,8 +45,8 @@ impl Pieces {
         self.text(what, "");
     }
 
-    fn file(&mut self, what: &str, shown: &Path, content: &[u8]) {
-        self.text(what, shown.to_string_lossy().replace('\\', "/"));
+    fn file(&mut self, what: &str, name: &Path, content: &[u8]) {
+        self.text(what, name.to_string_lossy().replace('\\', "/"));
         self.add("content", content);
         self.asks_for_name |= NAME_OF_DATABASE.iter().any(|word| holds(content, word));
     }
@@ -62,9 +63,10 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 /// |---|---|
 /// | structure file, floor, every file of the lanes, seeds where they are asked for | that is what runs |
 /// | ledger, schemas, role, options of `create` | they say what it makes and where |
+/// | versions of migrations that are code, and the program | nothing tells what a function does |
 /// | repo and environment | the database records its environment, and seeds are that environment's |
 /// | release of this crate and its formats | another one may do it otherwise |
-/// | the database's name, where a script asks for it | a copy would hold the name of the original |
+/// | the database's name; where seeds are part of it (tests) only if a script asks for the name | each has its own template; a copy may hold the name of the original |
 ///
 /// What is in the archive is not: a database that needed it is not kept. The driver adds the server's release.
 ///
@@ -81,8 +83,9 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
     pieces.list("role", repo.role.as_deref());
     pieces.text("create", format!("{:?}", repo.create));
     let single = [repo.structure.clone(), Floor::path(&repo.structure)];
-    for path in single.iter().filter(|path| path.is_file()) {
-        add_file(&mut pieces, repo, "structure", path)?;
+    for path in single.iter().filter(|path| repo.files.is_file(path)) {
+        let name = path.file_name().map(Path::new).unwrap_or(path);
+        add_file(&mut pieces, repo, "structure", name, path)?;
     }
     let mut lanes = vec![(Lane::Automatic, &repo.migrations)];
     if recipe.lanes != Lanes::Automatic {
@@ -90,62 +93,73 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
     }
     for (lane, directories) in lanes {
         for directory in directories {
-            for path in below(directory)
+            // The ledger tells the directory's name. Where the checkout is tells nothing.
+            let base = directory.parent().unwrap_or(directory);
+            for path in below(repo.files, directory)
                 .map_err(|error| Error::io("read the directory", &repo.shown(directory), error))?
             {
-                add_file(&mut pieces, repo, lane.as_str(), &path)?;
+                let name = path.strip_prefix(base).unwrap_or(&path);
+                add_file(&mut pieces, repo, lane.as_str(), name, &path)?;
             }
         }
     }
     if recipe.seeds {
         for path in seed::files(repo)? {
-            add_file(&mut pieces, repo, "seed", &path)?;
+            let name = path.strip_prefix(&repo.priv_dir).unwrap_or(&path);
+            add_file(&mut pieces, repo, "seed", name, &path)?;
         }
     }
-    if pieces.asks_for_name {
+    for code in &repo.code {
+        pieces.list("code", [code.version(), code.name(), &program()]);
+    }
+    if pieces.asks_for_name || !recipe.seeds {
         pieces.text("database", &server.target().database);
     }
     let digest: String = pieces.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(TemplateName::new(&digest).expect("a digest is long and hexadecimal"))
 }
 
-fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, path: &Path) -> Result<()> {
-    let shown = repo.shown(path);
-    let content = std::fs::read(path).map_err(|error| Error::io("read", &shown, error))?;
-    pieces.file(what, &shown, &content);
+fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, name: &Path, path: &Path) -> Result<()> {
+    let content = repo.files.read(path).map_err(|error| Error::io("read", &repo.shown(path), error))?;
+    pieces.file(what, name, &content);
     Ok(())
 }
 
 /// Returns every file below a directory, sorted; a directory that is missing has none. Links are followed, each place
 /// once.
-fn below(directory: &Path) -> io::Result<Vec<PathBuf>> {
+fn below(files: Files, directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {
-        let real = match directory.canonicalize() {
-            Ok(real) => real,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
+        if !files.is_dir(&directory) {
+            continue;
+        }
+        // There are no links in a binary.
+        let real = if files.is_embedded() { directory.clone() } else { directory.canonicalize()? };
         if !seen.insert(real) {
             continue;
         }
-        for entry in std::fs::read_dir(&directory)? {
-            let entry = entry?;
-            let (path, mut kind) = (entry.path(), entry.file_type()?);
-            if kind.is_symlink() {
-                // What a link leads to that leads nowhere is nothing that runs.
-                let Ok(at_its_end) = path.metadata() else { continue };
-                kind = at_its_end.file_type();
-            }
-            if kind.is_dir() {
-                open.push(path);
-            } else if kind.is_file() {
-                found.push(path);
+        for entry in files.list(&directory)? {
+            let path = directory.join(&entry.name);
+            match entry.kind {
+                EntryKind::File => found.push(path),
+                EntryKind::Directory => open.push(path),
+                EntryKind::Link if files.is_dir(&path) => open.push(path),
+                EntryKind::Link if files.is_file(&path) => found.push(path),
+                EntryKind::Link | EntryKind::Other => {}
             }
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// What changes when the program changes whose functions are migrations: nothing tells what a function does.
+fn program() -> String {
+    let about = std::env::current_exe().and_then(std::fs::metadata);
+    about.map_or_else(
+        |error| error.to_string(),
+        |about| format!("{} {:?}", about.len(), about.modified().ok()),
+    )
 }

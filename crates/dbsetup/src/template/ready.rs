@@ -42,12 +42,22 @@ pub async fn ready(session: &mut Session<'_>, recipe: Recipe) -> Result<Ready> {
         return Ok(Ready::WithoutTemplate);
     }
     let name = key(session.repo(), session.server(), recipe)?;
+    ready_as(session, &name, recipe).await
+}
+
+/// The same as a template of this name.
+pub(super) async fn ready_as(
+    session: &mut Session<'_>,
+    name: &TemplateName,
+    recipe: Recipe,
+) -> Result<Ready> {
+    let expected = key(session.repo(), session.server(), recipe)?;
     let deadline = Instant::now() + session.repo().lock_wait;
     loop {
-        if let Some(ready) = cloned(session, &name, recipe).await? {
+        if let Some(ready) = cloned(session, name, recipe).await? {
             return Ok(ready);
         }
-        let claim = match session.server().claim_template(&name).await {
+        let claim = match session.server().claim_template(name).await {
             Ok(claim) => claim,
             Err(error) => {
                 session.teller().tell(What::TemplateRefused { reason: error.message });
@@ -65,9 +75,9 @@ pub async fn ready(session: &mut Session<'_>, recipe: Recipe) -> Result<Ready> {
             return Ok(Ready::WithoutTemplate);
         };
         // The one before may have finished between our look and our claim.
-        let made = match cloned(session, &name, recipe).await {
+        let made = match cloned(session, name, recipe).await {
             Ok(Some(ready)) => Ok(ready),
-            Ok(None) => build_and_keep(session, &name, recipe).await,
+            Ok(None) => build_and_keep(session, name, &expected, recipe).await,
             Err(error) => Err(error),
         };
         claim.release().await;
@@ -118,10 +128,15 @@ async fn build(session: &mut Session<'_>, recipe: Recipe) -> Result<()> {
     Ok(())
 }
 
-async fn build_and_keep(session: &mut Session<'_>, name: &TemplateName, recipe: Recipe) -> Result<Ready> {
+async fn build_and_keep(
+    session: &mut Session<'_>,
+    name: &TemplateName,
+    expected: &TemplateName,
+    recipe: Recipe,
+) -> Result<Ready> {
     build(session, recipe).await?;
     // What ran is what the name says, or the files were edited meanwhile.
-    if !key(session.repo(), session.server(), recipe).is_ok_and(|now| now == *name) {
+    if !key(session.repo(), session.server(), recipe).is_ok_and(|now| now == *expected) {
         return Ok(Ready::WithoutTemplate);
     }
     keep_as(session, name).await;

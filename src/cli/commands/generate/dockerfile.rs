@@ -105,10 +105,13 @@ fn template(programs: &Programs<'_>, rust: &Rust, databases: &[Database]) -> Tem
         |database: &&Database| format!("- name: {}\n  value: {}", database.variable, file(database));
     let secrets: Vec<String> = servers.iter().map(of_secret).collect();
     let of_files: Vec<String> = on_disk.iter().map(of_file).collect();
-    let variables = [secrets.clone(), of_files].concat();
-    // Where no volume is, nothing can be done for a file.
-    let only: Vec<String> = servers.iter().map(|database| format!("--repo {}", database.repo)).collect();
-    let only = if on_disk.is_empty() { Vec::new() } else { only };
+    let variables = [secrets.clone(), of_files.clone()].concat();
+    // Where some are on a volume and some are not, each is worked on where it can be.
+    let is_mixed = !servers.is_empty() && !on_disk.is_empty();
+    let only = |databases: &[&Database], pair: fn(&str) -> String| -> String {
+        if is_mixed { databases.iter().map(|database| pair(&database.repo)).collect() } else { String::new() }
+    };
+    let word = |repo: &str| format!(", \"--repo\", \"{repo}\"");
     let secret = servers.first().map(|database| database.variable.clone()).unwrap_or_default();
     Template::default()
         .value("image", name.clone())
@@ -119,12 +122,11 @@ fn template(programs: &Programs<'_>, rust: &Rust, databases: &[Database]) -> Tem
         .value("secret", secret)
         .value("variables", variables.join("\n"))
         .value("secrets", secrets.join("\n"))
-        .value("only", only.iter().map(|flag| format!(" {flag}")).collect::<String>())
-        .value(
-            "only_list",
-            only.iter().map(|flag| format!(", \"{}\"", flag.replace(' ', "\", \""))).collect::<String>(),
-        )
-        .value("word", if on_disk.is_empty() { "migrate" } else { "setup" })
+        .value("files", of_files.join("\n"))
+        .value("only", only(&servers, |repo| format!(" --repo {repo}")))
+        .value("only_servers", only(&servers, word))
+        .value("only_files", only(&on_disk, word))
+        .value("words", if on_disk.is_empty() { "migrate" } else { "setup --create" })
         .value("data_env", pairs(|name, url| format!("{name}={url}"), " "))
         .value("data_toml", pairs(|name, url| format!("{name} = \"{url}\""), "\n"))
         .value("name", name)

@@ -133,7 +133,15 @@ pub(super) fn in_session(error: &Sqlx) -> DbError {
 }
 
 fn tls(error: &dyn std::fmt::Display) -> DbError {
-    let failed = own(DbErrorClass::Configuration, format!("TLS failed: {error}"));
+    let text = error.to_string();
+    if text.contains("built without TLS support") {
+        let failed = own(DbErrorClass::Configuration, "the URL asks for TLS, and this program has none");
+        return advised(
+            failed,
+            "build it with the feature `tls-rustls` or `tls-native-tls` of dbsetup, or of sqlx",
+        );
+    }
+    let failed = own(DbErrorClass::Configuration, format!("TLS failed: {text}"));
     advised(failed, "check `sslmode` and `sslrootcert` of the URL")
 }
 

@@ -20,7 +20,7 @@ use crate::driver::{
 use crate::repo::DatabaseUrl;
 
 /// What the names of scratch databases begin with; 16 hexadecimal digits follow.
-const PREFIX: &str = "dbsetup_scratch_";
+pub(super) const PREFIX: &str = "dbsetup_scratch_";
 
 /// A scratch database.
 struct ScratchDatabase {
@@ -103,7 +103,7 @@ fn explained(mut error: DbError) -> DbError {
 }
 
 /// Opens the connection that makes and keeps a scratch database.
-async fn keeper(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
+pub(super) async fn keeper(place: &Place, configured: Option<&Place>) -> Result<PgConnection, DbError> {
     match session::open(place, APPLICATION, &[]).await {
         Ok(connection) => Ok(connection),
         // A URL may name a server and no database that is there.
@@ -113,7 +113,7 @@ async fn keeper(place: &Place, configured: Option<&Place>) -> Result<PgConnectio
 }
 
 /// The expression of the lock's key for 16 hexadecimal digits.
-fn key(digits: &str) -> String {
+pub(super) fn key(digits: &str) -> String {
     format!("('x' || {digits})::bit(64)::int8")
 }
 
@@ -129,7 +129,7 @@ fn is_dead() -> String {
 }
 
 /// Removes the scratch databases of dead runs. Whatever keeps one from going is not this run's business.
-async fn remove_dead(connection: &mut PgConnection, home: &Place, owner: Option<&str>) {
+pub(super) async fn remove_dead(connection: &mut PgConnection, home: &Place, owner: Option<&str>) {
     // What belongs to somebody else is theirs, whatever its name.
     let query = format!(
         "SELECT d.datname FROM pg_catalog.pg_database d WHERE {} AND pg_catalog.pg_get_userbyid(d.datdba) \
@@ -143,7 +143,7 @@ async fn remove_dead(connection: &mut PgConnection, home: &Place, owner: Option<
 }
 
 /// Removes a scratch database, and only such a one.
-async fn remove(connection: &mut PgConnection, place: &Place) -> Result<(), DbError> {
+pub(super) async fn remove(connection: &mut PgConnection, place: &Place) -> Result<(), DbError> {
     if !place.database.starts_with(PREFIX) {
         return Err(own(DbErrorClass::Refused, format!("`{}` is no scratch database", place.database)));
     }

@@ -6,20 +6,21 @@
 //!
 //! The comment on the database says what it is, so that no table is needed anywhere.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::PgConnection;
 
 use super::catalog::cell;
 use super::error::{has_code, own};
-use super::place::check_name;
+use super::place::{Place, check_name};
 use super::script::Row;
 use super::server::{ask, close, maintenance, run_creation};
 use super::text::{literal, name};
-use super::{BoxFuture, PostgresServer};
+use super::{BoxFuture, PostgresServer, scratch, session};
 use crate::driver::{
-    Cloned, Created, DbError, DbErrorClass, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote,
-    Templates,
+    Cloned, Created, DbError, DbErrorClass, Kept, Server, TemplateClaim, TemplateInfo, TemplateName,
+    TemplateNote, Templates, Workshop,
 };
 use crate::repo::CreateOptions;
 
@@ -197,6 +198,29 @@ struct Claim(PgConnection);
 impl TemplateClaim for Claim {
     fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
         Box::pin(close(self.0))
+    }
+}
+
+/// A name that is ours as long as the keeper's connection lives.
+struct Shop {
+    place: Place,
+    maintenance: Option<Place>,
+    keeper: Mutex<Option<PgConnection>>,
+}
+
+impl Workshop for Shop {
+    fn server(&self) -> Box<dyn Server> {
+        Box::new(PostgresServer::at(self.place.clone(), self.maintenance.clone()))
+    }
+
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(async {
+            let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let Some(mut keeper) = keeper else { return Ok(()) };
+            let removed = scratch::remove(&mut keeper, &self.place).await;
+            close(keeper).await;
+            removed
+        })
     }
 }
 
@@ -379,6 +403,21 @@ impl Templates for PostgresServer {
         template: &'a TemplateName,
     ) -> BoxFuture<'a, Result<Option<Box<dyn TemplateClaim>>, DbError>> {
         Box::pin(self.claimed(template))
+    }
+
+    fn workshop(&self) -> BoxFuture<'_, Result<Box<dyn Workshop>, DbError>> {
+        Box::pin(async {
+            let mut keeper = scratch::keeper(&self.place, self.maintenance.as_ref()).await?;
+            scratch::remove_dead(&mut keeper, &self.place, None).await;
+            // A scratch database's name and its lock: whoever makes one next removes what a dead run leaves.
+            let random = session::random();
+            let key = scratch::key(&literal(&random));
+            ask(&mut keeper, format!("SELECT pg_catalog.pg_advisory_lock({key})")).await?;
+            let place = self.place.with_database(&format!("{}{random}", scratch::PREFIX));
+            let maintenance = self.maintenance.clone();
+            let shop = Shop { place, maintenance, keeper: Mutex::new(Some(keeper)) };
+            Ok(Box::new(shop) as Box<dyn Workshop>)
+        })
     }
 
     fn let_go(&self) -> BoxFuture<'_, ()> {

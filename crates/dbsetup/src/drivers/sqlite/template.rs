@@ -22,8 +22,8 @@ use super::file::{Found, look};
 use super::lock;
 use super::server::SqliteServer;
 use crate::driver::{
-    BoxFuture, Cloned, DbError, DbErrorClass, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote,
-    Templates,
+    BoxFuture, Cloned, DbError, DbErrorClass, Kept, Server, Sessions, TemplateClaim, TemplateInfo,
+    TemplateName, TemplateNote, Templates, Workshop,
 };
 use crate::repo::CreateOptions;
 
@@ -33,6 +33,8 @@ const DIRECTORY: &str = ".dbsetup-templates";
 const DAY: Duration = Duration::from_secs(86_400);
 /// A copy that takes longer is a dead process's.
 const DEAD_AFTER: Duration = Duration::from_secs(3_600);
+/// What the names of files begin with that templates are made of.
+const SHOP: &str = ".dbsetup-warm-";
 /// What stands in a note before everything else.
 const NOTE: &str = "dbsetup template";
 
@@ -215,6 +217,7 @@ impl SqliteServer {
     fn listed(&self) -> Result<Vec<TemplateInfo>, DbError> {
         let Ok(path) = self.file() else { return Ok(Vec::new()) };
         let directory = directory_of(path);
+        [path.parent().unwrap_or(path), &directory].into_iter().for_each(sweep);
         let entries = match fs::read_dir(&directory) {
             Ok(entries) => entries,
             Err(source) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -225,10 +228,6 @@ impl SqliteServer {
             let path = entry.map_err(|source| error::file("read the directory", &directory, &source))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let Ok(about) = fs::metadata(&path) else { continue };
-            let age = about.modified().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
-            if name.contains("-dbsetup-copy-") && age > DEAD_AFTER {
-                let _ = fs::remove_file(&path);
-            }
             let digits = name.strip_suffix(".db").filter(|digits| digits.len() == 24);
             let Some(template) = digits.and_then(TemplateName::new) else { continue };
             let text = path.with_extension("txt");
@@ -294,6 +293,34 @@ impl TemplateClaim for Claim {
     }
 }
 
+/// A file that a template is made of.
+struct Shop {
+    path: PathBuf,
+    server: SqliteServer,
+}
+
+impl Workshop for Shop {
+    fn server(&self) -> Box<dyn Server> {
+        Box::new(self.server.beside(self.path.clone()))
+    }
+
+    fn discard(&self) -> BoxFuture<'_, Result<(), DbError>> {
+        Box::pin(async { self.server.drop(Sessions::End).await.map(drop) })
+    }
+}
+
+/// Removes what a dead process left in the directory of the databases.
+fn sweep(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let age = entry.metadata().and_then(|found| found.modified()).ok().and_then(|at| at.elapsed().ok());
+        let is_ours = name.starts_with(SHOP) || name.contains("-dbsetup-copy-");
+        if is_ours && age.is_some_and(|age| age > DEAD_AFTER) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Copies a database that stands still, and gives the copy its name.
 fn publish(database: &Path, target: &Path, note: &TemplateNote) -> Result<Kept, DbError> {
     let directory = target.parent().unwrap_or(target);
@@ -350,5 +377,16 @@ impl Templates for SqliteServer {
         template: &'a TemplateName,
     ) -> BoxFuture<'a, Result<Option<Box<dyn TemplateClaim>>, DbError>> {
         Box::pin(async move { self.claimed(template) })
+    }
+
+    fn workshop(&self) -> BoxFuture<'_, Result<Box<dyn Workshop>, DbError>> {
+        Box::pin(async {
+            let directory = self.changeable()?.parent().unwrap_or(Path::new("."));
+            // One of the project is ours to make, as it is when the database itself is created.
+            fs::create_dir_all(directory).map_err(|source| error::file("make", directory, &source))?;
+            let number = COPIES.fetch_add(1, Ordering::Relaxed);
+            let path = directory.join(format!("{SHOP}{}-{number}.db", std::process::id()));
+            Ok(Box::new(Shop { path: path.clone(), server: self.beside(path) }) as Box<dyn Workshop>)
+        })
     }
 }

@@ -123,10 +123,16 @@ async fn broken_references_are_found_when_foreign_keys_are_off() {
     assert!(error.rolled_back);
     // An application that does not enforce them breaks one.
     let mut other = place.session_with(SessionOptions::default()).await;
-    other.begin(false).await.expect("it begins");
-    other.execute("delete from users where id = 1").await.expect("it runs");
-    other.commit(&[]).await.expect("it commits");
+    other.run_alone("delete from users where id = 1", &[]).await.expect("it runs");
     session.transact(script("insert into orders values (30, 2)")).await.expect("the script broke nothing");
+    // A transaction of several calls is asked for what it broke itself, too.
+    other.begin(false).await.expect("it begins");
+    other.execute("insert into orders values (40, 2)").await.expect("it runs");
+    other.commit(&[]).await.expect("it broke nothing");
+    other.begin(false).await.expect("it begins");
+    other.fetch("delete from users where id = 2").await.expect("it runs");
+    let error = other.commit(&[]).await.expect_err("orders have lost their user");
+    assert!(error.error.message.contains("refers to a row of `users`") && error.rolled_back, "{error:?}");
 }
 
 #[tokio::test]

@@ -22,16 +22,18 @@ pub fn clean(path: &Path) -> PathBuf {
     }
 }
 
-/// Returns the visible directories in `dir`, in the order of their names.
-pub fn subdirectories(dir: &Path) -> Vec<PathBuf> {
-    let entries = walkdir::WalkDir::new(dir).min_depth(1).max_depth(1).sort_by_file_name().follow_links(true);
-    let visible = |name: &str| !name.starts_with('.');
+/// Returns the entries of a directory in the order of their names; none of one that cannot be read.
+pub(crate) fn entries(dir: &Path) -> Vec<std::fs::DirEntry> {
+    let mut entries: Vec<_> = std::fs::read_dir(dir).into_iter().flatten().flatten().collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
     entries
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_dir() && visible(&entry.file_name().to_string_lossy()))
-        .map(walkdir::DirEntry::into_path)
-        .collect()
+}
+
+/// Returns the visible directories in `dir`, links to one among them, in the order of their names.
+pub fn subdirectories(dir: &Path) -> Vec<PathBuf> {
+    let visible = |entry: &std::fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+    let paths = entries(dir).into_iter().filter(visible).map(|entry| entry.path());
+    paths.filter(|path| path.is_dir()).collect()
 }
 
 /// Whether `dir` exists and lies below `root`, links followed.
@@ -45,6 +47,18 @@ pub fn is_inside(dir: &Path, root: &Path) -> bool {
 /// Whether two paths are one directory.
 pub fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Returns the path from `dir` to `path`, with `/`; `None` where there is none, on another drive.
+pub(crate) fn relative(path: &Path, dir: &Path) -> Option<String> {
+    let (path, dir) = (path.components().collect::<Vec<_>>(), dir.components().collect::<Vec<_>>());
+    let common = path.iter().zip(&dir).take_while(|(one, other)| one == other).count();
+    if common == 0 {
+        return None;
+    }
+    let up = dir[common..].iter().map(|_| "..".to_owned());
+    let down = path[common..].iter().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
 }
 
 #[cfg(test)]
@@ -68,5 +82,13 @@ mod tests {
         }
         std::os::unix::fs::symlink("far/deep", root.join("link")).expect("it is writable");
         assert_eq!(clean(&root.join("link/../x")), root.join("link/../x"));
+    }
+
+    #[test]
+    fn a_path_is_written_from_the_crate() {
+        let from = |path: &str| relative(Path::new(path), Path::new("/w/app")).expect("it is one drive");
+        assert_eq!(from("/w/app/priv/core"), "priv/core");
+        assert_eq!(from("/w/app"), "");
+        assert_eq!(from("/w/shared/sql"), "../shared/sql");
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use walkdir::WalkDir;
+use crate::paths::entries;
 
 /// The looks of a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,16 +70,18 @@ pub fn shape_of(dir: &Path) -> Shape {
         Some(shape) => shape,
         None if is_empty => Shape::Empty,
         // refinery alone looks below.
-        None if below(dir) => Shape::Refinery,
+        None if is_refinery_below(dir, 3) => Shape::Refinery,
         None => Shape::Unknown,
     }
 }
 
-fn below(dir: &Path) -> bool {
-    let entries = WalkDir::new(dir).max_depth(3).into_iter().flatten();
-    entries
-        .filter(|entry| entry.file_type().is_file())
-        .any(|entry| is_refinery(&entry.file_name().to_string_lossy()))
+/// Whether there is a file of refinery's so many levels below.
+fn is_refinery_below(dir: &Path, levels: usize) -> bool {
+    entries(dir).into_iter().any(|entry| match entry.file_type() {
+        Ok(found) if found.is_file() => is_refinery(&entry.file_name().to_string_lossy()),
+        Ok(found) if found.is_dir() && levels > 1 => is_refinery_below(&entry.path(), levels - 1),
+        _ => false,
+    })
 }
 
 fn is_plain(name: &str) -> bool {
@@ -126,6 +128,8 @@ mod tests {
         assert_eq!(shape(&[("2026-01-01-000000_a/up.sql", ""), (".diesel_lock", "")]), Shape::Diesel);
         assert_eq!(shape(&[("V1__a.sql", "")]), Shape::Refinery);
         assert_eq!(shape(&[("old/V1__a.sql", "")]), Shape::Refinery);
+        assert_eq!(shape(&[("a/b/V1__a.sql", "")]), Shape::Refinery);
+        assert_eq!(shape(&[("a/b/c/V1__a.sql", "")]), Shape::Unknown);
         assert_eq!(shape(&[("1_a.sql", "-- migrate:up\nselect 1;\n-- migrate:down\n")]), Shape::Dbmate);
         assert_eq!(shape(&[("1_a.sql", ""), ("V1__a.sql", "")]), Shape::Mixed);
         assert_eq!(shape(&[("Cargo.toml", ""), ("src/lib.rs", "")]), Shape::Unknown);

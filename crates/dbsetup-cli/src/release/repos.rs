@@ -1,0 +1,180 @@
+//! Which repos a run is about, and where their databases are. Pure: variables are asked through a function.
+
+use std::time::Duration;
+
+use dbsetup::repo::{DatabaseUrl, Program, Repo, RepoName, VersionOrder, is_name};
+use dbsetup::source::Source;
+use dbsetup::{Error, Kind, Result};
+
+use super::DEFAULT_ENVIRONMENT;
+use super::args::Global;
+use crate::commands::shared::duration;
+use crate::ui::text;
+
+/// The variable of the only repo of a binary, which other programs read, too.
+const PLAIN_VARIABLE: &str = "DATABASE_URL";
+
+/// What the process says.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Result<Option<String>>;
+
+/// Returns a variable of the process that is set to something.
+///
+/// # Errors
+/// [`Kind::Configuration`] where it is not valid Unicode.
+pub fn of_process(name: &str) -> Result<Option<String>> {
+    match std::env::var_os(name).filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => value.into_string().map(Some).map_err(|_| {
+            Error::new(Kind::Configuration, format!("the variable `{name}` is not valid Unicode"))
+        }),
+    }
+}
+
+/// Returns the environment of a run.
+///
+/// # Errors
+/// [`Kind::Configuration`] for what is no name.
+pub fn environment(global: &Global, variables: Variables<'_>) -> Result<String> {
+    let (name, source) = match (&global.env, variables("DBSETUP_ENV")?) {
+        (Some(name), _) => (name.clone(), "--env"),
+        (None, Some(name)) => (name, "the variable `DBSETUP_ENV`"),
+        (None, None) => return Ok(DEFAULT_ENVIRONMENT.to_owned()),
+    };
+    if is_name(&name) {
+        return Ok(name);
+    }
+    Err(Error::new(Kind::Configuration, format!("`{name}` is no name for an environment"))
+        .note(format!("it comes from {source}"))
+        .help("use letters, digits, `-` and `_`"))
+}
+
+/// Returns the selected repos with their databases, in the order of the binary.
+///
+/// # Errors
+/// [`Kind::Configuration`]: no repo or two of one name, an unknown name, a repo without a URL, or one that cannot be
+/// made of its source.
+pub fn settle(
+    sources: &[Source],
+    global: &Global,
+    program: &Program,
+    variables: Variables<'_>,
+) -> Result<Vec<Repo>> {
+    let environment = environment(global, variables)?;
+    let chosen = select(sources, &global.repo)?;
+    let flag = global.database_url.as_ref().map(DatabaseUrl::new);
+    if flag.is_some() && chosen.len() > 1 {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("`--database-url` is for one repo, and {} are selected", chosen.len()),
+        )
+        .note(format!("selected are {}", names(chosen.iter().copied())))
+        .help("name one with `--repo NAME`"));
+    }
+    let only = sources.len() == 1;
+    let repo = |source: &Source| {
+        let url = match &flag {
+            Some(url) => url.clone(),
+            None => url(source, &environment, only, variables)?,
+        };
+        let mut repo = source.repo(url, &environment)?;
+        repo.program = program.clone();
+        other_settings(&mut repo, variables)?;
+        Ok(repo)
+    };
+    chosen.into_iter().map(repo).collect()
+}
+
+fn select<'s>(sources: &'s [Source], wanted: &[String]) -> Result<Vec<&'s Source>> {
+    let wrong = |message: String| Error::new(Kind::Configuration, message);
+    if sources.is_empty() {
+        return Err(wrong("this binary carries no repo".to_owned())
+            .help("add one where it is made: `Release::new().repo(…)`"));
+    }
+    let twin = sources.iter().enumerate().find_map(|(at, source)| {
+        sources[..at].iter().any(|other| other.name() == source.name()).then_some(source.name())
+    });
+    if let Some(name) = twin {
+        return Err(wrong(format!("this binary carries two repos called `{name}`"))
+            .help("give one of them another name where the binary is made"));
+    }
+    for name in wanted {
+        if !sources.iter().any(|source| *source.name() == RepoName::new(name)) {
+            let error = wrong(format!("this binary carries no repo called `{}`", text::line(name)));
+            return Err(error.help(format!("it carries {}", names(sources))));
+        }
+    }
+    let is_wanted = |source: &&Source| {
+        wanted.is_empty() || wanted.iter().any(|name| *source.name() == RepoName::new(name))
+    };
+    Ok(sources.iter().filter(is_wanted).collect())
+}
+
+fn names<'s>(sources: impl IntoIterator<Item = &'s Source>) -> String {
+    text::listed(sources.into_iter().map(|source| source.name().as_str()))
+}
+
+/// The variables that may hold the URL of a repo, in the order in which they are asked.
+fn url_variables(source: &Source, environment: &str, only: bool) -> Vec<String> {
+    let own = format!("{}_DATABASE_URL", source.name().variable_prefix());
+    let configured = source.as_embedded().and_then(|embedded| embedded.settings_in(environment).url_env);
+    let mut names = vec![format!("{own}_{}", environment.replace('-', "_").to_uppercase())];
+    names.push(configured.map_or(own, str::to_owned));
+    if only && !names.iter().any(|name| name == PLAIN_VARIABLE) {
+        names.push(PLAIN_VARIABLE.to_owned());
+    }
+    names
+}
+
+fn url(source: &Source, environment: &str, only: bool, variables: Variables<'_>) -> Result<DatabaseUrl> {
+    let names = url_variables(source, environment, only);
+    for name in &names {
+        if let Some(url) = variables(name)? {
+            return Ok(DatabaseUrl::new(url));
+        }
+    }
+    let usual = &names[1];
+    let message = format!("no URL for repo `{}` in environment `{environment}`", source.name());
+    let looked = text::listed(names.iter().map(String::as_str));
+    Err(Error::new(Kind::Configuration, message)
+        .note(format!("looked for {looked} in the environment"))
+        .help(format!(
+            "set `{usual}`: `postgres://user:password@host/database`, or `sqlite:/path/to/file.db`"
+        )))
+}
+
+/// What variables say besides the URL: the same ones that `cargo dbsetup` reads.
+fn other_settings(repo: &mut Repo, variables: Variables<'_>) -> Result<()> {
+    let prefix = repo.name.variable_prefix();
+    let other = |key: &str| variables(&format!("{prefix}_{key}")).map(|url| url.map(DatabaseUrl::new));
+    repo.direct_url = other("DIRECT_URL")?.or(repo.direct_url.take());
+    repo.maintenance_url = other("MAINTENANCE_URL")?.or(repo.maintenance_url.take());
+    if let Some(order) = variables("DBSETUP_VERSION_ORDER")? {
+        repo.version_order = match order.as_str() {
+            "any" => VersionOrder::Any,
+            "warn" => VersionOrder::Warn,
+            "strict" => VersionOrder::Strict,
+            _ => {
+                return Err(Error::new(Kind::Configuration, "`DBSETUP_VERSION_ORDER` is no version order")
+                    .note(format!("its value is `{}`", text::line(&order)))
+                    .help("use `any`, `warn` or `strict`"));
+            }
+        };
+    }
+    let time = |name: &str| -> Result<Option<Duration>> {
+        let Some(value) = variables(name)? else { return Ok(None) };
+        duration(&value).map(Some).map_err(|why| {
+            Error::new(Kind::Configuration, format!("`{name}` is no duration: {why}"))
+                .note(format!("its value is `{}`", text::line(&value)))
+        })
+    };
+    if let Some(wait) = time("DBSETUP_LOCK_WAIT")? {
+        repo.lock_wait = wait;
+    }
+    if let Some(timeout) = time("DBSETUP_LOCK_TIMEOUT")? {
+        repo.lock_timeout = timeout;
+    }
+    if let Some(timeout) = time("DBSETUP_STATEMENT_TIMEOUT")? {
+        repo.statement_timeout = Some(timeout).filter(|timeout| !timeout.is_zero());
+    }
+    Ok(())
+}
