@@ -87,7 +87,8 @@ impl Release {
             }
         }
         match (&owners[..], members) {
-            ([one], _) | ([], [one]) => Ok(one),
+            ([one], _) => Ok(one),
+            ([], [one]) => Ok(one),
             (several, _) => {
                 let several = if several.is_empty() { members.iter().collect() } else { several.to_vec() };
                 let names = text::listed(several.iter().map(|member| member.name.as_str()));
