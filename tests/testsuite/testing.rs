@@ -145,7 +145,7 @@ fn a_connection_that_is_never_given_back_is_named() {
     let Some(server) = postgres::server() else { return };
     let tester = Tester::new(&server);
     let mut holds = Application::get().tests("postgres");
-    holds.args(["holds_a_connection_when_told", "--nocapture"]).env("HOLD", "1");
+    holds.arg("holds_a_connection_when_told").env("HOLD", "1");
     let said = output(holds.env("DATABASE_URL", tester.url()));
     assert!(said.contains("was not given back within 10 s"), "{said}");
     assert_eq!(tester.databases(), Vec::<String>::new());

@@ -3,6 +3,7 @@
 use crate::source::Source;
 
 /// A test, as `#[dbsetup::test]` describes it.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Arguments {
     /// Its path: `shop::tests::a_user_is_found_by_name`.
@@ -18,6 +19,7 @@ pub struct Arguments {
 }
 
 /// Where the structure of a test's database comes from.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Origin {
@@ -34,6 +36,7 @@ pub enum Origin {
 }
 
 /// A SQL file that is run on the database of one test.
+#[doc(hidden)]
 #[derive(Debug, Clone, Copy)]
 pub struct Fixture {
     /// Relative to the file of the test.

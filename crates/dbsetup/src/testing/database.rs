@@ -85,7 +85,7 @@ impl Database {
         let url = url::find_once(name.as_ref(), engine, Path::new(arguments.directory))?;
         let wanted = Wanted {
             test: of_package(arguments.test, arguments.package),
-            key: format!("{:?} {}", source, arguments.directory),
+            key: format!("{:?} {source:?} {}", arguments.origin, arguments.directory),
             source,
             fixtures: arguments.fixtures,
             waits: true,
@@ -164,7 +164,8 @@ fn by_hand(source: Source) -> Result<(DatabaseUrl, Wanted)> {
     // The harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let test = of_package(&test, &std::env::var("CARGO_PKG_NAME").unwrap_or_default());
-    let key = format!("{source:?}");
+    // Whatever was changed of it by hand is seen in the repo.
+    let key = format!("{source:?} {:?}", source.repo(url.clone(), "test")?);
     Ok((url, Wanted { test, key, source: Some(source), fixtures: &[], waits: false }))
 }
 
@@ -198,7 +199,10 @@ impl Inner {
             Ok(()) if kept => eprintln!("test {}: its database is kept: {place}", self.test),
             Ok(()) => {}
             Err(error) => {
-                eprintln!("test {}: its database {place} is still there: {}", self.test, error.message);
+                house::say(&format!(
+                    "test {}: its database {place} is still there: {}",
+                    self.test, error.message
+                ));
             }
         }
     }

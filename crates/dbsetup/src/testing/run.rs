@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Arguments, Database, Engine, FromDatabase};
+use super::{Arguments, Database, Engine, FromDatabase, house};
 use crate::error::Error;
 
 /// How long a test's connections may take to be given back.
@@ -79,12 +79,14 @@ where
 }
 
 /// Runs a test. The attribute calls it.
+#[doc(hidden)]
 #[track_caller]
 pub fn run<T: TestFn>(test: T, arguments: &Arguments) -> T::Output {
     test.run(arguments)
 }
 
 /// Runs a test that is not `async`, outside of any runtime. The attribute calls it.
+#[doc(hidden)]
 #[track_caller]
 pub fn run_blocking<T: Outcome>(test: fn(Database) -> T, arguments: &Arguments) -> T {
     let database = make(arguments, None);
@@ -95,6 +97,7 @@ pub fn run_blocking<T: Outcome>(test: fn(Database) -> T, arguments: &Arguments) 
 }
 
 /// Runs a future on a runtime of its own. The attribute calls it for a test without a database.
+#[doc(hidden)]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     runtime().block_on(future)
 }
@@ -142,12 +145,12 @@ where
     let closed = runtime.block_on(async { tokio::time::timeout(PATIENCE, inner.end()).await });
     // A test that has failed has more to say.
     if closed.is_err() && passed {
-        eprintln!(
+        house::say(&format!(
             "test {}: a connection of its pool was not given back within {} s, and is ended now: is it held by a task \
              that still runs, or by something that is never dropped?",
             arguments.test,
             PATIENCE.as_secs()
-        );
+        ));
     }
     // What the test has spawned ends here, and with it the connections of other clients.
     runtime.shutdown_timeout(PATIENCE);

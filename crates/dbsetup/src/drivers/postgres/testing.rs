@@ -113,7 +113,10 @@ impl Databases {
                 let table = format!("{}.{}", name(&cell(schema, 0)), name(META_TABLE));
                 let said =
                     format!("SELECT value FROM {table} WHERE key = {}", literal(meta_key::ENVIRONMENT));
-                let rows = ask(&mut connection, said).await?;
+                let rows = ask(&mut connection, said).await.map_err(|mut error| {
+                    error.notes.push(format!("looking whose database `{}` is", place.database));
+                    error
+                })?;
                 databases.recorded.extend(rows.iter().map(|row| cell(row, 0)));
             }
         }
