@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use dbsetup::Result;
-use dbsetup::error::Error;
 use dbsetup::migration::{FileSet, checksum};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
@@ -13,7 +12,7 @@ use dbsetup::structure::{code_by, compare, recorded_by};
 
 use super::code::Code;
 use super::finding::{Finding, Report};
-use super::scratch::{Side, Wishes, fails, stays};
+use super::scratch::{Side, Wishes, fails, is_about, stays};
 use super::{objects, rows};
 
 /// What is checked.
@@ -89,10 +88,11 @@ pub async fn check(
             rows::check(session, &plan, &made.request, (&made.made.content, full.content), report).await?;
             objects::findings(repo, Code::ArchiveDiffers, &differences, (FULL, made.name))
         }
-        Err(failed) if is_rotten(files, &failed.error) => {
-            vec![Finding::of(Code::ArchiveRotten, failed.error)]
+        Err(failed) => {
+            let is_rotten = files.archived.values().any(|file| is_about(&failed.error, &file.up.path));
+            let Some(finding) = fails(failed, report) else { return Ok(()) };
+            vec![Finding { code: if is_rotten { Code::ArchiveRotten } else { finding.code }, ..finding }]
         }
-        Err(failed) => vec![fails(failed)],
     };
     if findings.is_empty() && made.made.content.is_ok() && report.findings.len() == before {
         // Without it the next run takes longer: no reason to fail.
@@ -121,15 +121,6 @@ fn shortened(versions: &[String]) -> String {
     const SHOWN: usize = 5;
     let shown = versions[..versions.len().min(SHOWN)].join(", ");
     if versions.len() > SHOWN { format!("{shown} and {} more", versions.len() - SHOWN) } else { shown }
-}
-
-/// Whether a failure is that of a squashed file.
-fn is_rotten(files: &FileSet, error: &Error) -> bool {
-    files.archived.values().any(|migration| {
-        let shown = format!("`{}`", migration.up.path.display());
-        error.site().is_some_and(|site| site.path == migration.up.path)
-            || error.notes().iter().any(|note| note.contains(&shown))
-    })
 }
 
 /// Returns where the result is kept: its name says everything that it depends on, how databases are made and the versions

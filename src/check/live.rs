@@ -5,7 +5,7 @@ use dbsetup::migration::{FileSet, State, Status, StatusRow, status};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 use dbsetup::structure::convergence::{applied_in, built, drift};
-use dbsetup::structure::floor::{Floor, Squashed};
+use dbsetup::structure::floor::{Floor, Squashed, before};
 use dbsetup::structure::recorded_by;
 
 use super::code::Code;
@@ -123,11 +123,19 @@ fn below(repo: &Repo, named: &str) -> Finding {
     };
     let through =
         floor.squashes.iter().find(has).map_or_else(|| Squashed::default().shown(), Squashed::shown);
-    Finding::new(
+    let finding = Finding::new(
         Code::BelowFloor,
         format!("the database lacks squashed migration {named}, whose file is nowhere"),
     )
-    .help(format!("run {} of {through} first, then come back", repo.command("migrate --lane all")))
+    .help(format!("run {} of {through} first, then come back", repo.command("migrate --lane all")));
+    let entry = floor.entries().find(|entry| named.split(' ').next() == Some(entry.version.as_str()));
+    match entry {
+        Some(entry) => finding.note(format!(
+            "where that commit is not there any more, the file stood before the floor that lists it: {}",
+            before(repo, entry)
+        )),
+        None => finding,
+    }
 }
 
 /// Compares the schema with what the applied migrations make.

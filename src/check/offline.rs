@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use dbsetup::migration::{FileSet, Lanes};
+use dbsetup::error::Site;
+use dbsetup::migration::{FileSet, Lanes, Migration};
 use dbsetup::repo::Repo;
 use dbsetup::sql::Dialect;
 use dbsetup::structure::floor::Floor;
-use dbsetup::structure::{Condition, Recorded, conflict, examine, recorded, with_absorbed};
+use dbsetup::structure::{Condition, Recorded, conflict, examine, marks, recorded, with_absorbed};
 use dbsetup::{Error, Kind};
 
 use super::base::{self, Base};
@@ -63,8 +64,10 @@ pub fn check(repo: &Repo, lanes: Lanes, wanted_base: Option<&str>, report: &mut 
         .map(|text| recorded(dialect.unwrap_or(Dialect::Postgres), text, repo.ledger.table.as_deref()))
         .map(|rows| with_absorbed(floor.as_ref(), rows));
     if let Some(files) = &files {
+        report.take("finished merges", unfinished(files, dialect.unwrap_or(Dialect::Postgres)));
         compare(repo, files, lanes, text.as_deref(), rows.as_deref(), floor.as_ref(), report);
         beside_base(repo, files, dialect, wanted_base, report);
+        of_one_cause(report);
     }
     if let (Some(text), true) = (&text, is_ours) {
         report.take("rows of the structure", rows::unnamed(repo, dialect.unwrap_or(Dialect::Postgres), text));
@@ -91,6 +94,31 @@ fn suspicious(files: &FileSet) -> Vec<Finding> {
         }
     };
     files.warnings.iter().map(warning).collect()
+}
+
+/// Returns the migrations with the marks of an unfinished merge.
+fn unfinished(files: &FileSet, dialect: Dialect) -> Vec<Finding> {
+    let scripts = |migration: &Migration| {
+        let down = migration.down.iter().filter(|down| down.path != migration.up.path).cloned();
+        std::iter::once(migration.up.clone()).chain(down).collect::<Vec<_>>()
+    };
+    let all = files.migrations.iter().chain(files.archived.values()).chain(&files.baseline).flat_map(scripts);
+    all.filter_map(|script| {
+        let at = Site::in_text(&script.path, &script.file, conflict(dialect, &script.file)?);
+        let message = format!("`{}` holds an unfinished merge", script.path.display());
+        Some(Finding::new(Code::Conflict, message).at(at).help("decide for one text, and take the marks out"))
+    })
+    .collect()
+}
+
+/// Takes back what else is said of migrations that hold an unfinished merge.
+fn of_one_cause(report: &mut Report) {
+    let path = |finding: &Finding| finding.error.site().map(|site| site.path.clone());
+    let conflicts: Vec<_> =
+        report.findings.iter().filter(|finding| finding.code == Code::Conflict).filter_map(path).collect();
+    report.findings.retain(|finding| {
+        finding.code == Code::Conflict || path(finding).is_none_or(|path| !conflicts.contains(&path))
+    });
 }
 
 /// What of the archive cannot be read: a database that needs it could not be brought up.
@@ -154,7 +182,7 @@ fn missing(repo: &Repo, shown: &Path, has_floor: bool, files: Option<&FileSet>) 
 fn unreadable_floor(repo: &Repo, error: Error) -> Finding {
     let path = Floor::path(&repo.structure);
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let code = if error.kind() == Kind::Grammar && conflict(&text).is_some() {
+    let code = if error.kind() == Kind::Grammar && marks(&text).next().is_some() {
         Code::Conflict
     } else {
         Code::FloorBroken

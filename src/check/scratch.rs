@@ -77,8 +77,14 @@ pub async fn check(
         );
         return Ok(());
     };
-    let made = made(session, known, files, wishes, report).await?;
-    archive::check(session, files, made.as_ref(), wishes, report).await?;
+    let made = if report.findings.iter().any(|finding| finding.code == Code::Conflict) {
+        report.skip("structure and migrations in scratch databases", "a merge is unfinished", None);
+        None
+    } else {
+        let made = made(session, known, files, wishes, report).await?;
+        archive::check(session, files, made.as_ref(), wishes, report).await?;
+        made
+    };
     if wishes.live {
         live::check(session, files, made.as_ref(), wishes, report).await?;
     }
@@ -123,7 +129,11 @@ async fn made(
                         let request = request.clone();
                         side = Some(Side { request, made, name, stands_alone: false });
                     }
-                    Err(failed) => report.take("pending migrations run", [fails(failed)]),
+                    Err(failed) => {
+                        if let Some(finding) = fails(failed, report) {
+                            report.take("pending migrations run", [finding]);
+                        }
+                    }
                 }
             }
         }
@@ -208,9 +218,11 @@ async fn replay(
             Ok(Some(replay))
         }
         Err(failed) => {
-            let finding = fails(failed);
+            let finding = fails(failed, report);
             // A pending migration fails on both ways.
-            if !report.findings.iter().any(|other| is_same(&other.error, &finding.error)) {
+            let is_told =
+                |finding: &Finding| report.findings.iter().any(|other| is_same(&other.error, &finding.error));
+            if let Some(finding) = finding.filter(|finding| !is_told(finding)) {
                 report.take("migrations run from nothing", [finding]);
             }
             Ok(None)
@@ -239,9 +251,31 @@ fn unloadable(repo: &Repo, failed: Failed) -> Finding {
     Finding::of(Code::StructureUnloadable, error).file(shown)
 }
 
-/// Returns the finding of a migration that does not run.
-pub fn fails(failed: Failed) -> Finding {
-    Finding::of(Code::ReplayFails, failed.error)
+/// Returns the finding of a migration that does not run. Where it was changed since it ran, that is found already: what
+/// comes of it is a note there.
+pub fn fails(failed: Failed, report: &mut Report) -> Option<Finding> {
+    let is_cause = |finding: &&mut Finding| {
+        let path = finding.error.site().map(|site| &site.path);
+        matches!(finding.code, Code::Changed | Code::FloorChanged)
+            && path.is_some_and(|path| is_about(&failed.error, path))
+    };
+    let Some(cause) = report.findings.iter_mut().find(is_cause) else {
+        return Some(Finding::of(Code::ReplayFails, failed.error));
+    };
+    if failed.error.kind() == Kind::Changed {
+        return None;
+    }
+    let place = failed.error.site().map_or_else(String::new, |site| format!(" (line {})", site.at.line));
+    let error = std::mem::replace(&mut cause.error, Error::new(Kind::Check, String::new()));
+    cause.error = error.note(format!("as it is now it does not run{place}: {}", failed.error.message()));
+    None
+}
+
+/// Whether an error names a file, by its place or in its notes.
+pub fn is_about(error: &Error, path: &Path) -> bool {
+    let shown = format!("`{}`", path.display());
+    error.site().is_some_and(|site| site.path == path)
+        || error.notes().iter().any(|note| note.contains(&shown))
 }
 
 /// Checks that the file is what a dump of it writes.

@@ -6,6 +6,7 @@ use dbsetup::Error;
 use dbsetup::migration::Status;
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
+use dbsetup::structure::replay::Beyond;
 use dbsetup::template::Recipe;
 pub use dbsetup_cli::task::Danger;
 
@@ -27,6 +28,8 @@ pub struct Task<'a, 's> {
     pub target: &'a Path,
     /// The workspace.
     pub workspace: &'a Workspace,
+    /// What a person has agreed to that reaches beyond scratch databases.
+    pub agreed: &'s [Beyond],
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
     /// For a `create`: what the steps after it make of the database, if that may be copied instead.

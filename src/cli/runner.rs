@@ -1,12 +1,15 @@
 //! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
 
-use std::path::Path;
+mod consent;
+mod results;
+
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind, template};
 use dbsetup_cli::sessions::Sessions;
-use dbsetup_cli::signals::{Signal, Signals};
+use dbsetup_cli::signals::Signals;
 use dbsetup_cli::summary::{Outcome, Summary};
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
@@ -14,18 +17,12 @@ use futures_util::stream::{self, StreamExt};
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
-use super::commands::squash::Squash;
-use super::confirm::{self, Answers, Unproven, Verdict, Victim};
-use super::context::{Danger, Output, Scope, Selected, Task};
-use super::options::Options;
-use super::plan::{Action, Step, Stop};
-use super::prepare::{Prepared, PreparedStep};
-use super::rehearsal::{self, Rehearsal};
+use super::context::{Output, Scope, Selected, Task};
+use super::plan::{Action, Stop};
+use super::prepare::Prepared;
+use super::rehearsal::Rehearsal;
 use super::{exit, program, templates};
-use crate::check::Report;
-use crate::ui::json::Object;
-use crate::ui::prompt::No;
-use crate::ui::{Ui, check, diff, doctor, notices, prompt, status};
+use crate::ui::{Ui, notices};
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// One run of a plan.
@@ -37,6 +34,8 @@ pub struct Runner<'a> {
     sessions: Sessions<'a>,
     rehearsal: Rehearsal,
     failed: Vec<bool>,
+    /// What a person has agreed to, repo by repo.
+    agreed: Vec<Vec<Beyond>>,
     /// Whether a step is at work in databases.
     at_work: bool,
     codes: Vec<u8>,
@@ -52,6 +51,9 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
         Kind::Permission => error.message().contains("(28"),
         _ => false,
     };
+    // It is about another URL than the repo's own.
+    let said = error.notes().iter().map(String::as_str).chain([error.message()]);
+    let is_of_another = said.into_iter().any(|text| text.contains("`--applied-on env:"));
     let key = match resolved.files() {
         _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
         _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
@@ -59,7 +61,7 @@ fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
         _ => "url",
     };
     match resolved.settings.iter().find(|setting| setting.key == key) {
-        Some(setting) if is_about_the_url => {
+        Some(setting) if is_about_the_url && !is_of_another => {
             error.note(format!("`{key}` of `{}` comes from {}", resolved.name(), setting.origin))
         }
         _ => error,
@@ -71,14 +73,6 @@ struct Ended {
     repo: usize,
     result: Result<Output, u8>,
     took: Duration,
-}
-
-/// Asks where there is something to ask.
-async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    prompt::consent(verdict).await.map_err(|no| match no {
-        No::Refused(error) => error.into(),
-        No::Interrupted => Stop::Signal(Signal::Interrupt),
-    })
 }
 
 impl<'a> Runner<'a> {
@@ -103,6 +97,7 @@ impl<'a> Runner<'a> {
             ),
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
+            agreed: vec![Vec::new(); prepared.repos.len()],
             at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
@@ -150,76 +145,6 @@ impl<'a> Runner<'a> {
             Either::Left((done, _)) => done,
             Either::Right(((), _)) => Ok(()),
         }
-    }
-
-    /// Asks once for everything that the plan destroys, and once for all that it squashes.
-    async fn ask(&mut self) -> Result<(), Stop> {
-        let prepared = self.prepared;
-        let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
-        // What a step before may have made is there by then, whatever is there now.
-        let mut touched = vec![false; prepared.repos.len()];
-        for PreparedStep { step, repos, .. } in &prepared.steps {
-            let danger = match &step.action {
-                Action::Command(command) => command.danger(),
-                Action::Program(_) => None,
-            };
-            for &repo in repos {
-                if let Some(danger) = danger
-                    && let Some(victim) = self.victim(repo, danger, &step.options, !touched[repo]).await?
-                {
-                    if step.options.dry_run { &mut rehearsed } else { &mut victims }.push(victim);
-                }
-                touched[repo] = true;
-            }
-        }
-        if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
-            return Err(error.note("without `--dry-run` it would be refused, too").into());
-        }
-        consent(confirm::judge(&victims, prompt::can_ask())).await?;
-        let unproven = self.unproven().await?;
-        consent(confirm::judge_unproven(&unproven, prompt::can_ask())).await
-    }
-
-    /// Returns the squashes of the plan that nothing shows to be safe.
-    async fn unproven(&mut self) -> Result<Vec<Unproven>, Stop> {
-        let prepared = self.prepared;
-        let mut unproven = Vec::new();
-        for PreparedStep { step, repos, .. } in &prepared.steps {
-            let Action::Command(command) = &step.action else { continue };
-            let asks = |_: &&Squash| !(step.options.dry_run || step.options.yes);
-            let Some(squash) = command.squash().filter(asks) else { continue };
-            for &at in repos {
-                let resolved = &prepared.repos[at];
-                if resolved.protected.is_empty() {
-                    continue;
-                }
-                let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-                let live = session.server().target().shown.clone();
-                let environments = squash.unproven(resolved.files(), &live, &resolved.protected).await?;
-                if !environments.is_empty() {
-                    unproven.push(Unproven { repo: resolved.name().to_string(), environments });
-                }
-            }
-        }
-        Ok(unproven)
-    }
-
-    /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
-    /// it is now.
-    async fn victim(
-        &mut self,
-        at: usize,
-        danger: Danger,
-        options: &Options,
-        untouched: bool,
-    ) -> Result<Option<Victim>, Stop> {
-        let resolved = &self.prepared.repos[at];
-        let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
-        let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };
-        let is_open =
-            |name: &str| self.workspace.config.disposable_environments.iter().any(|open| open == name);
-        let victim = confirm::find(session, danger, answers, untouched, is_open).await;
-        victim.map_err(|error| placed(error, resolved).into())
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -337,14 +262,16 @@ impl<'a> Runner<'a> {
             }
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
+        let agreed = &self.agreed;
         let target = workspace.target.as_path();
         let (prepared_run, step) = (self.prepared, at);
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
+            let agreed = agreed[at].as_slice();
             let recipe = templates::recipe(prepared_run, step, at);
-            let mut task = Task { repo, session, options, target, workspace, variables, recipe };
+            let mut task = Task { repo, session, options, target, workspace, agreed, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -374,141 +301,5 @@ impl<'a> Runner<'a> {
             ended.push(Ended { repo, result, took: started.elapsed() });
         }
         ended
-    }
-
-    fn tell_about_run(&self, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, None, code);
-        code
-    }
-
-    fn tell(&self, repo: usize, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, Some(self.prepared.repos[repo].name().as_str()), code);
-        code
-    }
-
-    /// Shows what the repos of a step gave back, in their order, and keeps account of failures.
-    fn account(&mut self, at: usize, command: &Command, ended: Vec<Ended>) -> Result<(), Stop> {
-        let prepared = &self.prepared.steps[at];
-        let dry_run = prepared.step.options.dry_run;
-        for Ended { repo, result, took } in ended {
-            let name = self.prepared.repos[repo].name().as_str();
-            let mut output = match result {
-                Ok(output) => output,
-                Err(code) => {
-                    self.failed[repo] = true;
-                    self.codes.push(code);
-                    self.summary.note(repo, at, Outcome::Failed);
-                    continue;
-                }
-            };
-            if dry_run && let Output::Plan(plan) = &mut output {
-                self.rehearsal.learn(repo, command, plan);
-            }
-            let found = match output {
-                Output::Checked(report) => {
-                    self.checked(repo, at, *report, took);
-                    continue;
-                }
-                Output::Stale { path, diff, error } => {
-                    self.show_stale(name, &path, &diff)?;
-                    Some(error)
-                }
-                output => {
-                    let open = match &output {
-                        Output::Status { status: found, current: false } => {
-                            Some(format!("`{name}` is not up to date: {}", status::open(found)))
-                        }
-                        Output::Examined(report) => {
-                            doctor::open(report).map(|open| format!("`{name}` is not well: {open}"))
-                        }
-                        _ => None,
-                    };
-                    self.show(Some(repo), &prepared.step, output)?;
-                    open.map(|open| Error::new(Kind::Check, open))
-                }
-            };
-            self.summary.note(repo, at, Outcome::Done(took));
-            if let Some(error) = found {
-                self.ui.error(&error, Some(name), exit::CHECK);
-                self.codes.push(exit::CHECK);
-                self.failed[repo] = true;
-                self.summary.note(repo, at, Outcome::Failed);
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells what a check found. What kept the rest from being checked has its own code.
-    fn checked(&mut self, repo: usize, at: usize, mut report: Report, took: Duration) {
-        let resolved = &self.prepared.repos[repo];
-        let broken = report.broken.take().map(|error| placed(error, resolved));
-        let codes = broken.iter().map(|error| exit::code(error.kind()));
-        let codes: Vec<u8> = codes.chain(report.fails().then_some(exit::CHECK)).collect();
-        if let Some(error) = &broken {
-            self.tell(repo, error);
-        }
-        report.broken = broken;
-        check::tell(self.ui, resolved.name().as_str(), &report);
-        let outcome = if codes.is_empty() { Outcome::Done(took) } else { Outcome::Failed };
-        self.summary.note(repo, at, outcome);
-        self.failed[repo] = !codes.is_empty();
-        self.codes.extend(codes);
-    }
-
-    fn show_stale(&self, repo: &str, path: &Path, text: &str) -> Result<(), Stop> {
-        if self.ui.is_json() {
-            self.ui.json(Object::new("stale").text("repo", repo).path(path).text("diff", text));
-            return Ok(());
-        }
-        diff::tell(self.ui, text).map_err(Stop::of_output)
-    }
-
-    fn show(&self, at: Option<usize>, step: &Step, output: Output) -> Result<(), Stop> {
-        let ui = self.ui;
-        let files = at.map(|at| self.prepared.repos[at].files());
-        let repo = files.map_or("", |files| files.name.as_str());
-        let text = match output {
-            Output::Done | Output::Failed | Output::Stale { .. } | Output::Checked(_) => return Ok(()),
-            Output::Examined(report) if ui.is_json() => doctor::json(repo, None, &report),
-            Output::Examined(report) => doctor::human(repo, None, &report),
-            Output::Status { status: found, .. } if ui.is_json() => status::json(repo, &found),
-            Output::Status { status: found, .. } => {
-                files.map(|files| status::of(files, &found, step.options.verbose > 0)).unwrap_or_default()
-            }
-            Output::Data { event: "", text } => text,
-            Output::Data { event, text } if ui.is_json() => {
-                Object::new(event).text("repo", repo).text("text", &text).line()
-            }
-            Output::Data { text, .. } => text,
-            Output::Plan(plan) => rehearsal::shown(ui.is_json(), repo, &step.shown(), &plan),
-        };
-        ui.data(&text).map_err(Stop::of_output)
-    }
-
-    fn sum_up(&mut self) {
-        // A program is about no repo, so it has no column.
-        let of_repos =
-            |(_, prepared): &(usize, &PreparedStep)| matches!(prepared.step.action, Action::Command(_));
-        for (at, prepared) in self.prepared.steps.iter().enumerate().filter(of_repos) {
-            for &repo in &prepared.repos {
-                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
-            }
-        }
-        let writes = |prepared: &PreparedStep| match &prepared.step.action {
-            Action::Command(command) => command.is_summed_up() && !prepared.step.options.dry_run,
-            Action::Program(_) => !prepared.step.options.dry_run,
-        };
-        if self.prepared.steps.iter().any(writes) {
-            let quiet =
-                self.codes.is_empty() && self.prepared.steps.iter().all(|step| step.step.options.quiet);
-            // The last step may have been a quiet one.
-            self.ui.begin(quiet, 0, false);
-            self.summary.tell(self.ui, quiet);
-        }
-        if let Some(failures) = self.summary.failures() {
-            self.ui.reason(&failures);
-        }
     }
 }

@@ -83,44 +83,12 @@ pub fn refusal(facts: Facts<'_>, way: Option<Way>) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dbsetup::repo::{CreateOptions, DatabaseUrl, LedgerSetting, RepoName, VersionOrder};
+    use dbsetup::repo::{DatabaseUrl, RepoName};
     use std::path::PathBuf;
-    use std::time::Duration;
 
     fn repo() -> Repo {
-        let root = PathBuf::from("/shop");
-        Repo {
-            name: RepoName::new("core"),
-            program: Default::default(),
-            files: dbsetup::files::Files::Disk,
-            environment: "dev".into(),
-            disposable: true,
-            display_root: root.clone(),
-            url: DatabaseUrl::new("sqlite:core.db"),
-            direct_url: None,
-            maintenance_url: None,
-            scratch_url: None,
-            structure: root.join("structure.sql"),
-            migrations: vec![root.join("migrations")],
-            manual_migrations: Vec::new(),
-            archive: vec![root.join("dumped_migrations")],
-            priv_dir: root.clone(),
-            root,
-            ledger: LedgerSetting::default(),
-            layout_ledger: None,
-            create: CreateOptions::default(),
-            role: None,
-            schemas: Vec::new(),
-            seed_command: None,
-            keep_data: Vec::new(),
-            template: true,
-            version_order: VersionOrder::Warn,
-            lock_wait: Duration::from_secs(1),
-            lock_timeout: Duration::from_secs(5),
-            statement_timeout: None,
-            dump_after_migrate: false,
-            code: Vec::new(),
-        }
+        let url = DatabaseUrl::new("sqlite:core.db");
+        Repo { disposable: true, ..Repo::plain(RepoName::new("core"), PathBuf::from("/shop"), url, "dev") }
     }
 
     fn found(path: &str, usage: Usage, ignores_missing: bool) -> Found {

@@ -6,6 +6,7 @@ mod squashed;
 mod told;
 mod tried;
 
+use crate::support::git::{committed, git};
 use crate::support::{Backend, Project, Run};
 
 /// Two migrations, one of each lane, dumped; and no database.
@@ -64,25 +65,4 @@ fn finds(project: &Project, line: &str, expected: &[&str]) -> Run {
     let fails = expected.iter().any(|code| !code.starts_with("warn:"));
     run.code(if fails { 3 } else { 0 });
     run
-}
-
-/// Runs git in the project.
-#[track_caller]
-fn git(project: &Project, line: &str) {
-    let output = std::process::Command::new("git")
-        .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
-        .args(shell_words::split(line).expect("the line is well formed"))
-        .current_dir(project.root())
-        .output()
-        .expect("git is there");
-    assert!(output.status.success(), "git {line}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Makes a repository with everything committed on `main`.
-#[track_caller]
-fn committed(project: &Project) {
-    project.write(".gitignore", "target\n*.db*\n");
-    git(project, "init -q");
-    git(project, "add .");
-    git(project, "commit -q -m first");
 }

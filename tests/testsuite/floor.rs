@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use dbsetup::event::Silent;
 use dbsetup::migration::{MigrateRequest, migrate};
-use dbsetup::repo::{DatabaseUrl, Lane, LedgerSetting, Repo, RepoName, VersionOrder};
+use dbsetup::repo::{DatabaseUrl, Lane, Repo};
 use dbsetup::session::Session;
+use dbsetup::source::Source;
 use dbsetup::structure::floor::{Floor, FloorEntry, Squashed};
 use dbsetup::{Kind, ledger::LedgerKind};
 
@@ -356,43 +357,12 @@ on_each_database! {
 
 /// The repo as a release has it: paths and a URL, and nothing of cargo's.
 fn repo(project: &Project, backend: Backend, environment: &str) -> Repo {
-    let root = project.root().join("crates/core");
-    let priv_dir = root.join("priv/core");
     let url = match (backend, project.database_in("core", environment)) {
         (Backend::Sqlite, Database::Sqlite(database)) => format!("sqlite:{}", Path::display(database.path())),
         (_, Database::Postgres(database)) => database.url(),
         _ => unreachable!("the project's databases are of its backend"),
     };
-    Repo {
-        name: RepoName::new("core"),
-        program: Default::default(),
-        files: dbsetup::files::Files::Disk,
-        environment: environment.into(),
-        disposable: false,
-        display_root: project.root(),
-        root,
-        url: DatabaseUrl::new(url),
-        direct_url: None,
-        maintenance_url: None,
-        scratch_url: None,
-        structure: priv_dir.join("structure.sql"),
-        migrations: vec![priv_dir.join("migrations")],
-        manual_migrations: vec![priv_dir.join("manual_migrations")],
-        archive: vec![priv_dir.join("dumped_migrations")],
-        priv_dir,
-        ledger: LedgerSetting::default(),
-        layout_ledger: None,
-        create: Default::default(),
-        role: None,
-        schemas: Vec::new(),
-        seed_command: None,
-        keep_data: Vec::new(),
-        template: false,
-        version_order: VersionOrder::Warn,
-        lock_wait: std::time::Duration::from_secs(10),
-        lock_timeout: std::time::Duration::from_secs(5),
-        statement_timeout: None,
-        dump_after_migrate: false,
-        code: Vec::new(),
-    }
+    let source = Source::directory("core", project.root().join("crates/core"));
+    let repo = source.repo(DatabaseUrl::new(url), environment).expect("the directory is there");
+    Repo { display_root: project.root(), template: false, ..repo }
 }

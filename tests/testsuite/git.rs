@@ -1,26 +1,9 @@
 //! Structure files in git: merged by object, and compared without a database.
 
-use std::ffi::OsString;
-use std::path::Path;
-use std::process::Output;
-
-use crate::support::command::clean_environment;
+use crate::support::git::try_git;
 use crate::support::{Backend, Project, Run, Sqlite};
 
 const FILE: &str = "crates/core/priv/core/structure.sql";
-
-/// Runs git at the project's root, as a person there would: `cargo dbsetup` is this build.
-fn try_git(project: &Project, words: &[&str]) -> Output {
-    let mut path: Vec<_> = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
-    let program = Path::new(env!("CARGO_BIN_EXE_cargo-dbsetup"));
-    path.insert(0, program.parent().expect("the program is in a directory").to_path_buf());
-    let path: OsString = std::env::join_paths(path).expect("the directories have plain names");
-    let mut git = std::process::Command::new("git");
-    git.args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]);
-    git.args(words).current_dir(project.root()).env_clear().envs(clean_environment(project));
-    git.envs(project.env.iter().map(|(name, value)| (name, value))).env("PATH", path);
-    git.output().expect("git is there")
-}
 
 #[track_caller]
 fn git(project: &Project, words: &[&str]) -> String {
@@ -196,10 +179,13 @@ fn install_tells_git_once_and_keeps_other_lines() {
     git(&project, &["init", "-q"]);
     project.write(".gitattributes", "*.png binary\ncrates/core/priv/core/structure.sql -text merge=union");
     let lines = "*.png binary\ncrates/core/priv/core/structure.sql -text merge=dbsetup\n\
+                 crates/core/priv/core/structure.floor merge=dbsetup\n\
+                 crates/other/priv/other/structure.floor merge=dbsetup\n\
                  crates/other/priv/other/structure.sql merge=dbsetup\n";
 
     let printed = project.run("git install --print");
     printed.success().stdout_contains("crates/other/priv/other/structure.sql merge=dbsetup\n");
+    printed.stdout_contains("crates/other/priv/other/structure.floor merge=dbsetup\n");
     printed.stdout_contains("git config merge.dbsetup.driver 'cargo dbsetup merge-driver %O %A %B %P'\n");
     let planned = project.run("git install --dry-run");
     planned.success().stdout_contains(".gitattributes: crates/other/priv/other/structure.sql merge=dbsetup");

@@ -9,11 +9,12 @@ mod blocks;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use blocks::Block;
 
-use crate::support::{Project, Running, Sqlite, is_full_run};
+use crate::support::{Project, Run, Running, Sqlite, is_full_run, postgres};
 
 /// The crates of this checkout that guides name as published ones.
 const OURS: [&str; 4] = ["dbsetup", "dbsetup-build", "dbsetup-cli", "dbsetup-macros"];
@@ -98,6 +99,9 @@ fn workspace(guides: &[&Guide]) -> PathBuf {
             written.push(path);
         }
     }
+    if let Ok(known) = std::fs::read_to_string(root().join(LOCK)) {
+        write(&directory.join("Cargo.lock"), &known);
+    }
     for entry in walkdir::WalkDir::new(&directory).into_iter().flatten() {
         if entry.file_type().is_file() && !written.iter().any(|path| path == entry.path()) {
             std::fs::remove_file(entry.path()).expect("what is stale can be removed");
@@ -106,7 +110,8 @@ fn workspace(guides: &[&Guide]) -> PathBuf {
     directory
 }
 
-fn cargo(directory: &Path, arguments: &[&str]) -> crate::support::Run {
+/// Runs cargo among the packages, which find in `env` what a guide has its reader set.
+fn cargo(directory: &Path, arguments: &[&str], env: &[(String, String)]) -> Run {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(directory);
     // What the packages are told is in their guides alone; flags of this run (coverage) would build everything anew.
@@ -120,7 +125,10 @@ fn cargo(directory: &Path, arguments: &[&str]) -> crate::support::Run {
     }
     command.env("CARGO_TARGET_DIR", directory.with_file_name("build")).env("CARGO_INCREMENTAL", "0");
     // Nothing is linked: diesel's bindings may think that PostgreSQL's client library is anywhere.
-    command.env("PQ_LIB_DIR", directory);
+    if arguments.first() == Some(&"check") {
+        command.env("PQ_LIB_DIR", directory);
+    }
+    command.envs(env.iter().map(|(name, value)| (name, value)));
     Running::spawn(command, format!("cargo {}", arguments.join(" ")), None, Duration::from_secs(900)).wait()
 }
 
@@ -138,8 +146,12 @@ fn groups<'a>(packages: &[&'a Guide]) -> Vec<Vec<&'a Guide>> {
     groups.into_values().collect()
 }
 
+/// Whoever writes the packages or builds them has this: the tests of this binary run side by side.
+static WORKSPACE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn the_code_of_every_guide_compiles() {
+    let _alone = WORKSPACE.lock().unwrap_or_else(PoisonError::into_inner);
     let guides = guides();
     let packages: Vec<&Guide> = guides.iter().filter(|guide| guide.is_package()).collect();
     assert!(packages.len() >= 5, "there are guides with code");
@@ -149,20 +161,52 @@ fn the_code_of_every_guide_compiles() {
         }
     }
     let directory = workspace(&packages);
-    let lock = root().join(LOCK);
-    if let Ok(known) = std::fs::read_to_string(&lock) {
-        write(&directory.join("Cargo.lock"), &known);
-    }
     for group in groups(&packages) {
         let mut arguments = vec!["check", "--quiet", "--all-targets"];
         let names: Vec<String> = group.iter().map(|guide| guide.package()).collect();
         arguments.extend(names.iter().flat_map(|name| ["--package", name.as_str()]));
-        let run = cargo(&directory, &arguments);
+        let run = cargo(&directory, &arguments, &[]);
         run.success();
         assert!(!run.stderr.contains("warning"), "{run}");
     }
     if std::env::var_os("DBSETUP_BLESS").is_some() {
-        std::fs::copy(directory.join("Cargo.lock"), &lock).expect("the lock file can be written");
+        std::fs::copy(directory.join("Cargo.lock"), root().join(LOCK)).expect("the lock file can be written");
+    }
+}
+
+/// Links, and so is for a full run.
+#[test]
+fn the_tests_and_the_programs_of_the_guides_run() {
+    if !is_full_run() {
+        return;
+    }
+    let _alone = WORKSPACE.lock().unwrap_or_else(PoisonError::into_inner);
+    let guides = guides();
+    let packages: Vec<&Guide> = guides.iter().filter(|guide| guide.is_package()).collect();
+    let directory = workspace(&packages);
+    let device = ["--quiet", "--package", "guide-sqlite-on-a-device"];
+    cargo(&directory, &[&["test"], &device[..]].concat(), &[]).success().stdout_contains("1 passed");
+    let journal = directory.join("journal.db");
+    _ = std::fs::remove_file(&journal);
+    let run = cargo(&directory, &[&["run"], &device[..]].concat(), &[]);
+    run.success().stdout_contains("a new journal was made");
+    cargo(&directory, &[&["run"], &device[..]].concat(), &[]).success().stdout_is("");
+
+    let Some(server) = postgres::server() else { return };
+    let mut env = vec![("RUN_MIGRATIONS".to_owned(), "migrate".to_owned())];
+    for (variable, name) in [("NOTES", "notes"), ("EVENTS", "events"), ("CORE", "core")] {
+        env.push((format!("{variable}_DATABASE_URL"), server.url(name)));
+    }
+    for package in ["guide-axum-sqlx", "guide-tokio-postgres", "guide-front-page"] {
+        let run = cargo(&directory, &["test", "--quiet", "--package", package], &env);
+        run.success().stdout_contains("1 passed");
+    }
+    for (package, name) in [("guide-tokio-postgres", "events"), ("guide-front-page", "core")] {
+        let line = ["run", "--quiet", "--package", package];
+        cargo(&directory, &line, &env).code(1).stderr_contains("does not exist");
+        server.database(name).create();
+        cargo(&directory, &line, &env).success().stdout_contains("oaded");
+        cargo(&directory, &line, &env).success().stdout_contains("NothingToDo");
     }
 }
 

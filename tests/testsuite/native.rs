@@ -12,6 +12,6 @@ mod races;
 mod releases;
 mod roundtrip;
 mod scale;
-mod servers;
+pub mod servers;
 mod splitting;
 mod statements;

@@ -1,34 +1,15 @@
 //! `dump --move-migrations`, and `squash`, which is another word for it.
 
+mod beyond;
 mod evidence;
 mod kills;
+mod merges;
+mod releases;
 mod sqlx_projects;
+mod together;
 
+use crate::support::git::{committed, git};
 use crate::support::{Backend, Postgres, Project, Sqlite, postgres};
-
-/// Runs git in the project, and returns what it printed.
-#[track_caller]
-fn git(project: &Project, line: &str) -> String {
-    let output = std::process::Command::new("git")
-        .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
-        .args(shell_words::split(line).expect("the line is well formed"))
-        .current_dir(project.root())
-        .output()
-        .expect("git is there");
-    assert!(output.status.success(), "git {line}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// Commits everything; makes the repository where there is none.
-#[track_caller]
-fn committed(project: &Project) {
-    if !project.path(".git").exists() {
-        project.write(".gitignore", "target\n*.db*\n");
-        git(project, "init -q");
-    }
-    git(project, "add .");
-    git(project, "commit -q -m work");
-}
 
 /// A repo with both lanes, down sides, and rows that a migration inserts.
 #[track_caller]
@@ -132,10 +113,29 @@ on_each_database! {
         project.run("setup").success();
         committed(&project);
         project.database("core").execute("create table by_hand (i integer)");
-        let run = project.run("squash");
-        run.code(4).stderr_contains("its database is not what its migrations make").stderr_contains("by_hand");
-        run.stderr_contains("`cargo dbsetup reset --repo core`");
+        for line in ["squash", "squash --dry-run"] {
+            let run = project.run(line);
+            run.code(4).stderr_contains("its database is not what its migrations make");
+            run.stderr_contains("by_hand").stderr_contains("`cargo dbsetup reset --repo core`");
+        }
         assert!(git(&project, "status --porcelain").is_empty());
+    }
+
+    fn nobody_is_told_to_make_a_protected_database_again(backend) {
+        let project = project(backend);
+        let project = match backend {
+            Postgres => {
+                let url = postgres::server().expect("it runs").admin_url().to_owned();
+                project.repo_config("core", &format!("scratch-url = \"{url}\""))
+            }
+            Sqlite => project,
+        };
+        project.run("create --env prod").success();
+        project.run("migrate --lane all --env prod").success();
+        committed(&project);
+        project.database_in("core", "prod").execute("create table by_hand (i integer)");
+        let run = project.run("squash --env prod");
+        run.code(4).stderr_contains("by_hand").stderr_lacks("cargo dbsetup reset");
     }
 
     fn rows_that_nobody_has_decided_about_are_refused_and_either_answer_is_taken(backend) {
@@ -144,9 +144,14 @@ on_each_database! {
                 insert into log values (1, 'begun');");
         project.run("setup").success();
         committed(&project);
-        let run = project.run("squash");
-        run.code(4).stderr_contains("log`: 1 row").stderr_contains("keep-data = [").stderr_contains("--drop-data");
+        for line in ["squash", "squash --dry-run"] {
+            let run = project.run(line);
+            run.code(4).stderr_contains("log`: 1 row").stderr_contains("keep-data = [");
+            run.stderr_contains("--drop-data");
+        }
         assert!(git(&project, "status --porcelain").is_empty());
+        project.run("squash --drop-data log --dry-run").success().stdout_contains("would write");
+        assert!(git(&project, "status --porcelain --ignored -- crates").lines().all(|line| line.ends_with(".db")));
         project.run("squash --drop-data log").success();
         let structure = project.read(project.priv_dir("core").join("structure.sql"));
         assert!(structure.contains("without rows: ") && !structure.contains("begun"), "{structure}");
@@ -182,6 +187,16 @@ on_each_database! {
         committed(&project);
         project.run("squash").code(4).stderr_contains("countries.at");
         assert!(git(&project, "status --porcelain").is_empty());
+    }
+
+    fn a_value_that_is_another_one_tomorrow_is_told(backend) {
+        let day = if backend == Postgres { "current_date::text" } else { "current_date" };
+        let sql = format!("insert into countries values ('xx', {day});");
+        let project = project(backend).migration("core", "4_day", &sql);
+        project.run("setup").success();
+        committed(&project);
+        let run = project.run("squash");
+        run.success().stderr_contains("4_day.sql:1` puts `current_date` into").stderr_contains("except = [");
     }
 }
 

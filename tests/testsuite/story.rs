@@ -2,8 +2,7 @@
 //! merged in between, a database that skipped a release. At its end every database is what forty migrations make of an
 //! empty one.
 
-use std::process::Command;
-
+use crate::support::git::git;
 use crate::support::{Backend, Database, Project, Sqlite};
 
 /// The migrations of a year, as `(lane, name, sql)`.
@@ -44,20 +43,9 @@ fn month_of(n: u32) -> (&'static str, String, String) {
     (lane, format!("{version}_{name}_{n}"), sql)
 }
 
-fn git(project: &Project, words: &[&str]) {
-    let output = Command::new("git")
-        .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
-        .args(["-c", "commit.gpgSign=false"])
-        .args(words)
-        .current_dir(project.path(""))
-        .output()
-        .expect("git is there");
-    assert!(output.status.success(), "git {words:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
 fn commit(project: &Project, message: &str) {
-    git(project, &["add", "-A"]);
-    git(project, &["commit", "-q", "--allow-empty", "-m", message]);
+    git(project, "add -A");
+    git(project, &format!("commit -q --allow-empty -m {}", shell_words::quote(message)));
 }
 
 /// Adds migrations `from` to `to` of the year.
@@ -108,7 +96,7 @@ on_each_database! {
         assert_eq!(expected.1[0].len(), 2, "{:?}", expected.1);
 
         let project = project(backend);
-        git(&project, &["init", "-q"]);
+        git(&project, "init -q");
         add(&project, 1, 8);
         commit(&project, "two months");
         deploy(&project, "late");
@@ -118,10 +106,10 @@ on_each_database! {
         deploy(&project, "prod");
 
         // A branch leaves here, and goes on without knowing of the squash.
-        git(&project, &["checkout", "-q", "-b", "feature"]);
+        git(&project, "checkout -q -b feature");
         add(&project, 17, 17);
         commit(&project, "a branch");
-        git(&project, &["checkout", "-q", "main"]);
+        git(&project, "checkout -q main");
 
         // The rows of `audit` are decided on, or nothing is squashed.
         let evidence = "--applied-on target/applied.json";
@@ -129,7 +117,7 @@ on_each_database! {
         project.run(&format!("squash {evidence} --drop-data audit")).success();
         assert_eq!(project.files("crates/core/priv/core/migrations"), [".gitkeep"]);
         commit(&project, "first squash");
-        git(&project, &["merge", "-q", "--no-edit", "feature"]);
+        git(&project, "merge -q --no-edit feature");
 
         add(&project, 16, 16);
         add(&project, 18, 28);
@@ -156,13 +144,13 @@ on_each_database! {
 
     fn a_database_that_skipped_a_release_is_told_which_one_to_pass_through(backend) {
         let project = project(backend);
-        git(&project, &["init", "-q"]);
+        git(&project, "init -q");
         add(&project, 1, 8);
         commit(&project, "two months");
         deploy(&project, "late");
         add(&project, 9, 15);
         commit(&project, "four months");
-        git(&project, &["tag", "v1.4.0"]);
+        git(&project, "tag v1.4.0");
         project.run("setup").success();
         project.run("squash --drop-data audit --yes").success();
         std::fs::remove_dir_all(project.path("crates/core/priv/core/dumped_migrations")).expect("it is there");

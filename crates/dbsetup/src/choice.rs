@@ -89,6 +89,13 @@ pub fn choose(repo: &Repo, found: &[FoundTable], schema: Option<&str>) -> Result
     }
 }
 
+/// Returns the ledger that a repo most likely has, before anything is known of its database. Its schema is named only
+/// where the configuration does.
+pub fn guess(repo: &Repo, dialect: Dialect) -> LedgerTable {
+    let configured = repo.ledger.table.as_deref().map(split_qualified);
+    LedgerTable { schema: configured_schema(repo, dialect), ..new_table(repo, configured, None) }
+}
+
 /// Chooses a ledger that was decided elsewhere, whether it is there or to be made.
 ///
 /// # Errors

@@ -3,6 +3,8 @@
 //! A [`Server`] is what a URL names before anything is connected; a [`Driver`] is one session. Rules ask for an
 //! ability ([`Capabilities`]), never for an engine's name.
 
+mod backup;
+mod glance;
 mod rows;
 mod templates;
 mod vitals;
@@ -14,7 +16,9 @@ use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
 use crate::repo::{CreateOptions, DatabaseUrl, Lane};
 use crate::sql::Dialect;
 
+pub use backup::Backup;
 pub use futures_core::future::BoxFuture;
+pub use glance::Glance;
 pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
@@ -143,6 +147,9 @@ pub struct Capabilities {
     pub native_dump: bool,
     /// The server prints definitions in words of its release: another one may word the same object differently.
     pub words_definitions: bool,
+    /// Scratch databases are made on the server of this database, unless another one is named: what reaches beyond them
+    /// reaches others.
+    pub shared_server: bool,
     /// Why work needs another connection: set behind a transaction pooler.
     pub pooled: Option<String>,
 }
@@ -402,6 +409,33 @@ pub trait Server: Templates {
     fn ping(&self) -> BoxFuture<'_, Result<(), DbError>>;
     /// Opens a session.
     fn connect<'a>(&'a self, options: &'a SessionOptions) -> BoxFuture<'a, Result<Box<dyn Driver>, DbError>>;
+    /// Looks at a ledger, our tables beside it and which of `names` are tables on the search path, as one moment sees
+    /// them: a connection of its own, one message, one answer, nothing locked and nothing written. `None` where that
+    /// cannot be told in this way; whoever asks then opens a session and looks closely.
+    fn glance<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
+        let _ = (options, ledger, names);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+    /// Returns the right to keep a copy of the whole database, for one who shows himself as `application`; `None` while
+    /// somebody else has it.
+    fn backup<'a>(
+        &'a self,
+        application: String,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Backup + 'a>>, DbError>> {
+        let _ = application;
+        let error = DbError {
+            class: DbErrorClass::Unsupported,
+            message: "no copy of the database can be kept".to_owned(),
+            code: None,
+            notes: Vec::new(),
+        };
+        Box::pin(std::future::ready(Err(error)))
+    }
     /// Ends one of our own sessions ([`About::session`]) whose work was interrupted, and returns when it is gone.
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>>;
     /// Makes an empty database like this one, to be thrown away: on the server that `elsewhere` names, else on this

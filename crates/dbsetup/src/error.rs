@@ -7,6 +7,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::driver::DbErrorClass;
 use crate::sql::Location;
 
 /// The result of every fallible function of this crate.
@@ -104,13 +105,22 @@ struct Inner {
     notes: Vec<String>,
     help: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    class: Option<DbErrorClass>,
 }
 
 impl Error {
     /// Returns an error whose message reads well after "error: ": lower case, no final period.
     pub fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, message, site: None, notes: Vec::new(), help: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message,
+            site: None,
+            notes: Vec::new(),
+            help: None,
+            source: None,
+            class: None,
+        }))
     }
 
     /// Returns the error of reading or writing `path`.
@@ -144,6 +154,18 @@ impl Error {
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Adds what a database said that it means for the work.
+    #[must_use]
+    pub(crate) fn of_class(mut self, class: DbErrorClass) -> Self {
+        self.0.class = Some(class);
+        self
+    }
+
+    /// What it means for the work, where it is a database's answer.
+    pub(crate) fn class(&self) -> Option<DbErrorClass> {
+        self.0.class
     }
 
     /// What kind of failure this is.

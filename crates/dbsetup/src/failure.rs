@@ -35,7 +35,7 @@ impl From<DbErrorClass> for Kind {
 
 impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
-        let mut result = Self::new(error.class.into(), sentence(&error));
+        let mut result = Self::new(error.class.into(), sentence(&error)).of_class(error.class);
         if error.class == DbErrorClass::ConnectionLost {
             result = result.help("run it again: what is done stays done");
         }

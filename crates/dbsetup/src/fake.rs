@@ -34,7 +34,9 @@ pub(crate) struct State {
     pub has_progress: bool,
     pub ledger: LedgerState,
     locks: HashMap<LockKey, u64>,
-    next_session: u64,
+    pub next_session: u64,
+    /// How often somebody has glanced at it.
+    pub glances: usize,
     calls: usize,
     fault: Option<(usize, Fault)>,
     dead: bool,
@@ -270,6 +272,23 @@ impl Server for FakeDatabase {
         }))
     }
 
+    fn glance<'a>(
+        &'a self,
+        _: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        _: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
+        ready(self.call(|state| {
+            state.glances += 1;
+            if !(state.exists && state.has_ledger && state.has_meta) {
+                return Ok(None);
+            }
+            let seen = LedgerState { progress: Vec::new(), ..state.ledger.clone() };
+            let tables = session::tables(state);
+            Ok(tables.iter().any(|table| table.name == ledger.name).then_some(Glance { tables, state: seen }))
+        }))
+    }
+
     fn end_session<'a>(&'a self, session: &'a str) -> BoxFuture<'a, Result<(), DbError>> {
         ready(self.call(|state| {
             state.locks.retain(|_, holder| holder.to_string() != session);
@@ -330,6 +349,7 @@ fn about(session: u64) -> About {
             templates: false,
             native_dump: true,
             words_definitions: true,
+            shared_server: false,
             pooled: None,
         },
         schema: Some("public".into()),

@@ -27,9 +27,11 @@ pub mod session;
 pub mod source;
 pub mod sql;
 mod sql_file;
+pub mod startup;
 pub mod storage;
 pub mod structure;
 pub mod template;
 
 pub use error::{Error, Kind, Result};
 pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};
+pub use startup::Startup;

@@ -12,7 +12,7 @@ use crate::ledger::LedgerTable;
 use crate::repo::Lane;
 use crate::session::Session;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -105,7 +105,7 @@ fn refused(repo: &str, waited: Duration, holder: Option<String>) -> Error {
 }
 
 /// Spreads pauses between half and one and a half, so that many waiting nodes do not ask at the same moment.
-fn jittered(pause: Duration) -> Duration {
+pub(crate) fn jittered(pause: Duration) -> Duration {
     let nanos = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.subsec_nanos());

@@ -264,6 +264,45 @@ impl Default for Program {
     }
 }
 
+impl Repo {
+    /// Returns a repo that configures nothing: its files are on the disk, below `priv_dir`, where paths in messages
+    /// begin, and its environment is protected.
+    pub fn plain(name: RepoName, priv_dir: PathBuf, url: DatabaseUrl, environment: &str) -> Self {
+        Self {
+            name,
+            program: Program::default(),
+            files: Files::Disk,
+            environment: environment.to_owned(),
+            disposable: false,
+            display_root: priv_dir.clone(),
+            root: priv_dir.clone(),
+            url,
+            direct_url: None,
+            maintenance_url: None,
+            scratch_url: None,
+            structure: priv_dir.join("structure.sql"),
+            migrations: vec![priv_dir.join("migrations")],
+            manual_migrations: vec![priv_dir.join("manual_migrations")],
+            archive: vec![priv_dir.join("dumped_migrations")],
+            priv_dir,
+            ledger: LedgerSetting::default(),
+            layout_ledger: None,
+            create: CreateOptions::default(),
+            role: None,
+            schemas: Vec::new(),
+            seed_command: None,
+            keep_data: Vec::new(),
+            template: true,
+            version_order: VersionOrder::Warn,
+            lock_wait: Duration::from_secs(300),
+            lock_timeout: Duration::from_secs(5),
+            statement_timeout: None,
+            dump_after_migrate: false,
+            code: Vec::new(),
+        }
+    }
+}
+
 /// One database and its files, every setting resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repo {

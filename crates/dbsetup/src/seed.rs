@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::driver::{DbErrorClass, Present};
 use crate::error::{Error, Kind, Result};
-use crate::event::What;
+use crate::event::{Teller, What};
 use crate::files::Files;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
@@ -148,7 +148,7 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
         session.teller().tell(What::Seeded { path: repo.shown(file), took: start.elapsed() });
     }
     if let Some(command) = &request.command {
-        run_command(session, command).await?;
+        run_command(session.repo(), session.teller(), command).await?;
     }
     finish(session, &ledger, &inspection, &report.files).await?;
     session.settle().await?;
@@ -349,14 +349,14 @@ async fn run_one_by_one(session: &mut Session<'_>, content: Content<'_>, shown: 
 }
 
 #[cfg(not(feature = "programs"))]
-async fn run_command(_: &Session<'_>, command: &SeedCommand) -> Result<()> {
+async fn run_command(_: &Repo, _: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let shown = command.argv.join(" ");
     Err(Error::new(Kind::Unsupported, format!("this program cannot run the seed command `{shown}`"))
         .note("the dbsetup library in it was built without the feature `programs`"))
 }
 
 #[cfg(feature = "programs")]
-async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()> {
+async fn run_command(repo: &Repo, teller: Teller<'_>, command: &SeedCommand) -> Result<()> {
     let start = Instant::now();
     let shown = command.argv.join(" ");
     let [program, arguments @ ..] = &command.argv[..] else { return Ok(()) };
@@ -375,9 +375,9 @@ async fn run_command(session: &Session<'_>, command: &SeedCommand) -> Result<()>
         })?;
     if !status.success() {
         return Err(Error::new(Kind::Program, format!("the seed command `{shown}` failed: {status}"))
-            .help(format!("run it by itself, mend it, then {}", session.repo().command("seed"))));
+            .help(format!("run it by itself, mend it, then {}", repo.command("seed"))));
     }
-    session.teller().tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
+    teller.tell(What::SeedCommandDone { command: shown, took: start.elapsed() });
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::choice::{self, Choice};
-use crate::driver::{DbError, DbErrorClass, Driver, LedgerState, Scratch, Server, SessionOptions};
+use crate::driver::{DbError, DbErrorClass, Driver, LedgerState, Scratch, Server, SessionOptions, Target};
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
@@ -56,10 +56,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Kind::Configuration`] when the URL does not parse.
     pub fn new(repo: &'a Repo, observer: &'a dyn Observer, verb: &str) -> Result<Self> {
-        // A pooler is no place for locks and sessions; who configured a way past it wants it taken.
-        let url = repo.direct_url.as_ref().unwrap_or(&repo.url);
-        let server = drivers::open(url, &repo.root, repo.maintenance_url.as_ref())?;
-        Ok(Self::with_server(repo, observer, verb, server))
+        Ok(Self::with_server(repo, observer, verb, open(repo)?))
     }
 
     /// The same with a server of the caller's.
@@ -69,22 +66,12 @@ impl<'a> Session<'a> {
         verb: &str,
         server: Box<dyn Server>,
     ) -> Self {
-        let options = SessionOptions {
-            application: format!("dbsetup {verb} {}", repo.name),
-            lock_timeout: repo.lock_timeout,
-            statement_timeout: repo.statement_timeout,
-            role: repo.role.clone(),
-            schemas: repo.schemas.clone(),
-            foreign_keys: enforces_foreign_keys(repo.ledger.kind.or(repo.layout_ledger)),
-            tables: choice::names(repo),
-            ..SessionOptions::default()
-        };
         Self {
             repo,
             observer,
             server,
             driver: None,
-            options,
+            options: options(repo, verb),
             owed: false,
             data: false,
             id: SessionId::default(),
@@ -209,7 +196,9 @@ impl<'a> Session<'a> {
     /// Those of connecting.
     pub async fn driver(&mut self) -> Result<&mut dyn Driver> {
         if self.driver.is_none() {
-            let driver = self.server.connect(&self.options).await.map_err(|error| self.explain(error))?;
+            let target = self.server.target();
+            let driver = self.server.connect(&self.options).await;
+            let driver = driver.map_err(|error| explain(self.repo, target, error))?;
             self.driver = Some(driver);
         }
         self.owed = true;
@@ -231,21 +220,6 @@ impl<'a> Session<'a> {
     /// Takes the connection back.
     pub(crate) fn give_back(&mut self, driver: Box<dyn Driver>) {
         self.driver = Some(driver);
-    }
-
-    /// Adds to a failure to connect what to do about it.
-    fn explain(&self, error: DbError) -> Error {
-        let class = error.class;
-        let result = Error::from(error).note(format!("connecting to {}", self.server.target().shown));
-        match class {
-            DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
-                result.help(format!("create it: {}", self.repo.command("create")))
-            }
-            DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
-                result.help(format!("start the server, or wait for it: {}", self.repo.command("wait")))
-            }
-            _ => result,
-        }
     }
 
     /// Closes the connection, and with it gives back every lock.
@@ -359,6 +333,45 @@ impl<'a> Session<'a> {
             Err(error) if error.kind() == Kind::DatabaseMissing => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Opens what the repo's URL names, without connecting.
+///
+/// # Errors
+/// [`Kind::Configuration`] when the URL does not parse.
+pub(crate) fn open(repo: &Repo) -> Result<Box<dyn Server>> {
+    // A pooler is no place for locks and sessions; who configured a way past it wants it taken.
+    let url = repo.direct_url.as_ref().unwrap_or(&repo.url);
+    drivers::open(url, &repo.root, repo.maintenance_url.as_ref())
+}
+
+/// Returns how a session of the repo is opened. `verb` is shown to whoever waits for our lock.
+pub(crate) fn options(repo: &Repo, verb: &str) -> SessionOptions {
+    SessionOptions {
+        application: format!("dbsetup {verb} {}", repo.name),
+        lock_timeout: repo.lock_timeout,
+        statement_timeout: repo.statement_timeout,
+        role: repo.role.clone(),
+        schemas: repo.schemas.clone(),
+        foreign_keys: enforces_foreign_keys(repo.ledger.kind.or(repo.layout_ledger)),
+        tables: choice::names(repo),
+        ..SessionOptions::default()
+    }
+}
+
+/// Adds to a failure to connect what to do about it.
+pub(crate) fn explain(repo: &Repo, target: &Target, error: DbError) -> Error {
+    let class = error.class;
+    let result = Error::from(error).note(format!("connecting to {}", target.shown));
+    match class {
+        DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
+            result.help(format!("create it: {}", repo.command("create")))
+        }
+        DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
+            result.help(format!("start the server, or wait for it: {}", repo.command("wait")))
+        }
+        _ => result,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use dbsetup::structure::floor::Floor;
 use dbsetup::{Error, Kind, Result};
 
 use crate::cli::args::Format;
@@ -26,7 +27,7 @@ pub enum GitCommand {
 
 /// Have git merge structure files by object.
 ///
-/// Writes a line for each structure file into `.gitattributes` at the root of the repository, which is to be committed,
+/// Writes a line for each structure file and each squash floor into `.gitattributes` at the root of the repository, which is to be committed,
 /// and names the merge driver in the configuration of this clone: every clone needs that once. Other lines stay as they
 /// are. Running it again changes nothing.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +44,7 @@ impl GitCommand {
     }
 }
 
-/// One repository, and the structure files in it, from its root.
+/// One repository, and the structure files and floors in it, from its root.
 struct Place {
     git: Git,
     structures: Vec<PathBuf>,
@@ -125,9 +126,11 @@ fn places(selected: &Selected<'_>) -> Result<Vec<Place>> {
                 .note(format!("looked around {}", structure.display()))
                 .help("make one with `git init`, or install git")
         })?;
+        // The floor is there once something was squashed; the attribute is to be there before two branches have.
+        let files = [Floor::path(&path), path];
         match places.iter_mut().find(|place| place.git == git) {
-            Some(place) => place.structures.push(path),
-            None => places.push(Place { git, structures: vec![path] }),
+            Some(place) => place.structures.extend(files),
+            None => places.push(Place { git, structures: files.to_vec() }),
         }
     }
     places.iter_mut().for_each(|place| {

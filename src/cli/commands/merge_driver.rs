@@ -1,9 +1,9 @@
-//! `merge-driver`: what git calls for a structure file that two branches have changed.
+//! `merge-driver`: what git calls for a structure file, or a squash floor, that two branches have changed.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dbsetup::structure::objects::{self, Conflict};
+use dbsetup::structure::{floor, objects};
 use dbsetup::{Error, Result};
 
 use crate::cli::context::{Output, Selected};
@@ -12,11 +12,10 @@ use crate::ui::Ui;
 use crate::ui::json::Object;
 use crate::ui::text;
 
-/// Merge two versions of a structure file by object, and the versions in it as a set.
+/// Merge two versions of a structure file by object, and the versions in it as a set; of a squash floor as a set, too.
 ///
 /// git calls it: `cargo dbsetup git install` tells it to. The result goes into OURS. It ends with 1 where an object needs
-/// a decision; conflict markers stand around that object alone. What is no structure file of ours is merged by lines, as
-/// git does. See gitattributes(5), "Defining a custom merge driver".
+/// a decision; conflict markers stand around that object alone. What is neither of ours is merged by lines, as git does. See gitattributes(5), "Defining a custom merge driver".
 #[derive(Debug, Clone, Args)]
 pub struct MergeDriver {
     /// The common ancestor (`%O`); empty where there was no file.
@@ -42,11 +41,11 @@ impl MergeDriver {
         let versions = [read(&self.base)?, read(&self.ours)?, read(&self.theirs)?];
         let shown = self.path.clone().unwrap_or_else(|| self.ours.display().to_string());
         let shown = text::line(&shown);
-        match by_object(&versions) {
-            Ok(merged) => {
-                replace(&self.ours, merged.text.as_bytes())?;
-                merged.conflicts.iter().for_each(|conflict| tell(selected.ui, &shown, conflict));
-                Ok(if merged.conflicts.is_empty() { Output::Done } else { Output::Failed })
+        match merged(&versions) {
+            Ok((text, conflicts)) => {
+                replace(&self.ours, text.as_bytes())?;
+                conflicts.iter().for_each(|conflict| tell(selected.ui, &shown, conflict));
+                Ok(if conflicts.is_empty() { Output::Done } else { Output::Failed })
             }
             Err(why) => {
                 let why = text::line(why.message()).into_owned();
@@ -62,19 +61,37 @@ impl MergeDriver {
     }
 }
 
-fn by_object(versions: &[Vec<u8>; 3]) -> Result<objects::Merged> {
+/// Something that needs a decision: what it is, and how the sides disagree about it.
+struct Conflict {
+    object: String,
+    why: String,
+}
+
+fn merged(versions: &[Vec<u8>; 3]) -> Result<(String, Vec<Conflict>)> {
     let utf8 = |bytes| {
         std::str::from_utf8(bytes)
             .map_err(|error| Error::new(dbsetup::Kind::Unsupported, "the file is not UTF-8").because(error))
     };
     let [base, ours, theirs] = versions;
-    objects::merge(utf8(base)?, utf8(ours)?, utf8(theirs)?)
+    let (base, ours, theirs) = (utf8(base)?, utf8(ours)?, utf8(theirs)?);
+    if floor::is_floor(ours) && floor::is_floor(theirs) {
+        let merged = floor::merge(base, ours, theirs)?;
+        let conflict = |version: String| Conflict {
+            object: format!("version {version}"),
+            why: format!("version {version}: the two sides list it in different ways"),
+        };
+        return Ok((merged.text, merged.conflicts.into_iter().map(conflict).collect()));
+    }
+    let merged = objects::merge(base, ours, theirs)?;
+    let conflict =
+        |conflict: objects::Conflict| Conflict { why: conflict.to_string(), object: conflict.object };
+    Ok((merged.text, merged.conflicts.into_iter().map(conflict).collect()))
 }
 
 fn tell(ui: &Ui, path: &str, conflict: &Conflict) {
-    let object = text::line(&conflict.to_string()).into_owned();
-    ui.reason(&format!("CONFLICT in {path}: {object}"));
-    ui.json(Object::new("conflict").text("path", path).text("object", &conflict.object).text("why", &object));
+    let why = text::line(&conflict.why).into_owned();
+    ui.reason(&format!("CONFLICT in {path}: {why}"));
+    ui.json(Object::new("conflict").text("path", path).text("object", &conflict.object).text("why", &why));
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<()> {

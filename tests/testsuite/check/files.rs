@@ -111,6 +111,45 @@ const CASES: &[Case] = &[
         |p| append(p, structure(), "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n"),
         &["conflict"],
     ),
+    (
+        "a structure that begins with a mark of a merge, alone",
+        |p| {
+            let text = p.read(structure());
+            p.write(structure(), &format!("<<<<<<< HEAD\n{text}"));
+        },
+        &["conflict"],
+    ),
+    (
+        "a structure with the end of a merge, alone",
+        |p| replace(p, structure(), "CREATE TABLE", ">>>>>>> other\nCREATE TABLE"),
+        &["conflict"],
+    ),
+    // Migrations.
+    (
+        "an applied migration in the middle of a merge",
+        |p| {
+            let text = p.read(format!("{PRIV}/{USERS}"));
+            p.write(format!("{PRIV}/{USERS}"), &format!("<<<<<<< HEAD\n{text}"));
+        },
+        &["conflict"],
+    ),
+    (
+        "a down side in the middle of a merge",
+        |p| {
+            let path = format!("{PRIV}/migrations/20260103000000_a");
+            p.write(format!("{path}.up.sql"), "create table a (i int);\n");
+            p.write(format!("{path}.down.sql"), "drop table a;\n>>>>>>> other\n");
+        },
+        &["conflict"],
+    ),
+    (
+        "marks of a merge in a string",
+        |p| {
+            let sql = "create table a (i int, t text default '\n<<<<<<< HEAD\n');\n";
+            p.write(format!("{PRIV}/migrations/20260103000000_a.sql"), sql);
+        },
+        &[],
+    ),
     // What it records.
     (
         "an applied migration that was changed",
@@ -147,6 +186,20 @@ const CASES: &[Case] = &[
         |p| {
             let text = "dbsetup floor format 1\n<<<<<<< HEAD\n=======\nsquash\n>>>>>>> other\n";
             p.write(format!("{PRIV}/structure.floor"), text);
+        },
+        &["conflict"],
+    ),
+    (
+        "a floor that begins with a mark of a merge, alone",
+        |p| p.write(format!("{PRIV}/structure.floor"), "<<<<<<< HEAD\ndbsetup floor format 1\n"),
+        &["conflict"],
+    ),
+    (
+        "a squashed file in the middle of a merge",
+        |p| {
+            floor(p, "20260101000000", None);
+            moved(p, USERS, "dumped_migrations/20260101000000_users.sql");
+            append(p, &format!("{PRIV}/dumped_migrations/20260101000000_users.sql"), "<<<<<<< HEAD\n");
         },
         &["conflict"],
     ),
@@ -219,6 +272,22 @@ fn line_ends_are_no_change_where_a_ledger_tells_them_apart() {
     finds(&project, "check --offline", &[]);
     project.write(&path, "create table users (id int, x int);\n");
     finds(&project, "check --offline", &["changed"]);
+}
+
+#[test]
+fn an_unfinished_merge_is_told_once_and_nothing_is_tried() {
+    let project = sound(Sqlite);
+    append(&project, &format!("{PRIV}/{USERS}"), ">>>>>>> other\n");
+    let run = finds(&project, "check", &["conflict"]);
+    let finding = super::findings(&run).remove(0);
+    assert_eq!(
+        (finding["path"].as_str(), finding["line"].as_u64()),
+        (Some(&*format!("{PRIV}/{USERS}")), Some(2))
+    );
+    let run = project.run("check");
+    run.code(3).stderr_contains("a merge is unfinished");
+    // The database can be looked at all the same.
+    finds(&project, "check --live", &["conflict", "live-missing"]);
 }
 
 #[test]

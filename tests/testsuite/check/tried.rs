@@ -1,6 +1,6 @@
 //! What scratch databases and the live database tell.
 
-use super::{codes, committed, dumped, findings, finds, sound, structure};
+use super::{codes, committed, dumped, findings, finds, git, sound, structure};
 use crate::support::{Backend, Project, postgres};
 
 const PRIV: &str = "crates/core/priv/core";
@@ -58,6 +58,62 @@ on_each_database! {
         let run = finds(&project, "check", &["replay-fails"]);
         let finding = findings(&run).pop().expect("there is one");
         assert_eq!((finding["path"].as_str(), finding["line"].as_u64()), (Some(&*path), Some(2)), "{finding}");
+    }
+
+    fn a_changed_migration_that_does_not_run_any_more_is_one_finding(backend) {
+        let project = sound(backend);
+        let path = "crates/core/priv/core/migrations/20260101000000_users.sql";
+        project.write(path, "create table users (id int primary key, nick text);\nselect nowhere from users;\n");
+        let run = finds(&project, "check", &["changed"]);
+        let finding = &findings(&run)[0];
+        assert!(finding["notes"].to_string().contains("as it is now it does not run (line 2): "), "{finding}");
+        // Where it runs, another migration that fails is another finding.
+        project.write(path, "create table users (id int primary key, nick text, more text);\n");
+        project.write("crates/core/priv/core/migrations/20260103000000_b.sql", "select nowhere from users;\n");
+        finds(&project, "check", &["changed", "replay-fails"]);
+    }
+
+    fn nobody_is_told_to_make_a_protected_database_again(backend) {
+        let project = sound(backend);
+        for (environment, is_protected) in [("dev", false), ("prod", true)] {
+            for line in ["create", "migrate --lane all"] {
+                project.run(&format!("{line} --env {environment}")).success();
+            }
+            project.database_in("core", environment).execute("create table drifted (i int)");
+            let run = finds(&project, &format!("check --live --env {environment}"), &["drift"]);
+            let help = findings(&run)[0]["help"].to_string();
+            assert_eq!(help.contains("reset"), !is_protected, "{help}");
+            assert!(help.contains("put the change into a migration"), "{help}");
+        }
+    }
+
+    fn line_ends_that_git_has_changed_are_no_finding(backend) {
+        let project = sound(backend).repo_config("core", "keep-data = [\"lands\"]").migration(
+            "core",
+            "20260103000000_lands",
+            "create table lands (code varchar(2) primary key, name text);\n\
+             insert into lands values ('ie', 'two\nlines');\n",
+        );
+        project.run("setup").success();
+        project.run("migrate --lane all").success();
+        committed(&project);
+        let converted = |paths: &[&str]| {
+            for path in paths {
+                let path = project.priv_dir("core").join(path);
+                project.write(&path, &project.read(&path).replace('\n', "\r\n"));
+            }
+        };
+        let lanes =
+            ["migrations/20260101000000_users.sql", "manual_migrations/20260102000000_index.sql"];
+        converted(&lanes);
+        finds(&project, "check --live", &[]);
+        git(&project, "checkout .");
+        project.run("squash --yes").success();
+        converted(&["structure.sql", "structure.floor"]);
+        converted(&lanes.map(|path| format!("dumped_migrations/{path}")).each_ref().map(|path| &**path));
+        finds(&project, "check --archive --live", &[]);
+        project.run("setup --env test").success();
+        finds(&project, "check --live --env test", &[]);
     }
 
     fn pending_migrations_belong_to_what_is_compared(backend) {

@@ -57,11 +57,18 @@ fn a_source_that_says_nothing_of_the_repo_is_no_evidence() {
     told("squash -r core --applied-on x.json", 2, "`--applied-on x.json` says nothing of `core`");
     let run = project.command("squash -r core --applied-on env:URL").env("URL", "sqlite:core_dev.db").run();
     run.code(2).stderr_contains("the very database that is squashed");
-    let run = project
-        .command("squash -r core --applied-on env:URL")
-        .env("URL", "postgres://app:s3cret@127.0.0.1:1/x")
-        .run();
-    run.code(7).hides("s3cret").stderr_contains("asked for `--applied-on env:URL`");
+    for (url, code) in [
+        ("postgres://app:s3cret@127.0.0.1:1/x", 7),
+        ("postgres://app:s3cret@[::1/x", 2),
+        ("nonsense://app:s3cret@x", 2),
+        ("sqlite:gone.db", 1),
+        (" ", 2),
+    ] {
+        let run = project.command("squash -r core --applied-on env:THAT_URL").env("THAT_URL", url).run();
+        run.code(code).hides("s3cret").stderr_contains("`--applied-on env:THAT_URL`");
+        // It is not the repo's own URL that is wrong.
+        run.stderr_lacks("comes from").stderr_matches("[..]\n...\nhelp: [..]THAT_URL[..]\n");
+    }
     assert!(git(&project, "status --porcelain").is_empty() || project.path("x.json").exists());
 }
 
@@ -83,6 +90,9 @@ fn without_a_terminal_a_squash_without_evidence_is_refused_where_something_is_de
     assert!(git(&project, "status --porcelain").is_empty());
     project.run("squash --dry-run").success();
     project.run("squash --yes").success();
+    // Where nothing is to be squashed there is nothing to show.
+    project.run("squash").success().stderr_contains("nothing to squash");
+    project.run("squash --to 2").success().stderr_contains("nothing to squash");
 }
 
 #[cfg(unix)]

@@ -17,9 +17,11 @@
 //! A rule that holds for every database loops over [`Backend::available`]. A test that is about PostgreSQL begins
 //! with `let Some(server) = postgres::server() else { return };` and hands the server on with `Project::on`.
 
+pub mod app;
 mod backend;
 pub mod command;
 pub mod fault;
+pub mod git;
 mod manifest;
 pub mod postgres;
 #[cfg(unix)]

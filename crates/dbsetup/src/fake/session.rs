@@ -21,29 +21,31 @@ fn in_script(result: Result<(), DbError>) -> Result<(), ScriptError> {
     result.map_err(|error| ScriptError { error, statement: Some(0), offset: None, rolled_back: true })
 }
 
+pub(super) fn tables(state: &State) -> Vec<FoundTable> {
+    let table = |name: &str, columns: &[&str]| FoundTable {
+        schema: Some("public".into()),
+        name: name.into(),
+        columns: columns
+            .iter()
+            .map(|name| Column { name: (*name).into(), type_name: "text".into() })
+            .collect(),
+        on_path: true,
+    };
+    let ours = ["version", "seq", "name", "source", "checksum", "applied_at"];
+    let mut found = Vec::new();
+    found.extend(state.has_ledger.then(|| table("schema_migrations", &ours)));
+    found.extend(state.has_meta.then(|| table(META_TABLE, &["key", "value"])));
+    found.extend(state.has_progress.then(|| table(PROGRESS_TABLE, &["version"])));
+    found
+}
+
 impl Driver for FakeSession {
     fn about(&self) -> &About {
         &self.about
     }
 
     fn find_tables<'a>(&'a mut self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<FoundTable>, DbError>> {
-        ready(self.database.call(|state| {
-            let table = |name: &str, columns: &[&str]| FoundTable {
-                schema: Some("public".into()),
-                name: name.into(),
-                columns: columns
-                    .iter()
-                    .map(|name| Column { name: (*name).into(), type_name: "text".into() })
-                    .collect(),
-                on_path: true,
-            };
-            let ours = ["version", "seq", "name", "source", "checksum", "applied_at"];
-            let mut found = Vec::new();
-            found.extend(state.has_ledger.then(|| table("schema_migrations", &ours)));
-            found.extend(state.has_meta.then(|| table(META_TABLE, &["key", "value"])));
-            found.extend(state.has_progress.then(|| table(PROGRESS_TABLE, &["version"])));
-            Ok(found)
-        }))
+        ready(self.database.call(|state| Ok(tables(state))))
     }
 
     fn read_ledger<'a>(

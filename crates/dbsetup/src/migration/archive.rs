@@ -33,12 +33,14 @@ impl FileSet {
     /// # Errors
     /// Those of [`FileSet::read_archive`].
     pub fn complete(&mut self, repo: &Repo, ledger: &LedgerTable, state: &LedgerState) -> Result<()> {
-        if self.has_archive {
-            return Ok(());
-        }
+        if self.is_complete(repo, ledger, state) { Ok(()) } else { self.read_archive(repo) }
+    }
+
+    /// Whether a database that says `state` needs nothing of the archive that was not read.
+    pub(crate) fn is_complete(&self, repo: &Repo, ledger: &LedgerTable, state: &LedgerState) -> bool {
         // A checksum that differs from the floor's may be one of other line ends: the text tells.
         let is_other = || !floor::standing(self, ledger, &repo.ledger, state).changed.is_empty();
-        if self.asks_for_archive(state) || is_other() { self.read_archive(repo) } else { Ok(()) }
+        self.has_archive || !(self.asks_for_archive(state) || is_other())
     }
 
     /// Whether anything but the lanes and the floor is needed to tell how every version stands.

@@ -10,7 +10,7 @@ use crate::driver::LedgerState;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
 use crate::repo::{LedgerSetting, Repo};
-use crate::structure::floor::{Floor, FloorEntry};
+use crate::structure::floor::{self, Floor, FloorEntry};
 
 /// How many versions a message names.
 const SHOWN: usize = 5;
@@ -188,6 +188,14 @@ pub(super) fn refuse_below(repo: &Repo, files: &FileSet, standing: &Standing, is
         error = error.note(format!("of the archive: {problem}"));
     }
     let can_load = is_new && repo.files.is_file(&repo.structure);
+    let squashed = files.squashed();
+    // A branch that was squashed or rebased when it was merged has taken its commits with it.
+    if let Some(entry) = gone.first().filter(|_| !can_load).and_then(|version| squashed.get(version)) {
+        error = error.note(format!(
+            "where a commit that is named is not there any more, the files stood before the floor that lists them: {}",
+            floor::before(repo, entry)
+        ));
+    }
     let releases: Vec<&str> = through.iter().map(|(shown, _)| shown.as_str()).collect();
     let pass = format!(
         "run {} of {}, then come back",

@@ -5,6 +5,7 @@ pub mod assess;
 pub mod baseline;
 pub mod checksum;
 mod code;
+pub(crate) mod current;
 mod directive;
 mod directory;
 mod down;

@@ -8,45 +8,19 @@ use super::script::Script;
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::driver::LedgerState;
-use crate::files::Files;
 use crate::ledger::{AppliedRow, LedgerKind, LedgerTable};
-use crate::repo::{CreateOptions, DatabaseUrl, Lane, LedgerSetting, Repo, RepoName, VersionOrder};
+use crate::repo::{DatabaseUrl, Lane, Repo, RepoName};
 
 /// A repo `core` below `/shop`, which need not exist.
 pub(crate) fn repo() -> Repo {
     let root = PathBuf::from("/shop");
-    let priv_dir = root.join("priv/core");
+    let url = DatabaseUrl::new("sqlite:core.db");
     Repo {
-        name: RepoName::new("core"),
-        program: crate::repo::Program::default(),
-        files: Files::Disk,
-        environment: "dev".into(),
         disposable: true,
-        display_root: root.clone(),
-        root,
-        url: DatabaseUrl::new("sqlite:core.db"),
-        direct_url: None,
-        maintenance_url: None,
-        scratch_url: None,
-        structure: priv_dir.join("structure.sql"),
-        migrations: vec![priv_dir.join("migrations")],
-        manual_migrations: vec![priv_dir.join("manual_migrations")],
-        archive: vec![priv_dir.join("dumped_migrations")],
-        priv_dir,
-        ledger: LedgerSetting::default(),
-        layout_ledger: None,
-        create: CreateOptions::default(),
-        role: None,
-        schemas: Vec::new(),
-        seed_command: None,
-        keep_data: Vec::new(),
-        template: true,
-        version_order: VersionOrder::Warn,
         lock_wait: Duration::from_secs(1),
-        lock_timeout: Duration::from_secs(5),
-        statement_timeout: None,
-        dump_after_migrate: false,
-        code: Vec::new(),
+        display_root: root.clone(),
+        root: root.clone(),
+        ..Repo::plain(RepoName::new("core"), root.join("priv/core"), url, "dev")
     }
 }
 

@@ -1,7 +1,6 @@
 //! A repo of a directory, where nobody reads a manifest.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -10,41 +9,15 @@ use crate::error::{Error, Kind, Result};
 use crate::files::{EntryKind, Files};
 use crate::ledger::LedgerKind;
 use crate::migration::{FileSet, Grammar, checksum};
-use crate::repo::{CreateOptions, DatabaseUrl, LedgerSetting, Program, Repo, RepoName, VersionOrder};
+use crate::repo::{DatabaseUrl, Repo, RepoName};
 
 pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environment: &str) -> Result<Repo> {
     let priv_dir = priv_dir(name, directory)?;
     let mut repo = Repo {
-        name: name.clone(),
-        program: Program::default(),
-        files: Files::Disk,
-        environment: environment.to_owned(),
         disposable: DISPOSABLE.contains(&environment),
         display_root: directory.to_path_buf(),
         root: PathBuf::new(),
-        url,
-        direct_url: None,
-        maintenance_url: None,
-        scratch_url: None,
-        structure: priv_dir.join("structure.sql"),
-        migrations: vec![priv_dir.join("migrations")],
-        manual_migrations: vec![priv_dir.join("manual_migrations")],
-        archive: vec![priv_dir.join("dumped_migrations")],
-        priv_dir,
-        ledger: LedgerSetting::default(),
-        layout_ledger: None,
-        create: CreateOptions::default(),
-        role: None,
-        schemas: Vec::new(),
-        seed_command: None,
-        keep_data: Vec::new(),
-        template: true,
-        version_order: VersionOrder::Warn,
-        lock_wait: Duration::from_secs(300),
-        lock_timeout: Duration::from_secs(5),
-        statement_timeout: None,
-        dump_after_migrate: false,
-        code: Vec::new(),
+        ..Repo::plain(name.clone(), priv_dir, url, environment)
     };
     // What cannot be read is for the first command that needs it to say.
     let files = FileSet::read_lanes(&repo, &[]).unwrap_or_default();

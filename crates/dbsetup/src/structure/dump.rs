@@ -8,7 +8,7 @@ use std::time::Instant;
 pub(super) use super::assemble::assemble;
 use super::floor::Floor;
 use super::held::{unnamed_rows, unnamed_rows_error};
-use super::recorded::recorded_by;
+use super::recorded::{recorded_by, recorded_versions};
 use super::rows::{Kept, Wishes, audit, is_written};
 use super::{forgets, format, header};
 use crate::driver::{DumpRequest, FilledTable, TableName, Via};
@@ -317,7 +317,7 @@ fn refuse_unknown_versions(
     // Versions that were squashed away stand in the structure file, wherever this dump goes.
     let mut known: HashSet<String> = recorded_by(repo)?.into_iter().collect();
     if path != repo.structure {
-        known.extend(format::recorded_versions(repo.files, path, repo.ledger.table.as_deref())?);
+        known.extend(recorded_versions(repo.files, path, repo.ledger.table.as_deref())?);
     }
     let unknown: Vec<&str> = rows
         .iter()
@@ -347,7 +347,7 @@ fn refuse_to_empty(repo: &Repo, dump: &Dump) -> Result<()> {
     if dump.recorded > 0 || dump.present.is_none() {
         return Ok(());
     }
-    let versions = format::recorded_versions(repo.files, &dump.path, repo.ledger.table.as_deref())?;
+    let versions = recorded_versions(repo.files, &dump.path, repo.ledger.table.as_deref())?;
     if versions.is_empty() {
         return Ok(());
     }

@@ -1,9 +1,11 @@
 //! What a structure file is, before anybody loads it: ours and whole, or not. Pure but for reading the file.
 
+use std::ops::Range;
+
 use super::format::{self, Author};
 use crate::error::{Error, Kind, Site};
 use crate::repo::Repo;
-use crate::sql::Dialect;
+use crate::sql::{self, Dialect, TokenKind};
 
 /// What was found where a structure file belongs.
 #[derive(Debug)]
@@ -38,7 +40,8 @@ pub fn examine(repo: &Repo, dialect: Option<Dialect>) -> Condition {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Condition::Missing,
         Err(error) => return Condition::Broken(Error::io("read", &shown, error)),
     };
-    if let Some(range) = conflict(&text) {
+    let lexed = dialect.or_else(|| dialect_of(&text)).unwrap_or(Dialect::Postgres);
+    if let Some(range) = conflict(lexed, &text) {
         let error = Error::new(Kind::Grammar, format!("`{}` holds an unfinished merge", shown.display()))
             .at(Site::in_text(shown, &text, range))
             .help(format!("take one side, and write the file again: {}", repo.command("dump")));
@@ -58,25 +61,47 @@ pub fn dialect_of(text: &str) -> Option<Dialect> {
     [Dialect::Postgres, Dialect::Sqlite].into_iter().find(|dialect| first == format::header(*dialect))
 }
 
-/// Returns the first mark of a merge that was not finished. Three marks in their order are needed: a line of `=` alone
-/// may stand in a comment.
+/// Returns the first mark of a merge that was not finished in SQL: where three of them stand in their order, or where one
+/// stands alone outside of strings and comments, in which it would be no SQL.
 /// <https://git-scm.com/docs/git-merge#_how_conflicts_are_presented>
-pub fn conflict(text: &str) -> Option<std::ops::Range<usize>> {
+pub fn conflict(dialect: Dialect, text: &str) -> Option<Range<usize>> {
+    let found: Vec<Range<usize>> = marks(text).collect();
+    in_order(text, &found).or_else(|| {
+        let mut code = sql::tokens(dialect, text)
+            .filter(|token| token.kind == TokenKind::Punctuation)
+            .map(|token| token.start)
+            .peekable();
+        found.into_iter().find(|mark| {
+            while code.next_if(|at| *at < mark.start).is_some() {}
+            code.peek() == Some(&mark.start)
+        })
+    })
+}
+
+/// Returns the lines that git begins, divides and ends a conflict with, whatever they stand in.
+pub fn marks(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
-    let (mut first, mut divided) = (None, false);
-    for line in text.split_inclusive('\n') {
-        let range = at..at + line.trim_end().len();
+    text.split_inclusive('\n').filter_map(move |line| {
+        let start = at;
         at += line.len();
-        let line = line.trim_end();
-        if line.starts_with("<<<<<<< ") {
-            first.get_or_insert(range);
-        } else if first.is_some() && line == "=======" {
-            divided = true;
-        } else if divided && line.starts_with(">>>>>>> ") {
-            return first;
-        }
-    }
-    None
+        let whole = line.trim_end();
+        // A byte order mark may stand before the first line.
+        let line = whole.trim_start_matches('\u{feff}');
+        let start = start + whole.len() - line.len();
+        let is_mark = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"]
+            .iter()
+            .any(|mark| line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')));
+        is_mark.then(|| start..start + line.len())
+    })
+}
+
+/// Returns the mark that begins a conflict which is divided and ended, too.
+fn in_order(text: &str, marks: &[Range<usize>]) -> Option<Range<usize>> {
+    let mut begins = marks.iter().skip_while(|mark| !text[mark.start..].starts_with('<'));
+    let first = begins.next()?.clone();
+    let mut divides = begins.skip_while(|mark| text[(*mark).clone()] != *"=======");
+    divides.next()?;
+    divides.any(|mark| text[mark.start..].starts_with('>')).then_some(first)
 }
 
 #[cfg(test)]
@@ -86,9 +111,17 @@ mod tests {
     #[test]
     fn an_unfinished_merge_is_found_and_a_line_of_signs_is_none() {
         let text = "a;\n<<<<<<< HEAD\nb;\n=======\nc;\n>>>>>>> other\n";
+        let conflict = |text| conflict(Dialect::Postgres, text);
         assert_eq!(conflict(text), Some(3..15));
-        assert_eq!(conflict("-- title\n=======\n>>>>>>> x\n"), None);
-        assert_eq!(conflict("<<<<<<< HEAD\nb;\n"), None);
+        assert_eq!(conflict("/* title\n=======\n>>>>>>> x\n*/"), None);
+        assert_eq!(conflict("<<<<<<< HEAD\nb;\n"), Some(0..12));
+        assert_eq!(conflict("a;\n>>>>>>> it's\n"), Some(3..15));
+        assert_eq!(conflict("a;\n=======\nb;\n"), Some(3..10));
+        assert_eq!(conflict("a;\n||||||| base\nb;\n"), Some(3..15));
+        assert_eq!(conflict("select '\n<<<<<<< HEAD\n';\n-- x\n========\n"), None);
+        assert_eq!(conflict("do $$\n<<<<<<< HEAD\n$$;\n<<<<<<<<\n"), None);
+        // In a string, too, all three are no coincidence.
+        assert_eq!(conflict("select '\n<<<<<<< a\n=======\n>>>>>>> b\n';"), Some(9..18));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! squash
 //! release v1.4.0
 //! commit 8f2c...
+//! base 77ab...
 //! automatic 20260101000000 5d41... create_users
 //! manual 20260102000000 7d79... index_big_table
 //! baseline 20260101000000 9a0b...
@@ -15,14 +16,21 @@
 //!
 //! A `baseline` is the migration that stands for this squash and all before it: its version and its checksum.
 //!
+//! `commit` is what was checked out. On a branch that is squashed or rebased when it is merged that commit is lost with the
+//! branch; `base` is then the one of the default branch that it began from.
+//!
 //! A squash is a paragraph, oldest first: a database that lacks versions of one passes through the release that stood
 //! before it, where their files still are.
+
+mod merge;
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result, Site};
 use crate::ledger::LedgerKind;
 use crate::repo::{Lane, Repo};
+
+pub use merge::{Merged, is_floor, merge};
 
 const FIRST_LINE: &str = "dbsetup floor format 1";
 const FORMAT: &str = "dbsetup floor format ";
@@ -45,6 +53,8 @@ pub struct Squashed {
     pub release: Option<String>,
     /// The commit that still has the files where they ran.
     pub commit: Option<String>,
+    /// The commit of the default branch that it was made on top of, where that is another one.
+    pub base: Option<String>,
     /// Its migrations, sorted by version.
     pub migrations: Vec<FloorEntry>,
     /// The migration that stands for it and for every squash before it, where one was left in the lane.
@@ -76,14 +86,18 @@ pub struct FloorEntry {
 impl Squashed {
     /// What to check out to get at the files: the release and the commit, as far as they are known.
     pub fn shown(&self) -> String {
-        match (&self.release, &self.commit) {
-            (Some(release), Some(commit)) if !release.contains(&commit[..commit.len().min(7)]) => {
-                format!("release {release} (commit {})", &commit[..commit.len().min(12)])
-            }
-            (Some(release), _) => format!("release {release}"),
-            (None, Some(commit)) => format!("commit {}", &commit[..commit.len().min(12)]),
-            (None, None) => "the release before the squash".to_owned(),
-        }
+        let short = |commit: &String| commit[..commit.len().min(12)].to_owned();
+        // What `git describe` writes of a commit without a tag of its own names it.
+        let is_named = |commit: &&String| {
+            self.release.as_ref().is_none_or(|release| !release.contains(&commit[..commit.len().min(7)]))
+        };
+        let commit = self.commit.as_ref().filter(is_named).map(|commit| format!("commit {}", short(commit)));
+        let base = self.base.as_ref().map(|base| format!("begun from {}", short(base)));
+        let release = self.release.as_ref().map(|release| format!("release {release}"));
+        let mut known = release.into_iter().chain(commit).chain(base);
+        let Some(first) = known.next() else { return "the release before the squash".to_owned() };
+        let rest: Vec<String> = known.collect();
+        if rest.is_empty() { first } else { format!("{first} ({})", rest.join(", ")) }
     }
 }
 
@@ -151,6 +165,9 @@ impl Floor {
             "commit" if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_hexdigit()) => {
                 self.squashes.last_mut()?.commit = Some(rest.to_owned());
             }
+            "base" if !rest.is_empty() && rest.chars().all(|c| c.is_ascii_hexdigit()) => {
+                self.squashes.last_mut()?.base = Some(rest.to_owned());
+            }
             "automatic" | "manual" => {
                 let lane = if word == "manual" { Lane::Manual } else { Lane::Automatic };
                 let mut parts = rest.splitn(3, ' ');
@@ -180,16 +197,15 @@ impl Floor {
             text += &format!("ledger {ledger}\n");
         }
         for squash in &self.squashes {
-            let Squashed { release, commit, migrations, baseline } = squash;
+            let Squashed { release, commit, base, migrations, baseline } = squash;
             text += "\nsquash\n";
-            for (word, value) in [("release", release), ("commit", commit)] {
+            for (word, value) in [("release", release), ("commit", commit), ("base", base)] {
                 if let Some(value) = value {
                     text += &format!("{word} {value}\n");
                 }
             }
-            for FloorEntry { lane, version, checksum, name } in migrations {
-                let checksum = checksum.as_deref().unwrap_or(NO_CHECKSUM);
-                text += format!("{lane} {version} {checksum} {name}").trim_end();
+            for entry in migrations {
+                text += &line(entry);
                 text.push('\n');
             }
             if let Some(Baseline { version, checksum }) = baseline {
@@ -215,6 +231,22 @@ impl Floor {
     pub fn entries(&self) -> impl Iterator<Item = &FloorEntry> {
         self.squashes.iter().flat_map(|squash| &squash.migrations)
     }
+}
+
+/// The line of a migration.
+fn line(entry: &FloorEntry) -> String {
+    let FloorEntry { lane, version, checksum, name } = entry;
+    let checksum = checksum.as_deref().unwrap_or(NO_CHECKSUM);
+    format!("{lane} {version} {checksum} {name}").trim_end().to_owned()
+}
+
+/// Returns the command that checks out what stood before a migration was squashed, whatever became of the commit that the
+/// floor names: it asks git which commit has put the migration's line into the floor.
+pub fn before(repo: &Repo, entry: &FloorEntry) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let path = repo.shown(&Floor::path(&repo.structure)).display().to_string();
+    let words = quoted(&format!("{} {} ", entry.lane, entry.version));
+    format!("`git checkout $(git log -1 --format=%h -S {words} -- {})^`", quoted(&path))
 }
 
 fn refuse_other_format(line: &str, shown: &Path) -> Result<()> {
@@ -251,6 +283,7 @@ mod tests {
                 Squashed {
                     release: Some("v1 of spring".into()),
                     commit: Some("0123456789abcdef".into()),
+                    base: Some("fedcba9876543210".into()),
                     migrations: vec![
                         entry(Lane::Automatic, "1", Some("ab"), "users and roles"),
                         entry(Lane::Manual, "2026-01-01-000000", None, ""),
@@ -295,6 +328,7 @@ mod tests {
             "automatic 1",
             "squash now",
             "commit v1",
+            "base main",
             "<<<<<<< ours",
             "release",
             "baseline 1",
@@ -320,7 +354,13 @@ mod tests {
     #[test]
     fn a_squash_is_named_by_what_can_be_checked_out() {
         let [first, second] = &floor().squashes[..] else { panic!("there are two") };
-        assert_eq!(first.shown(), "release v1 of spring (commit 0123456789ab)");
+        assert_eq!(first.shown(), "release v1 of spring (commit 0123456789ab, begun from fedcba987654)");
+        let named = |release: &str| Squashed { release: Some(release.into()), base: None, ..first.clone() };
+        assert_eq!(named("v1-3-g0123456").shown(), "release v1-3-g0123456");
+        assert_eq!(
+            Squashed { release: None, ..first.clone() }.shown(),
+            "commit 0123456789ab (begun from fedcba987654)"
+        );
         assert_eq!(second.shown(), "the release before the squash");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::dump::Dump;
 use super::floor::Floor;
-use super::format;
+use super::recorded::recorded_in;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::LedgerKind;
 use crate::migration::Version;
@@ -23,7 +23,7 @@ pub(super) fn refuse_to_forget(repo: &Repo, dump: &Dump) -> Result<()> {
     let is_numeric = floor.ledger != Some(LedgerKind::Diesel);
     let version =
         |text: &str| Version::parse_like(text, is_numeric).unwrap_or_else(|| Version::textual(text));
-    let recorded = format::recorded_in(&dump.text, repo.ledger.table.as_deref());
+    let recorded = recorded_in(&dump.text, repo.ledger.table.as_deref());
     let recorded: HashSet<Version> = recorded.iter().map(|text| version(text)).collect();
     let lost: Vec<&str> = floor
         .entries()

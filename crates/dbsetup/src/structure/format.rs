@@ -11,8 +11,6 @@ use crate::sql::{self, Dialect};
 
 /// The last line of a file of ours. A file that lacks it was cut off.
 pub(super) const TRAILER: &str = "-- dbsetup structure end";
-/// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
-const OWN_TABLE: &str = "dbsetup_migrations";
 pub(super) use crate::sql_file::line_ends::HEADER;
 
 /// Returns the first line of a file of ours.
@@ -170,76 +168,6 @@ fn ledger_row(dialect: Dialect, ledger: &LedgerTable, row: &AppliedRow) -> Resul
     })
 }
 
-/// Returns the versions that a structure file records in a ledger, `configured` by name or known by it; none without the
-/// file. Understands our files and those of peers, whose rows may share one INSERT.
-///
-/// # Errors
-/// [`Kind::Io`] when it cannot be read.
-pub fn recorded_versions(files: Files, path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
-    match files.read(path) {
-        Ok(bytes) => Ok(recorded_in(&String::from_utf8_lossy(&bytes), configured)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Error::io("read", path, error)),
-    }
-}
-
-/// Returns the versions that the text of a structure file records.
-pub(super) fn recorded_in(text: &str, configured: Option<&str>) -> Vec<String> {
-    let configured = configured.map(|table| crate::choice::split_qualified(table).1);
-    let mut versions = Vec::new();
-    for (at, _) in text.match_indices("INSERT INTO ") {
-        // What begins a line is taken for a statement, so that the file need not be split.
-        if at == 0 || text.as_bytes()[at - 1] == b'\n' {
-            first_values(&text[at..], configured.as_deref(), &mut versions);
-        }
-    }
-    versions
-}
-
-/// Whether a table of this name is a ledger: by default, by our own proposal, or by configuration.
-pub(super) fn is_ledger_name(table: &str, configured: Option<&str>) -> bool {
-    LedgerKind::ALL.iter().any(|kind| kind.default_table() == table)
-        || table == OWN_TABLE
-        || configured == Some(table)
-}
-
-/// Adds the first value of every row of an INSERT into a ledger.
-fn first_values(text: &str, configured: Option<&str>, versions: &mut Vec<String>) {
-    let mut tokens = sql::tokens(Dialect::Postgres, text)
-        .filter(|token| !matches!(token.kind, sql::TokenKind::Space | sql::TokenKind::Comment));
-    // INSERT INTO [schema .] table ( version …
-    let mut table = "";
-    for token in tokens.by_ref().skip(2) {
-        match token.text {
-            "(" => break,
-            ";" => return,
-            "." => {}
-            name => table = name.trim_matches('"'),
-        }
-    }
-    if !is_ledger_name(table, configured)
-        || tokens.next().is_none_or(|token| token.text.trim_matches('"') != "version")
-    {
-        return;
-    }
-    let mut depth = 1;
-    let mut opened = false;
-    for token in tokens {
-        match token.text {
-            ";" => return,
-            "(" => {
-                depth += 1;
-                opened = depth == 1;
-                continue;
-            }
-            ")" => depth -= 1,
-            value if opened => versions.push(value.trim_matches('\'').to_owned()),
-            _ => {}
-        }
-        opened = false;
-    }
-}
-
 /// Returns the rows that a ledger will have once a structure file is loaded.
 pub fn as_rows(versions: &[String]) -> Vec<AppliedRow> {
     versions
@@ -291,21 +219,6 @@ mod tests {
                 "INSERT INTO \"l\" (version) VALUES ('111');",
                 "INSERT INTO \"l\" (version) VALUES ('102');",
             ]
-        );
-    }
-
-    #[test]
-    fn versions_are_found_in_our_files_and_in_peers() {
-        let text = "INSERT INTO \"public\".\"schema_migrations\" (version, name, source, checksum) VALUES ('7', 'a (b)', 'm', 'x');\n\
-                    INSERT INTO public._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (8, 'x', TRUE, decode('ab', 'hex'), 0);\n\
-                    INSERT INTO public.schema_migrations (version) VALUES\n    ('9'),\n    ('10');\n\
-                    INSERT INTO public.users (version) VALUES ('11');\n";
-        let (_directory, path) = file(text);
-        let found = recorded_versions(Files::Disk, &path, None).unwrap();
-        assert_eq!(found, ["7", "8", "9", "10"]);
-        assert_eq!(
-            recorded_versions(Files::Disk, &path, Some("public.users")).unwrap().last().unwrap(),
-            "11"
         );
     }
 }

@@ -12,7 +12,7 @@ use crate::sql_file::Content;
 pub fn read(path: &Path, text: &str, dialect: Dialect) {
     let author = format::author(Files::Disk, path, path, dialect);
     let _ = header::read(text, path);
-    let _ = format::recorded_versions(Files::Disk, path, Some("public.versions"));
+    let _ = super::recorded_versions(Files::Disk, path, Some("public.versions"));
     for author in author.into_iter().chain([format::author_of(text), format::Author::Foreign]) {
         for roles in [Roles::ForGrants, Roles::Never] {
             let from_text = scan::scan(Content::Text(text), path, dialect, author, roles);

@@ -1,5 +1,6 @@
 //! The rows that a structure file holds: a squash has put them there, and nothing but the file may have them any more. Pure.
 
+use super::recorded::is_ledger_name;
 use super::rows::{setting, shell};
 use super::{format, header};
 use crate::choice::split_qualified;
@@ -22,7 +23,7 @@ pub(super) fn held(dialect: Dialect, text: &str, configured: Option<&str>) -> Ve
     for span in sql::split(dialect, text).unwrap_or_default() {
         let Some(table) = filled(dialect, &text[span.range]) else { continue };
         let is_own =
-            format::is_ledger_name(&table.name, configured.as_deref()) || OURS.contains(&table.name.as_str());
+            is_ledger_name(&table.name, configured.as_deref()) || OURS.contains(&table.name.as_str());
         if !is_own && !tables.contains(&table) {
             tables.push(table);
         }

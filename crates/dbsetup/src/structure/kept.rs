@@ -35,7 +35,7 @@ pub(super) async fn kept_rows(
         applied.iter().filter(|row| row.success).map(|row| version(&row.version)).collect();
     plan.files.migrations.retain(|migration| applied.contains(&migration.version));
     plan.trusted = trusted;
-    plan.refuse_beyond(repo, session.server().dialect(), "dump")?;
+    plan.refuse_beyond(repo, session.server().dialect(), &[], "dump")?;
     let wishes = Wishes { keep: &repo.keep_data, drop: &[], request };
     let (audit, kept) = replayed(session, &plan, &wishes).await?;
     let done = Instant::now();

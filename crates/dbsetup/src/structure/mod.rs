@@ -33,12 +33,12 @@ mod wording;
 pub use check::{Verdict, check};
 pub use difference::{Difference, differences};
 pub use dump::{Dump, DumpOptions, dump, write};
-pub use examine::{Condition, conflict, dialect_of, examine};
-pub use format::{as_rows, recorded_versions};
+pub use examine::{Condition, conflict, dialect_of, examine, marks};
+pub use format::as_rows;
 pub use held::{unnamed_rows, unnamed_rows_error};
 pub use load::{LoadOutcome, LoadRequest, load, load_into_empty, may_load};
 pub use outcome::{Outcome, compare, outcome};
-pub use recorded::{Recorded, code_by, recorded, recorded_by, with_absorbed};
+pub use recorded::{Recorded, code_by, recorded, recorded_by, recorded_versions, with_absorbed};
 pub use replay::{Base, base, replay};
 pub use scratch::{in_scratch, in_scratch_heard, loaded};
 

@@ -1,16 +1,20 @@
 //! The ledger rows that a structure file brings, with their checksums and places. Pure.
 
 use std::ops::Range;
+use std::path::Path;
 
 use super::examine::dialect_of;
 use super::floor::Floor;
-use super::format::{is_ledger_name, recorded_versions};
 use crate::driver::LedgerState;
 use crate::error::{Error, Result};
+use crate::files::Files;
 use crate::ledger::{AppliedRow, LedgerKind};
 use crate::migration::baseline;
 use crate::repo::Repo;
 use crate::sql::{self, Dialect, Token, TokenKind};
+
+/// What a ledger is called that has to keep away from a table of another tool (see the error that proposes it).
+const OWN_TABLE: &str = "dbsetup_migrations";
 
 /// One row of a ledger in a structure file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,22 +41,30 @@ pub fn recorded(dialect: Dialect, text: &str, configured: Option<&str>) -> Vec<R
     rows
 }
 
+/// Returns the versions that a structure file records in a ledger; none without the file. Understands what [`recorded`]
+/// does.
+///
+/// # Errors
+/// [`Kind::Io`](crate::Kind::Io) when it cannot be read.
+pub fn recorded_versions(files: Files, path: &Path, configured: Option<&str>) -> Result<Vec<String>> {
+    Ok(recorded_in(&text_of(files, path)?, configured))
+}
+
+/// Returns the versions that the text of a structure file records.
+pub(super) fn recorded_in(text: &str, configured: Option<&str>) -> Vec<String> {
+    versions(recorded(dialect_of(text).unwrap_or(Dialect::Postgres), text, configured))
+}
+
 /// Returns the versions that the repo's structure file records, those among them that its baseline stands for; none
 /// without the file.
 ///
 /// # Errors
 /// [`Kind::Io`](crate::Kind::Io); those of [`Floor::read`].
 pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
-    let configured = repo.ledger.table.as_deref();
-    let versions = recorded_versions(repo.files, &repo.structure, configured)?;
-    let Some(floor) = Floor::read(repo)?.filter(|floor| floor.baseline().is_some()) else {
-        return Ok(versions);
-    };
-    let bytes = repo.files.read(&repo.structure).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
+    let text = text_of(repo.files, &repo.structure)?;
     let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
-    let rows = with_absorbed(Some(&floor), recorded(dialect, &text, configured));
-    Ok(rows.into_iter().map(|row| row.row.version).collect())
+    let rows = recorded(dialect, &text, repo.ledger.table.as_deref());
+    Ok(versions(with_absorbed(Floor::read(repo)?.as_ref(), rows)))
 }
 
 /// Returns the versions that the repo's structure file records as code of the application; none without the file.
@@ -60,15 +72,30 @@ pub fn recorded_by(repo: &Repo) -> Result<Vec<String>> {
 /// # Errors
 /// [`Kind::Io`](crate::Kind::Io).
 pub fn code_by(repo: &Repo) -> Result<Vec<String>> {
-    let bytes = match repo.files.read(&repo.structure) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(Error::io("read", &repo.structure, error)),
-    };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = text_of(repo.files, &repo.structure)?;
     let dialect = dialect_of(&text).unwrap_or(Dialect::Postgres);
     let rows = recorded(dialect, &text, repo.ledger.table.as_deref());
-    Ok(rows.into_iter().filter(|row| row.row.is_code()).map(|row| row.row.version).collect())
+    Ok(versions(rows.into_iter().filter(|row| row.row.is_code()).collect()))
+}
+
+fn versions(rows: Vec<Recorded>) -> Vec<String> {
+    rows.into_iter().map(|row| row.row.version).collect()
+}
+
+/// The text of a file; empty without it.
+fn text_of(files: Files, path: &Path) -> Result<String> {
+    match files.read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Error::io("read", path, error)),
+    }
+}
+
+/// Whether a table of this name is a ledger: by default, by our own proposal, or by configuration.
+pub(super) fn is_ledger_name(table: &str, configured: Option<&str>) -> bool {
+    LedgerKind::ALL.iter().any(|kind| kind.default_table() == table)
+        || table == OWN_TABLE
+        || configured == Some(table)
 }
 
 /// Adds the rows that a baseline among `rows` stands for; they have its place in the file.
@@ -245,5 +272,22 @@ mod tests {
     fn a_missing_checksum_is_none() {
         let text = "INSERT INTO \"schema_migrations\" (version, name, source, checksum) VALUES ('7', 'a', 'm', NULL);\n";
         assert_eq!(rows(Dialect::Sqlite, text), [(LedgerKind::Dbsetup, "7".into(), None)]);
+    }
+
+    #[test]
+    fn versions_are_found_in_our_files_and_in_peers() {
+        let text = "INSERT INTO \"public\".\"schema_migrations\" (version, name, source, checksum) VALUES ('7', 'a (b)', 'm', 'x');\n\
+                    INSERT INTO public._sqlx_migrations (version, description, success, checksum, execution_time) VALUES (8, 'x', TRUE, decode('ab', 'hex'), 0);\n\
+                    INSERT INTO public.schema_migrations (version) VALUES\n    ('9'),\n    ('10');\n\
+                    INSERT INTO public.users (version) VALUES ('11');\n";
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("structure.sql");
+        std::fs::write(&path, text).unwrap();
+        let found = recorded_versions(Files::Disk, &path, None).unwrap();
+        assert_eq!(found, ["7", "8", "9", "10"]);
+        assert_eq!(
+            recorded_versions(Files::Disk, &path, Some("public.users")).unwrap().last().unwrap(),
+            "11"
+        );
     }
 }

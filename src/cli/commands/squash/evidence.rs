@@ -108,7 +108,11 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
     };
     let there = Repo { url: DatabaseUrl::new(url), direct_url: None, maintenance_url: None, ..repo.clone() };
     let told = |error: Error| error.note(format!("asked for `{flag}`"));
-    let mut session = Session::new(&there, &Silent, "squash").map_err(told)?.only_looking();
+    let session = Session::new(&there, &Silent, "squash").map_err(|error| {
+        let help = error.help_text().unwrap_or("give it the URL of a deployed database").to_owned();
+        told(error).help(format!("look at what `{variable}` holds: {help}"))
+    });
+    let mut session = session?.only_looking();
     if session.server().target().shown == live {
         let message = format!("`{flag}` names the very database that is squashed: that proves nothing");
         return Err(Error::new(Kind::Configuration, message)
@@ -116,7 +120,7 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
     }
     let inspection = session.inspect().await.map_err(|error| {
         told(error).help(format!(
-            "look at what the variable holds; or give a file that was written where the database is: \
+            "look at what `{variable}` holds; or give a file that was written where the database is: \
              `cargo dbsetup status --repo {} --format json > FILE`",
             repo.name
         ))

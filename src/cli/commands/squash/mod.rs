@@ -9,7 +9,9 @@ use dbsetup::Result;
 use dbsetup::driver::Via;
 use dbsetup::event::What;
 use dbsetup::repo::Repo;
+use dbsetup::sql::Dialect;
 use dbsetup::structure::DumpOptions;
+use dbsetup::structure::replay::Beyond;
 use dbsetup::structure::squash::{self, Planned, SquashRequest};
 
 use crate::cli::context::{Output, Task};
@@ -88,6 +90,9 @@ pub struct Squash {
 
     /// Replay the present structure and the migrations although they reach beyond the scratch database: roles, other
     /// databases, programs, files of the server, functions in C.
+    ///
+    /// Without it a squash asks on a terminal about migrations that do, and is refused elsewhere; `--yes` is no answer to
+    /// that.
     #[arg(long)]
     pub trust_file: bool,
 }
@@ -107,11 +112,28 @@ impl Squash {
     /// # Errors
     /// Those of the evidence.
     pub async fn unproven(&self, repo: &Repo, live: &str, protected: &[String]) -> Result<Vec<String>> {
-        // To finish is to do no more than what was decided.
-        if !self.move_migrations || self.abort || protected.is_empty() || squash::is_interrupted(repo) {
+        if protected.is_empty() || !self.is_due(repo) {
             return Ok(Vec::new());
         }
         Ok(evidence::missing(protected, &evidence::read(&self.applied_on, repo, live).await?))
+    }
+
+    /// Returns the statements that this would run again although they reach beyond a scratch database; none where that is
+    /// allowed. What cannot be read is left to the run, which says why.
+    pub fn beyond(&self, repo: &Repo, dialect: Dialect) -> Vec<Beyond> {
+        if self.trust_file || !self.is_due(repo) {
+            return Vec::new();
+        }
+        squash::beyond(repo, dialect).unwrap_or_default()
+    }
+
+    /// Whether there is anything to be squashed: to finish is to do no more than what was decided, and where nothing is
+    /// in the lanes nobody need be asked.
+    fn is_due(&self, repo: &Repo) -> bool {
+        self.move_migrations
+            && !self.abort
+            && !squash::is_interrupted(repo)
+            && squash::is_due(repo, self.to.as_deref()).unwrap_or(false)
     }
 
     /// Returns the flags as they were given, ready for a shell.
@@ -174,11 +196,13 @@ impl Squash {
         if self.abort {
             return give_up(task);
         }
+        // A rehearsal writes nothing, and stands in nobody's way.
+        let held = if dry_run { None } else { Some(squash::hold(repo)?) };
         if squash::is_interrupted(repo) {
-            if dry_run {
+            let Some(held) = &held else {
                 return Ok(Output::Plan(vec!["finish the squash that was interrupted".to_owned()]));
-            }
-            if let Some(newest) = squash::resume(repo)? {
+            };
+            if let Some(newest) = squash::resume(repo, held)? {
                 task.session.teller().tell(What::SquashFinished { newest });
                 return Ok(Output::Done);
             }
@@ -189,6 +213,7 @@ impl Squash {
             given: self.given(&dump),
             dump: DumpOptions { drop_data: self.drop_data.clone(), ..dump },
             trusted: self.trust_file,
+            agreed: task.agreed.to_vec(),
             as_migration: self.as_migration,
         };
         let Some(planned) = squash::plan(task.session, &request).await? else {
@@ -215,12 +240,30 @@ impl Squash {
         if let Some(error) = decision::refusal(facts, self.sqlx) {
             return Err(error);
         }
-        if dry_run {
-            return Ok(Output::Plan(plan(repo, &planned)));
+        match held {
+            Some(held) => squash::squash(task.session, planned, &held).await.map(|_| Output::Done),
+            None => {
+                let lines = plan(repo, &planned);
+                let dialect = task.session.server().dialect();
+                match self.beyond(repo, dialect).len() {
+                    0 => squash::rehearse(task.session, &planned).await?,
+                    number => task.session.teller().warn(untried(number), Some(TRIED.to_owned())),
+                }
+                Ok(Output::Plan(lines))
+            }
         }
-        squash::squash(task.session, planned).await?;
-        Ok(Output::Done)
     }
+}
+
+/// What makes a rehearsal try what it would not.
+const TRIED: &str = "try it all the same: `--trust-file`; without it, the squash itself asks, or is refused where nobody can \
+                     be asked";
+
+/// Says why a rehearsal has made no scratch database.
+fn untried(number: usize) -> String {
+    let what =
+        if number == 1 { "1 statement reaches".to_owned() } else { format!("{number} statements reach") };
+    format!("nothing was tried: {what} beyond the scratch database that the migrations would be run in")
 }
 
 fn give_up(task: &mut Task<'_, '_>) -> Result<Output> {
@@ -231,7 +274,7 @@ fn give_up(task: &mut Task<'_, '_>) -> Result<Output> {
             is_any.then(|| "give up the squash that was interrupted".to_owned()).into_iter().collect(),
         ));
     }
-    match squash::abort(repo)? {
+    match squash::abort(repo, &squash::hold(repo)?)? {
         Some(newest) => task.session.teller().tell(What::SquashGivenUp { newest }),
         None => task.session.teller().warn(format!("no squash of `{}` was interrupted", repo.name), None),
     }
@@ -244,9 +287,6 @@ fn plan(repo: &Repo, planned: &Planned) -> Vec<String> {
     let number = plan.taken.len();
     let shown = |path: &std::path::Path| repo.shown(path).display().to_string();
     let mut lines = vec![
-        "replay every migration in a scratch database, and compare it with the database and with a load of the new \
-         structure"
-            .to_owned(),
         format!("write {}", shown(&repo.structure)),
         format!(
             "write {}: {number} more {} that a database must have applied",

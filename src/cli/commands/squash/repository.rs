@@ -18,13 +18,22 @@ fn git(repo: &Repo) -> Option<Git> {
     Git::around(nearest.unwrap_or(&repo.root))
 }
 
-/// Returns what the floor names for whoever needs the files where they ran: the commit, and the tag before it.
+/// Returns what the floor names for whoever needs the files where they ran: the commit, the tag before it, and, for a branch
+/// whose commits may be lost when it is merged, where it left the default one.
 pub fn reference(repo: &Repo) -> Reference {
     let Some(git) = git(repo) else { return Reference::default() };
     let commit = git.head();
     // Without a tag git describes a commit by its own digits.
     let is_tag = |name: &String| commit.as_ref().is_none_or(|commit| !commit.starts_with(name.as_str()));
-    Reference { release: git.describe().filter(is_tag), commit }
+    let default = git.default_branch();
+    let places = default.iter().flat_map(|name| [format!("origin/{name}"), name.clone()]);
+    let base =
+        places.filter(|name| git.commit(name).is_some()).find_map(|name| git.merge_base("HEAD", &name));
+    Reference {
+        release: git.describe().filter(is_tag),
+        base: base.filter(|base| commit.as_ref() != Some(base)),
+        commit,
+    }
 }
 
 /// Refuses files that no commit has, ignored ones among `moves` too; returns what deserves a look: the branch, where it is not the default one.

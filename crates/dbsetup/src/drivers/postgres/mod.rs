@@ -1,9 +1,11 @@
 //! PostgreSQL, over sqlx's connection and the simple protocol alone.
 
+mod backup;
 mod catalog;
 mod census;
 mod copy;
 mod error;
+mod glance;
 mod index;
 mod load;
 mod lock;
@@ -31,9 +33,9 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::postgres::PgConnection;
 
 use crate::driver::{
-    About, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable, Fingerprint,
-    FoundTable, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch, ScriptError, Server,
-    SessionOptions, Sessions, Structure, Target, Vitals, Work,
+    About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable,
+    Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch,
+    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -60,9 +62,7 @@ impl PostgresServer {
     /// [`Kind::Configuration`](crate::error::Kind::Configuration) when a URL does not parse, has an unknown parameter,
     /// names several hosts, or a name in it has more than 63 bytes.
     pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
-        let place = Place::parse(url)?;
-        let maintenance = maintenance.map(Place::parse).transpose()?;
-        Ok(Self::at(place, maintenance))
+        Ok(Self::at(Place::parse(url)?, maintenance.map(Place::parse).transpose()?))
     }
 
     fn at(place: Place, maintenance: Option<Place>) -> Self {
@@ -85,6 +85,11 @@ impl PostgresServer {
         if let Some(other) = other {
             server::close(other).await;
         }
+    }
+
+    /// Another database of the same server.
+    fn with_database(&self, database: &str) -> Self {
+        Self::at(self.place.with_database(database), self.maintenance.clone())
     }
 }
 
@@ -127,6 +132,25 @@ impl Server for PostgresServer {
         Box::pin(async move {
             let session = Session::connect(&self.place, options).await?;
             Ok(Box::new(session) as Box<dyn Driver>)
+        })
+    }
+
+    fn glance<'a>(
+        &'a self,
+        options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<Glance>, DbError>> {
+        Box::pin(glance::glance(&self.place, options, ledger, names))
+    }
+
+    fn backup<'a>(
+        &'a self,
+        _application: String,
+    ) -> BoxFuture<'a, Result<Option<Box<dyn Backup + 'a>>, DbError>> {
+        Box::pin(async {
+            let backup = backup::DatabaseBackup::take(self).await?;
+            Ok(backup.map(|backup| Box::new(backup) as Box<dyn Backup + 'a>))
         })
     }
 

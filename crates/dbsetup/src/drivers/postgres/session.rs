@@ -19,9 +19,9 @@ use crate::sql::Dialect;
 /// How long a full server is asked again.
 const FULL_FOR: Duration = Duration::from_secs(10);
 /// The oldest server: older ones have catalogs of another shape.
-const OLDEST: u32 = 120_000;
+pub(super) const OLDEST: u32 = 120_000;
 /// The setting by which a session knows that the server at the other end is its own.
-const PROBE: &str = "dbsetup.session";
+pub(super) const PROBE: &str = "dbsetup.session";
 
 /// One session.
 pub(super) struct Session {
@@ -98,7 +98,7 @@ fn milliseconds(duration: Duration) -> String {
 }
 
 /// The settings of a session, in the order in which the server takes them: the last one counts.
-fn settings(place: &Place, options: &SessionOptions) -> Vec<(String, String)> {
+pub(super) fn settings(place: &Place, options: &SessionOptions) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = [
         // What a role or a database sets must not change what a script means or how long it may take.
         ("standard_conforming_strings", "on".to_owned()),
@@ -167,6 +167,7 @@ impl Session {
                     templates: true,
                     native_dump: true,
                     words_definitions: true,
+                    shared_server: true,
                     pooled: refused.map(pooler),
                 },
                 schema: None,

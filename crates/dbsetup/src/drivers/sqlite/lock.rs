@@ -42,7 +42,7 @@ pub(super) struct Locks {
 
 /// A lock file that is locked. Dropping it gives the lock back.
 #[derive(Debug)]
-struct Held {
+pub(super) struct Held {
     lane: Lane,
     path: PathBuf,
     // Closing the file unlocks it.
@@ -132,6 +132,11 @@ pub(super) fn take_all(database: &Path, application: &str) -> Result<Locks, DbEr
         }
     }
     Ok(locks)
+}
+
+/// Locks a file of another purpose than a lane's; `None` when another one has it.
+pub(super) fn take_named(path: &Path, application: &str) -> Result<Option<Held>, DbError> {
+    take(path, Lane::Automatic, application)
 }
 
 /// Locks a file, made for it; `None` when another one has it.

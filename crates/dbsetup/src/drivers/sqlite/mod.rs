@@ -4,9 +4,11 @@
 //! that a script left its transaction alone is a commit hook (`hooks`), the place of an error is looked up in the
 //! script (`error`).
 
+mod backup;
 mod catalog;
 mod error;
 mod file;
+mod glance;
 mod hooks;
 mod load;
 mod lock;

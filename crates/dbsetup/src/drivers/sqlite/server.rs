@@ -11,6 +11,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
+use super::backup::FileBackup;
 use super::catalog::literal;
 use super::error::{self, advised, failure};
 use super::file::{Found, exclusive, look, remove};
@@ -21,10 +22,11 @@ use super::scratch::Memory;
 use super::session::{Open, Session, Stopper, settings};
 use super::url::{Location, Place};
 use crate::driver::{
-    About, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Scratch, Server,
-    SessionOptions, Sessions, Target,
+    About, Backup, BoxFuture, Capabilities, Created, DbError, DbErrorClass, Driver, Dropped, Glance, Scratch,
+    Server, SessionOptions, Sessions, Target,
 };
 use crate::error::Result;
+use crate::ledger::LedgerTable;
 use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
@@ -120,6 +122,19 @@ impl SqliteServer {
         let place = Place::Named(name);
         let location = Location { place, written: shown, read_only: false, immutable: false, vfs: None };
         Self { location, target, root: root.to_owned(), busy: BUSY }
+    }
+
+    /// Returns the database in another file.
+    pub(super) fn at(&self, path: PathBuf) -> Self {
+        let written = path.to_string_lossy().into_owned();
+        let target = Target {
+            shown: format!("sqlite:{written}"),
+            database: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            local: true,
+            plain_text_over_network: false,
+        };
+        let location = Location { place: Place::File(path), written, ..self.location.clone() };
+        Self { location, target, root: self.root.clone(), busy: self.busy }
     }
 
     /// Returns how SQLite opens the database. A file is never made.
@@ -351,6 +366,7 @@ impl SqliteServer {
                 templates: database.is_some(),
                 native_dump: true,
                 words_definitions: false,
+                shared_server: false,
                 pooled: None,
             },
             schema: None,
@@ -421,6 +437,32 @@ impl Server for SqliteServer {
         options: &'a SessionOptions,
     ) -> BoxFuture<'a, std::result::Result<Box<dyn Driver>, DbError>> {
         Box::pin(self.connected(options))
+    }
+
+    fn glance<'a>(
+        &'a self,
+        _options: &'a SessionOptions,
+        ledger: &'a LedgerTable,
+        names: &'a [String],
+    ) -> BoxFuture<'a, std::result::Result<Option<Glance>, DbError>> {
+        Box::pin(async move {
+            match &self.location.place {
+                // A file that is not there is for the session to tell of.
+                Place::File(path) if matches!(look(path)?, Found::File) => {
+                    super::glance::glance(self.options(), ledger, names).await
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+
+    fn backup<'a>(
+        &'a self,
+        application: String,
+    ) -> BoxFuture<'a, std::result::Result<Option<Box<dyn Backup + 'a>>, DbError>> {
+        let taken = self.changeable().and_then(|path| FileBackup::take(self, path, &application));
+        let taken = taken.map(|backup| backup.map(|backup| Box::new(backup) as Box<dyn Backup + 'a>));
+        Box::pin(std::future::ready(taken))
     }
 
     fn end_session<'a>(&'a self, _session: &'a str) -> BoxFuture<'a, std::result::Result<(), DbError>> {

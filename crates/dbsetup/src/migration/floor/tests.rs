@@ -17,9 +17,8 @@ fn floor(squashes: &[(&str, &[&str])]) -> Option<Floor> {
     };
     let squash = |(release, versions): &(&str, &[&str])| Squashed {
         release: Some((*release).into()),
-        commit: None,
         migrations: versions.iter().map(entry).collect(),
-        baseline: None,
+        ..Squashed::default()
     };
     let squashes = squashes.iter().map(squash).collect();
     Some(Floor { ledger: Some(LedgerKind::Dbsetup), squashes })

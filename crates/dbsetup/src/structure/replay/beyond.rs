@@ -33,8 +33,8 @@ impl Plan {
         found
     }
 
-    /// Refuses to run what reaches beyond the scratch database, unless the plan is trusted. `command` is the command that
-    /// was given, without `cargo dbsetup`.
+    /// Refuses to run what reaches beyond the scratch database, unless the plan is trusted or somebody has `agreed` to it.
+    /// `command` is the command that was given, without `cargo dbsetup`.
     ///
     /// # Errors
     /// [`Kind::Refused`] with each place.
@@ -42,10 +42,12 @@ impl Plan {
         &self,
         repo: &Repo,
         dialect: Dialect,
+        agreed: &[Beyond],
         command: &str,
     ) -> Result<()> {
         const SHOWN: usize = 5;
-        let found = if self.trusted { Vec::new() } else { self.beyond(dialect) };
+        let mut found = if self.trusted { Vec::new() } else { self.beyond(dialect) };
+        found.retain(|beyond| !agreed.contains(beyond));
         let Some(first) = found.first() else { return Ok(()) };
         let message = format!(
             "the migrations of `{}` would be run again in a scratch database, and reach beyond it",

@@ -23,6 +23,7 @@ use std::time::Instant;
 use super::dump::{self, DumpOptions};
 use super::floor::Floor;
 use super::recorded::recorded_by;
+use super::replay::{self, Beyond};
 use super::{format, header};
 use crate::driver::{DumpRequest, LedgerState};
 use crate::error::{Error, Kind, Result};
@@ -32,6 +33,7 @@ use crate::migration::FileSet;
 use crate::record;
 use crate::repo::Repo;
 use crate::session::Session;
+use crate::sql::Dialect;
 use disk::Disk;
 
 pub use apply::is_own_file;
@@ -39,6 +41,7 @@ pub use evidence::{Evidence, Seen};
 pub use journal::{is_interrupted, journal_path};
 pub(crate) use journal::{refuse_interrupted, warn_of_interruption};
 pub use layout::Move;
+pub use lock::{Held, hold};
 pub use plan::{Plan, Reference};
 
 /// What a squash is asked for.
@@ -50,8 +53,10 @@ pub struct SquashRequest {
     pub reference: Reference,
     /// What the structure leaves out or has besides, where it is not to be as in the present file.
     pub dump: DumpOptions,
-    /// Whether the present structure file may reach beyond the database when it is loaded for the replay.
+    /// Whether the present structure file and the migrations may reach beyond the scratch databases of the proof.
     pub trusted: bool,
+    /// What of the migrations may reach beyond them besides: what [`beyond`] found and somebody said yes to.
+    pub agreed: Vec<Beyond>,
     /// Whether one migration is left in the automatic lane, for what builds databases of migrations alone. Where an
     /// earlier squash has left one it is made anew in any case.
     pub as_migration: bool,
@@ -67,6 +72,7 @@ pub struct Planned {
     request: DumpRequest,
     drop_data: Vec<String>,
     trusted: bool,
+    agreed: Vec<Beyond>,
     given: Vec<String>,
     files: FileSet,
     ledger: LedgerTable,
@@ -97,14 +103,8 @@ pub struct Squashed {
 /// Finishes a squash that was interrupted, and returns its newest version; `None` where none was.
 ///
 /// # Errors
-/// [`Kind::Undecided`] when somebody has changed its files since; [`Kind::Locked`] when another run is at it;
-/// [`Kind::Grammar`] and [`Kind::Io`] of the journal.
-pub fn resume(repo: &Repo) -> Result<Option<String>> {
-    if !is_interrupted(repo) {
-        return Ok(None);
-    }
-    let _lock = lock::lock(repo)?;
-    // Whoever held the lock may have finished it.
+/// [`Kind::Undecided`] when somebody has changed its files since; [`Kind::Grammar`] and [`Kind::Io`] of the journal.
+pub fn resume(repo: &Repo, _: &Held) -> Result<Option<String>> {
     let Some(journal) = journal::Journal::read(repo)? else { return Ok(None) };
     apply::finish(repo, &journal, &mut Disk::new(&mut |_| Ok(())))?;
     Ok(Some(journal.newest))
@@ -114,10 +114,9 @@ pub fn resume(repo: &Repo) -> Result<Option<String>> {
 /// where none was interrupted.
 ///
 /// # Errors
-/// [`Kind::Undecided`] when somebody has changed its files so that one would be lost; [`Kind::Locked`] when another run
-/// is at it; [`Kind::Grammar`] and [`Kind::Io`] of the journal.
-pub fn abort(repo: &Repo) -> Result<Option<String>> {
-    let _lock = lock::lock(repo)?;
+/// [`Kind::Undecided`] when somebody has changed its files so that one would be lost; [`Kind::Grammar`] and [`Kind::Io`]
+/// of the journal.
+pub fn abort(repo: &Repo, _: &Held) -> Result<Option<String>> {
     let mut pass = |_: &str| Ok(());
     let mut disk = Disk::new(&mut pass);
     let Some(journal) = journal::Journal::read(repo)? else {
@@ -126,6 +125,24 @@ pub fn abort(repo: &Repo) -> Result<Option<String>> {
     };
     abort::undo(repo, &journal, &mut disk)?;
     Ok(Some(journal.newest))
+}
+
+/// Whether there is a migration to be squashed. `to` is the newest version to squash, as a person wrote it.
+///
+/// # Errors
+/// Those of reading the files; a `to` that is no version is left to [`plan`].
+pub fn is_due(repo: &Repo, to: Option<&str>) -> Result<bool> {
+    let files = FileSet::read(repo, &[])?;
+    let to = to.and_then(|to| files.parse_version(to));
+    Ok(files.migrations.iter().any(|migration| to.as_ref().is_none_or(|to| migration.version <= *to)))
+}
+
+/// Returns the statements of migrations that a squash would run again and that reach beyond its scratch databases.
+///
+/// # Errors
+/// Those of [`replay::Plan::read`].
+pub fn beyond(repo: &Repo, dialect: Dialect) -> Result<Vec<Beyond>> {
+    Ok(replay::Plan::read(repo)?.beyond(dialect))
 }
 
 /// Plans a squash; `None` where no migration is there to be squashed. Writes nothing.
@@ -178,6 +195,7 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         request: DumpRequest { ledger: Some(choice.table.clone()), ..dump },
         drop_data: request.dump.drop_data.clone(),
         trusted: request.trusted,
+        agreed: request.agreed.clone(),
         given: request.given.clone(),
         ledger: choice.table,
         files,
@@ -208,13 +226,23 @@ impl Planned {
     }
 }
 
-/// Squashes: replays, proves, writes.
+/// Tries a squash: replays and proves, and writes nothing.
+///
+/// # Errors
+/// Those of [`squash`] until something is written.
+pub async fn rehearse(session: &mut Session<'_>, planned: &Planned) -> Result<()> {
+    let result = proof::structure(session, planned).await;
+    session.close().await;
+    result.map(|_| ())
+}
+
+/// Squashes: replays, proves, writes. Whoever calls it has held the repo since before it was planned.
 ///
 /// # Errors
 /// [`Kind::Refused`] naming what differs between the database and a replay of its migrations; those of the replay, with
 /// the place in a file; [`Kind::Unsupported`] when the new structure does not make the same database;
 /// [`Kind::Locked`] when migrations run meanwhile. Nothing is written then.
-pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squashed> {
+pub async fn squash(session: &mut Session<'_>, planned: Planned, _: &Held) -> Result<Squashed> {
     let start = Instant::now();
     let result = proof::structure(session, &planned).await;
     let proved = match result {
@@ -225,7 +253,7 @@ pub async fn squash(session: &mut Session<'_>, planned: Planned) -> Result<Squas
         }
     };
     let repo = session.repo();
-    let _lock = lock::lock(repo)?;
+    // Where the file system cannot lock, another run may have come here first.
     if is_interrupted(repo) {
         return Err(Error::new(Kind::Locked, format!("another run has begun to squash `{}`", repo.name))
             .help("wait until it has ended; or finish it, if it was interrupted: run this command again"));

@@ -30,6 +30,8 @@ pub struct Reference {
     pub release: Option<String>,
     /// A commit.
     pub commit: Option<String>,
+    /// The commit of the default branch that it stands on, where it is another one.
+    pub base: Option<String>,
 }
 
 /// What a squash does to the files.
@@ -87,6 +89,7 @@ pub(super) fn plan(facts: Facts<'_>, to: Option<&str>, reference: &Reference) ->
         floor.squashes.push(Squashed {
             release: reference.release.clone(),
             commit: reference.commit.clone(),
+            base: reference.base.clone(),
             migrations,
             baseline: None,
         });

@@ -79,21 +79,23 @@ pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> R
     let (floor, files) = (planned.files.floor.as_ref(), planned.files.clone());
     let mut plan = replay::Plan::new(repo, recorded.as_deref(), floor, files)?.without_code(&code);
     plan.trusted = planned.trusted;
-    for beyond in plan.beyond(session.server().dialect()) {
-        let place = format!("{}:{}", beyond.site.path.display(), beyond.site.at.line);
-        session.teller().warn(
-            format!("`{place}`: {} reaches beyond the scratch database that it is replayed in", beyond.what),
-            None,
-        );
-    }
+    let command: Vec<&str> = [COMMAND].into_iter().chain(planned.given.iter().map(String::as_str)).collect();
+    let command = command.join(" ");
+    let dialect = session.server().dialect();
+    refuse_protected_server(session).await?;
+    plan.to = Some(live_version(planned));
+    plan.refuse_beyond(repo, dialect, &planned.agreed, &command).map_err(not_squashed)?;
     session.close().await;
     let made = made(session, planned, &mut plan).await?;
-    let command: Vec<&str> = [COMMAND].into_iter().chain(planned.given.iter().map(String::as_str)).collect();
-    if let Some(error) = rows::undecided(repo, &made.audit, &command.join(" ")) {
+    if let Some(error) = rows::undecided(repo, &made.audit, &command) {
         return Err(error);
     }
     for warning in &made.audit.warnings {
         session.teller().warn(warning.clone(), None);
+    }
+    plan.to = Some(planned.plan.newest.clone());
+    for frozen in plan.frozen(dialect, &made.audit.kept) {
+        session.teller().warn(frozen.to_string(), Some(frozen.help()));
     }
     refuse_volatile(session, planned, &mut plan, &made.kept).await?;
     let database = outcome(session, &planned.request).await?;
@@ -113,6 +115,24 @@ pub(super) async fn structure(session: &mut Session<'_>, planned: &Planned) -> R
     refuse_other_rows(session, planned, &now.state)?;
     session.close().await;
     Ok(proved)
+}
+
+/// Refuses to run every migration again on a server where a protected database lives, unless somebody has named that
+/// server for it.
+async fn refuse_protected_server(session: &mut Session<'_>) -> Result<()> {
+    let repo = session.repo();
+    let is_shared = session.driver().await?.about().capabilities.shared_server;
+    if repo.disposable || repo.scratch_url.is_some() || !is_shared {
+        return Ok(());
+    }
+    let message = format!(
+        "the migrations of `{}` would be run again on the server of the environment `{}`, which is protected",
+        repo.name, repo.environment
+    );
+    Err(not_squashed(Error::new(Kind::Refused, message)).help(
+        "let `scratch-url` name another server of the same release; or squash where the database is disposable, and \
+         show that one: `--applied-on`",
+    ))
 }
 
 /// Replays, and reads the database at the newest squashed version and at the end.

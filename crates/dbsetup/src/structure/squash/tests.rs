@@ -199,7 +199,7 @@ async fn wherever_a_squash_is_killed_an_empty_database_comes_out_the_same_and_th
                     apply::finish(&project.repo, &journal, &mut Disk::new(&mut killed)).is_ok()
                 })
             });
-            let state = resume(&project.repo);
+            let state = resume(&project.repo, &hold(&project.repo).unwrap());
             assert!(died.is_some(), "after {last} operations: {state:?} {:#?}", project.tree());
         } else {
             // Nothing is left to be squashed when the journal's own end was all that was missing.
@@ -287,7 +287,7 @@ async fn an_interrupted_squash_is_never_finished_over_what_somebody_changed_sinc
             None => std::fs::remove_file(project.repo.priv_dir.join(path)).unwrap(),
         }
         let before = project.tree();
-        let error = resume(&project.repo).unwrap_err();
+        let error = resume(&project.repo, &hold(&project.repo).unwrap()).unwrap_err();
         assert_eq!(error.kind(), Kind::Undecided, "{path}: {error}");
         assert_eq!(project.tree(), before, "{path}");
     }

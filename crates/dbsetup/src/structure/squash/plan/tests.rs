@@ -14,7 +14,7 @@ fn planned(
     let (repo, ledger) = (repo(), ledger(LedgerKind::Dbsetup));
     let files = &FileSet { floor: floor.cloned(), ..files.clone() };
     let facts = Facts { repo: &repo, files, ledger: &ledger, state, recorded: &recorded };
-    plan(facts, to, &Reference { release: Some("v1".into()), commit: None })
+    plan(facts, to, &Reference { release: Some("v1".into()), ..Reference::default() })
 }
 
 fn three() -> FileSet {

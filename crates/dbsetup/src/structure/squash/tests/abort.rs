@@ -27,7 +27,7 @@ async fn each_state_goes_back(first: bool) {
     let (planned, text) = model.planned(None).await.unwrap().unwrap();
     assert!(model.commit(&planned, &text, usize::MAX));
     let wanted = model.tree();
-    assert_eq!(abort(&model.repo).unwrap(), None);
+    assert_eq!(abort(&model.repo, &hold(&model.repo).unwrap()).unwrap(), None);
     assert_eq!(model.tree(), wanted, "a squash that is finished is not given up");
 
     let (mut back, mut forward) = (0, 0);
@@ -51,7 +51,7 @@ async fn each_state_goes_back(first: bool) {
                 "killed at {last}, and at {at} on the way back"
             );
             let between = project.tree();
-            match (at % 2 == 0).then(|| resume(&project.repo)) {
+            match (at % 2 == 0).then(|| resume(&project.repo, &hold(&project.repo).unwrap())) {
                 Some(Ok(Some(_))) => {
                     forward += 1;
                     assert_eq!(project.tree(), wanted, "killed at {last}, turned round at {at}");
@@ -69,10 +69,10 @@ async fn each_state_goes_back(first: bool) {
             assert!((1..100).any(|last| undone(&project, last)), "{:#?}", project.tree());
             back += 1;
         } else {
-            abort(&project.repo).unwrap();
+            abort(&project.repo, &hold(&project.repo).unwrap()).unwrap();
         }
         assert_eq!(project.tree(), former, "killed at {last}, and at {at} on the way back");
-        assert_eq!(abort(&project.repo).unwrap(), None);
+        assert_eq!(abort(&project.repo, &hold(&project.repo).unwrap()).unwrap(), None);
         assert_eq!(project.tree(), former);
     }
     assert!(back > 5 && forward > 0, "{back} went back, {forward} turned round");
@@ -113,26 +113,32 @@ async fn what_somebody_changed_since_is_never_lost_by_giving_up() {
     for path in ["structure.sql", "structure.floor"] {
         let (project, former) = begun(path, Some("mine")).await;
         let before = project.tree();
-        let error = abort(&project.repo).unwrap_err();
+        let error = abort(&project.repo, &hold(&project.repo).unwrap()).unwrap_err();
         assert_eq!(error.kind(), Kind::Undecided, "{path}");
         assert!(error.help_text().unwrap().contains(&format!("remove `priv/core/{path}`")), "{error}");
         assert_eq!(project.tree(), before);
         // What the help says.
         std::fs::remove_file(project.repo.priv_dir.join(path)).unwrap();
-        assert_eq!(abort(&project.repo).unwrap().as_deref(), Some("5"));
+        assert_eq!(abort(&project.repo, &hold(&project.repo).unwrap()).unwrap().as_deref(), Some("5"));
         assert_eq!(project.tree(), former);
     }
     // An edit goes back with its file.
     let archived = "dumped_migrations/migrations/1_users.up.sql";
     let (project, mut former) = begun(archived, Some("select 7;")).await;
-    abort(&project.repo).unwrap();
+    abort(&project.repo, &hold(&project.repo).unwrap()).unwrap();
     former.insert("migrations/1_users.up.sql".into(), "select 7;".into());
     assert_eq!(project.tree(), former);
     // Another file in the place of one.
     let (project, _) = begun("migrations/1_users.up.sql", Some("select 8;")).await;
     let before = project.tree();
-    assert_eq!(abort(&project.repo).unwrap_err().kind(), Kind::Undecided);
+    assert_eq!(abort(&project.repo, &hold(&project.repo).unwrap()).unwrap_err().kind(), Kind::Undecided);
     assert_eq!(project.tree(), before);
     let (project, _) = begun(archived, None).await;
-    assert!(abort(&project.repo).unwrap_err().help_text().unwrap().contains("git restore"));
+    assert!(
+        abort(&project.repo, &hold(&project.repo).unwrap())
+            .unwrap_err()
+            .help_text()
+            .unwrap()
+            .contains("git restore")
+    );
 }

@@ -99,7 +99,7 @@ async fn wherever_a_squash_with_a_baseline_is_killed_an_empty_database_comes_out
         }
         states += 1;
         if is_interrupted(&project.repo) {
-            resume(&project.repo).unwrap();
+            resume(&project.repo, &hold(&project.repo).unwrap()).unwrap();
             assert_eq!(project.tree(), wanted, "after {last} operations");
         }
         project.migrate("core", &all()).await;
@@ -270,7 +270,7 @@ async fn a_squash_with_a_baseline_is_given_up_to_what_was_there() {
                 break;
             }
             given_up += usize::from(is_interrupted(&project.repo));
-            abort(&project.repo).unwrap();
+            abort(&project.repo, &hold(&project.repo).unwrap()).unwrap();
             let mut tree = project.tree();
             // What a run leaves that dies before its journal is replaced by the next one.
             tree.retain(|path, _| !path.to_string_lossy().ends_with(".dbsetup-new"));
