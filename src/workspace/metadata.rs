@@ -182,6 +182,24 @@ fn without_secrets(text: &str) -> String {
     url.replace_all(&value.replace_all(text, "$1 ..."), "://***@").into_owned()
 }
 
+/// A package with these dependencies and programs.
+#[cfg(test)]
+pub fn member_for_tests(name: &str, dir: &str, dependencies: &[&str], binaries: &[&str]) -> Member {
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    Member {
+        name: name.to_owned(),
+        dir: dir.into(),
+        manifest: Path::new(dir).join("Cargo.toml"),
+        dependencies: owned(dependencies).into_iter().collect(),
+        databases: BTreeSet::new(),
+        binaries: owned(binaries),
+        default_run: None,
+        rust_version: None,
+        links_libpq: false,
+        metadata: Json::Null,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

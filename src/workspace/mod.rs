@@ -29,6 +29,8 @@ use dbsetup::{Error, Kind, Result};
 pub use aliases::Alias;
 pub use environment::Process;
 pub use manifest::nearest;
+#[cfg(test)]
+pub use metadata::member_for_tests;
 pub use metadata::{Member, is_cargo_failure};
 pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};

@@ -11,7 +11,7 @@ use crate::layout::{self, Home};
 use crate::metadata::Workspace;
 use crate::problem::{Problem, Result};
 use crate::settings::{self, Settings};
-use crate::tables::Config;
+use crate::tables::{Config, Table};
 
 /// Environments that every binary knows.
 const USUAL: [&str; 3] = ["dev", "test", "prod"];
@@ -125,18 +125,12 @@ pub fn prepare(package_dir: &Path, name: &str) -> Result<Prepared> {
     let config = Config::read(&workspace)?;
     let homes = layout::homes(&workspace.root, &workspace.members);
     let bare_root = Home { package: None, dir: &workspace.root, dependencies: BTreeSet::new() };
-    let owned = settings::find(name, &workspace, &config, &homes, &bare_root)?;
+    let owned = settings::find(name, package_dir, &workspace, &config, &homes, &bare_root)?;
     let dir = owned.home.dir;
 
     let mut names: BTreeSet<String> = USUAL.map(str::to_owned).into();
     names.extend(config.disposable.iter().cloned());
-    names.extend(
-        config
-            .declared
-            .iter()
-            .filter(|repo| repo.tables[0].name == owned.name)
-            .flat_map(|repo| repo.environments()),
-    );
+    names.extend(owned.tables.iter().flat_map(Table::environments));
     let resolve = |environment: &str| owned.settings(environment, &homes, &workspace.root);
     // No environment has this name: what is left is what holds in all of them.
     let base = resolve("{env}")?;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::layout::{self, Candidate, Home, SqlxToml, Tools};
+use crate::layout::{self, Candidate, Home, Package as _, SqlxToml, Tools};
 use crate::metadata::Workspace;
-use crate::paths::{clean, relative};
+use crate::paths::{clean, relative, same};
 use crate::problem::{Problem, Result};
 use crate::tables::{Config, Table, Values};
 use crate::{Ledger, toml};
@@ -51,6 +51,7 @@ pub(crate) const CREATE: [&str; 5] = ["encoding", "template", "collation", "owne
 /// Finds the repo of that name: in the package that is built, in the workspace, or in the layout.
 pub(crate) fn find<'a>(
     name: &str,
+    package_dir: &Path,
     workspace: &Workspace,
     config: &'a Config,
     homes: &'a [Home<'a>],
@@ -61,7 +62,8 @@ pub(crate) fn find<'a>(
         let home = homes.iter().find(|home| home.dir == candidate.dir).unwrap_or(bare_root);
         return Ok(Owned { name: candidate.name.clone(), home, tables: &[], candidate: Some(candidate) });
     }
-    let Some(repo) = config.find(name) else {
+    let package = workspace.members.iter().position(|member| same(member.dir(), package_dir));
+    let Some(repo) = config.find(name, package)? else {
         return Err(Problem::new(format!("there is no repo `{name}` in this workspace"))
             .note(format!("configured are {}", config.names()))
             .help("mend the name in build.rs, or configure the repo in Cargo.toml"));

@@ -89,26 +89,39 @@ impl Config {
                 disposable = disposable.or_else(|| environments(&member.metadata));
             }
             for table in tables(&member.metadata, &member.manifest, workspace, "package")? {
-                if let Some(twin) = declared.iter().find(|known| known.is(&table.name)) {
+                let is_twin = |known: &&Declared| known.member == Some(index) && known.is(&table.name);
+                if let Some(twin) = declared.iter().find(is_twin) {
                     return Err(two_of_one_name(&table, &twin.tables[0]));
                 }
                 declared.push(Declared { member: Some(index), tables: vec![table] });
             }
         }
         for table in tables(&workspace.metadata, &root, workspace, "workspace")? {
-            match declared.iter_mut().find(|known| known.is(&table.name)) {
-                Some(known) => known.tables.push(table),
-                None => declared.push(Declared { member: None, tables: vec![table] }),
+            let mut known = declared.iter_mut().filter(|known| known.is(&table.name)).peekable();
+            if known.peek().is_none() {
+                declared.push(Declared { member: None, tables: vec![table] });
+            } else {
+                known.for_each(|known| known.tables.push(table.clone()));
             }
         }
         let disposable = disposable.unwrap_or_else(|| vec!["dev".to_owned(), "test".to_owned()]);
         Ok(Self { disposable, declared })
     }
 
-    /// Returns the repo of that name; `-` and `_` are equal.
-    pub fn find(&self, name: &str) -> Option<&Declared> {
+    /// Returns the repo of that name; `-` and `_` are equal. That of `package` comes first.
+    ///
+    /// # Errors
+    /// Two others have it.
+    pub fn find(&self, name: &str, package: Option<usize>) -> Result<Option<&Declared>> {
         let folded = |name: &str| name.replace('-', "_");
-        self.declared.iter().find(|known| folded(&known.tables[0].name) == folded(name))
+        let named = || self.declared.iter().filter(|known| folded(&known.tables[0].name) == folded(name));
+        if let Some(own) = named().find(|known| known.member.is_some() && known.member == package) {
+            return Ok(Some(own));
+        }
+        match (named().next(), named().nth(1)) {
+            (Some(twin), Some(other)) => Err(two_of_one_name(&other.tables[0], &twin.tables[0])),
+            (found, _) => Ok(found),
+        }
     }
 
     /// The names of all of them, for a message.
@@ -137,11 +150,6 @@ impl Declared {
                 .chain([&table.values])
                 .any(|values| ["priv", "migrations"].iter().any(|key| values.get(key).is_some()))
         })
-    }
-
-    /// The environments that it has settings for.
-    pub fn environments(&self) -> impl Iterator<Item = String> + '_ {
-        self.tables.iter().flat_map(Table::environments)
     }
 }
 
@@ -179,7 +187,8 @@ fn tables(metadata: &Json, manifest: &Path, workspace: &Workspace, kind: &str) -
 }
 
 impl Table {
-    fn environments(&self) -> Vec<String> {
+    /// The environments that it has settings for.
+    pub fn environments(&self) -> Vec<String> {
         let tables = self.values.get("env").and_then(Json::as_object);
         tables.into_iter().flatten().map(|(name, _)| name.clone()).collect()
     }

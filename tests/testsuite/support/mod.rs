@@ -17,6 +17,7 @@
 //! A rule that holds for every database loops over [`Backend::available`]. A test that is about PostgreSQL begins
 //! with `let Some(server) = postgres::server() else { return };` and hands the server on with `Project::on`.
 
+pub mod app;
 mod backend;
 pub mod command;
 pub mod fault;

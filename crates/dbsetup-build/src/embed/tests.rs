@@ -149,6 +149,27 @@ fn what_cannot_be_embedded_is_refused_by_name() {
     has(&squash.problem("core"), &["a squash of repo `core` was interrupted"]);
 }
 
+#[test]
+fn a_package_embeds_its_own_repo_whatever_others_call_theirs() {
+    let member = |name: &str| format!("[package]\nname = \"{name}\"\n{CORE}role = \"{name}\"\n");
+    let mut project = Project::new("").write(
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"a\", \"b\", \"c\"]\n[workspace.metadata.dbsetup.repos.core]\nschemas = \"app\"\n",
+    );
+    for name in ["a", "b"] {
+        project = project
+            .write(&format!("{name}/Cargo.toml"), member(name))
+            .write(&format!("{name}/src/lib.rs"), "")
+            .write(&format!("{name}/priv/core/migrations/1_a.sql"), "");
+    }
+    let project = project.write("c/Cargo.toml", "[package]\nname = \"c\"\n").write("c/src/lib.rs", "");
+    let of_b = prepare(&project.path("b"), "core").expect("it is its own");
+    assert!(of_b.settings("dev").contains(&("role", "Some(\"b\")".to_owned())));
+    assert!(of_b.settings("dev").contains(&("schemas", "&[\"app\"]".to_owned())));
+    let problem = prepare(&project.path("c"), "core").expect_err("nobody can tell which").to_string();
+    assert!(problem.contains("two repos are called `core`") && problem.contains("Cargo.toml`"), "{problem}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_may_not_leave_the_repos_directories() {

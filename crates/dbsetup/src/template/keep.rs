@@ -89,7 +89,7 @@ pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName, data
     match session.server().keep_template(name, &note).await {
         Ok(Kept::Now) => {
             session.teller().tell(What::TemplateKept { template: name.to_string(), took: start.elapsed() });
-            collect(session, std::slice::from_ref(name)).await;
+            collect_on(session.server(), repo, std::slice::from_ref(name)).await;
         }
         Ok(Kept::Already) => {}
         Ok(Kept::Cannot(reason)) => refuse(session, reason),
@@ -104,11 +104,15 @@ fn refuse(session: &Session<'_>, reason: String) {
 /// Removes the repo's templates that are stale, and returns how many. What cannot be removed is left to the next who
 /// tries.
 pub async fn collect(session: &Session<'_>, current: &[TemplateName]) -> usize {
-    let server = session.server();
+    collect_on(session.server(), session.repo(), current).await
+}
+
+/// The same without a session, which not every thread may look at.
+async fn collect_on(server: &dyn Server, repo: &Repo, current: &[TemplateName]) -> usize {
     let Ok(found) = server.templates().await else { return 0 };
     let now = SystemTime::now();
     let mut removed = 0;
-    for template in found.iter().filter(|info| is_stale(info, &found, session.repo(), current, now)) {
+    for template in found.iter().filter(|info| is_stale(info, &found, repo, current, now)) {
         removed += usize::from(server.remove_template(template).await.unwrap_or(false));
     }
     removed

@@ -4,6 +4,7 @@ mod databases;
 mod dockerfile;
 mod migration;
 mod programs;
+mod release;
 mod template;
 mod workflow;
 
@@ -22,13 +23,14 @@ pub enum Gen {
     Migration(migration::Migration),
     Workflow(workflow::Workflow),
     Dockerfile(dockerfile::Dockerfile),
+    Release(release::Release),
 }
 
 impl Gen {
     pub fn speaks_of_one(&self) -> Option<&'static str> {
         match self {
             Self::Migration(command) => command.speaks_of_one(),
-            Self::Workflow(_) | Self::Dockerfile(_) => None,
+            Self::Workflow(_) | Self::Dockerfile(_) | Self::Release(_) => None,
         }
     }
 
@@ -37,6 +39,7 @@ impl Gen {
             Self::Migration(command) => command.run(selected),
             Self::Workflow(command) => command.run(selected),
             Self::Dockerfile(command) => command.run(selected),
+            Self::Release(command) => command.run(selected),
         }
     }
 }

@@ -239,7 +239,7 @@ pub(super) async fn run_creation(
 }
 
 /// Returns the `CREATE DATABASE` for `options`.
-async fn create_statement(
+pub(super) async fn create_statement(
     connection: &mut PgConnection,
     database: &str,
     options: &CreateOptions,

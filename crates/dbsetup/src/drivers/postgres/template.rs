@@ -261,6 +261,18 @@ async fn look_for(
     rows.into_iter().next().ok_or_else(|| own(DbErrorClass::NotReady, LOST))
 }
 
+/// Makes a database as a copy of a template, on a connection that is there: in two trips.
+#[cfg(feature = "testing")]
+pub(super) async fn clone_on(
+    connection: &mut PgConnection,
+    database: &str,
+    template: &TemplateName,
+    options: &CreateOptions,
+) -> Result<Cloned, DbError> {
+    let found = look_for(connection, database, template, options).await?;
+    clone_found(connection, database, &found, options).await
+}
+
 async fn clone_found(
     connection: &mut PgConnection,
     database: &str,

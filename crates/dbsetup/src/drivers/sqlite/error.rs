@@ -73,6 +73,7 @@ fn class_of(code: i32, message: &str) -> DbErrorClass {
         (7 | 13, _) => DbErrorClass::Full,
         (9, _) => DbErrorClass::Cancelled,
         (10, _) => DbErrorClass::Io,
+        (11, _) => DbErrorClass::Damaged,
         (14, _) => DbErrorClass::Permission,
         (26, _) => DbErrorClass::Configuration,
         (1, _) if closes_transaction(message) => DbErrorClass::TransactionClosed,

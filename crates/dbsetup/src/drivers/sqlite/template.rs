@@ -59,7 +59,8 @@ fn directory_of(database: &Path) -> PathBuf {
     database.parent().unwrap_or(Path::new(".")).join(DIRECTORY)
 }
 
-fn file_of(database: &Path, template: &TemplateName) -> PathBuf {
+/// Where a template of the databases in a directory is.
+pub(super) fn file_of(database: &Path, template: &TemplateName) -> PathBuf {
     directory_of(database).join(format!("{template}.db"))
 }
 
