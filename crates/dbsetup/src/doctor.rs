@@ -137,7 +137,7 @@ fn of_server(repo: &Repo, target: &Target, about: &About, vitals: &Vitals) -> Ve
                 variable("DIRECT_URL")
             )),
         ),
-        None if about.capabilities.session_locks => {
+        None if vitals.role.is_some() => {
             report.add("pooler", Health::Ok, "the session is one of the server's own", None);
         }
         None => {}
