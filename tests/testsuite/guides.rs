@@ -189,7 +189,7 @@ fn the_tests_and_the_programs_of_the_guides_run() {
     let journal = directory.join("journal.db");
     _ = std::fs::remove_file(&journal);
     let run = cargo(&directory, &[&["run"], &device[..]].concat(), &[]);
-    run.success().stdout_contains("a new journal was made");
+    run.success().stdout_contains("the journal is up to date");
     cargo(&directory, &[&["run"], &device[..]].concat(), &[]).success().stdout_is("");
 
     let release = ["run", "--quiet", "--package", "guide-many-replicas", "--bin", "release", "--"];
@@ -218,7 +218,7 @@ fn the_tests_and_the_programs_of_the_guides_run() {
         let line = ["run", "--quiet", "--package", package];
         cargo(&directory, &line, &env).code(1).stderr_contains("does not exist");
         server.database(name).create();
-        cargo(&directory, &line, &env).success().stdout_contains("oaded");
+        cargo(&directory, &line, &env).success().stdout_contains("Migrated");
         cargo(&directory, &line, &env).success().stdout_contains("NothingToDo");
     }
 }
