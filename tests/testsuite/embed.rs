@@ -120,7 +120,7 @@ fn a_changed_added_or_removed_file_builds_anew_and_nothing_else_does() {
     app.write("Cargo.toml", &format!("{text}env.prod.role = \"app_{{env}}\"\n"));
     let (anew, with_role) = built(&app);
     assert!(anew && with_role.contains("Some(\"app_prod\")"), "{with_role}");
-    assert_eq!(built(&app).0, false, "nothing was touched");
+    assert!(!built(&app).0, "nothing was touched");
 }
 
 #[test]

@@ -9,5 +9,5 @@ use proc_macro::TokenStream;
 /// Makes a test of a function that takes a database. Described in `dbsetup::testing`, which exports it.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand::test(arguments.into(), item.into()).unwrap_or_else(|error| error.into_compile_error()).into()
+    expand::test(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -90,11 +90,6 @@ impl Proxy {
         self.state.chosen.store(0, Ordering::SeqCst);
     }
 
-    /// How many messages clients have sent since it was armed.
-    pub fn messages(&self) -> usize {
-        self.state.messages.load(Ordering::SeqCst)
-    }
-
     /// Whether the fault has happened since it was armed.
     pub fn has_happened(&self) -> bool {
         self.happened.try_recv().is_ok()

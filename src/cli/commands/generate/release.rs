@@ -11,7 +11,7 @@ use super::template::Template;
 use super::{NewFile, make, shown};
 use crate::cli::context::{Output, Selected};
 use crate::ui::text;
-use crate::workspace::{Member, ResolvedRepo, Workspace};
+use crate::workspace::{Member, ResolvedRepo};
 
 /// The version of the crates that a manifest is to name.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::PgConnection;
+use tokio::time::{Instant, sleep};
 
 use super::catalog::cell;
 use super::error::{has_code, own};
@@ -30,6 +31,11 @@ const PREFIX: &str = "dbsetup_template_";
 const COMMENT: &str = "dbsetup template";
 /// A server that cannot answer has no templates.
 const LOST: &str = "the server does not answer";
+
+/// How long a session that is just ending is waited for before a database is kept.
+const GOODBYES: Duration = Duration::from_secs(1);
+/// The pause between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The expression of a template's name on the server that is asked.
 fn named(template: &TemplateName) -> String {
@@ -333,10 +339,21 @@ async fn keep(
         conditions.join(", "),
         literal(database)
     );
-    let rows = ask(connection, query).await?;
-    let Some(row) = rows.first() else {
-        return Ok(Kept::Cannot("the database is gone".to_owned()));
+    let deadline = Instant::now() + GOODBYES;
+    let row = loop {
+        let rows = ask(connection, query.clone()).await?;
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(Kept::Cannot("the database is gone".to_owned()));
+        };
+        // Whoever has just said goodbye may still be there for a moment.
+        let is_busy = cell(&row, LACKS.len() + 3) == "t";
+        let is_all = (4..LACKS.len() + 3).all(|at| cell(&row, at) != "t");
+        if !(is_busy && is_all) || Instant::now() >= deadline {
+            break row;
+        }
+        sleep(PAUSE).await;
     };
+    let row = &row;
     let [shown, there, may, today] = [0, 1, 2, 3].map(|at| cell(row, at));
     if there == "t" {
         return Ok(Kept::Already);
