@@ -129,7 +129,7 @@ fn cargo(directory: &Path, arguments: &[&str], env: &[(String, String)]) -> Run 
         command.env("PQ_LIB_DIR", directory);
     }
     command.envs(env.iter().map(|(name, value)| (name, value)));
-    Running::spawn(command, format!("cargo {}", arguments.join(" ")), None, Duration::from_secs(900)).wait()
+    Running::spawn(command, format!("cargo {}", arguments.join(" ")), None, Duration::from_secs(1800)).wait()
 }
 
 /// Returns the packages that are built together: those that want the same of dbsetup, which could lend each other no
