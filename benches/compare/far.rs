@@ -53,6 +53,12 @@ fn trips(
     table.count(&what, found, Goal::Trips(migrations + 30 + extra));
     let found = count(&["migrate"]);
     table.count(&format!("round trips: migrate, nothing to do, {name}"), found, Goal::Trips(6));
+    package.templates(true);
+    run(&mut package.ours(&["reset", "--yes"]));
+    let found = count(&["reset", "--yes"]);
+    table.count(&format!("round trips: reset on a template, {name}"), found, Goal::Trips(15));
+    run(&mut package.ours(&["cache", "clear"]));
+    package.templates(false);
     package.structure("core", Some(structure));
     plan.place.empty_database(DATABASE);
     let found = count(&["load"]);

@@ -111,12 +111,20 @@ impl<'a> Package<'a> {
                 corpus.write_diesel(&package.dir.join("diesel")).expect("migrations can be written");
             }
             let table = format!(
-                "[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\nledger = \"sqlx\"\n"
+                "[package.metadata.dbsetup.repos.{repo}]\nurl = \"{url}\"\npriv = \"{repo}\"\nledger = \"sqlx\"\ntemplate = false\n"
             );
             manifest.push_str(&table);
         }
         write("Cargo.toml", &manifest);
         package
+    }
+
+    /// Says whether databases may be copied from templates, which is the same as making them for nobody who measures.
+    pub fn templates(&self, allowed: bool) {
+        let path = self.dir.join("Cargo.toml");
+        let manifest = fs::read_to_string(&path).expect("the manifest is there");
+        let (now, then) = (format!("template = {}", !allowed), format!("template = {allowed}"));
+        fs::write(&path, manifest.replace(&now, &then)).expect("files can be written");
     }
 
     /// Returns the product with some words. `CARGO` is what cargo itself sets for `cargo dbsetup`.

@@ -26,6 +26,9 @@ pub fn compare(plan: &Plan, corpus: &Corpus, table: &mut Table) {
     if plan.wants("replay") {
         replay(plan, &package, &format!("create and migrate, {name}"), table);
     }
+    if plan.wants("template") {
+        template(plan, corpus, table);
+    }
     if plan.wants("load") {
         load(plan, &package, &format!("load, structure of {name}"), table);
     }
@@ -72,6 +75,38 @@ fn replay(plan: &Plan, package: &Package<'_>, what: &str, table: &mut Table) {
     let goal = if plan.is_on_disk() { 0.85 } else { 0.65 };
     table.times(what, "sqlx-cli", &ours, &cargo, &sqlx, Goal::Ratio(goal));
     table.times(what, "diesel_cli", &ours, &cargo, &diesel, Goal::Ratio(1.0));
+}
+
+/// A reset that copies a template, beside one that replays, that of another tool, and the least that a reset does.
+fn template(plan: &Plan, corpus: &Corpus, table: &mut Table) {
+    let place = &plan.place;
+    let url = place.url(DATABASE);
+    let make = |name: &str| {
+        let name = format!("{name}{}", corpus.len());
+        Package::new(place, &name, &[("core", &url)], corpus)
+    };
+    let (copied, replayed) = (make("copied"), make("replayed"));
+    copied.templates(true);
+    place.drop_database(DATABASE);
+    run(&mut copied.ours(&["setup"]));
+    let reset = |package: &Package<'_>| Contestant::of(package.ours(&["reset", "--yes"]));
+    let empty = Contestant::new(|| {}, || place.empty_database(DATABASE));
+    let what = format!("reset on a template, {}", corpus.name);
+    let [copy, replay, cargo, empty, sqlx] = rounds(
+        plan.rounds(9),
+        [
+            reset(&copied),
+            reset(&replayed),
+            Contestant::of(copied.cargo()),
+            empty,
+            Contestant::of(copied.sqlx(&["database", "reset", "-y"], "core", &url)),
+        ],
+    );
+    let (of_sqlx, of_empty) = if plan.is_on_disk() { (0.22, 2.5) } else { (0.15, 1.7) };
+    table.times(&what, "sqlx-cli", &copy, &cargo, &sqlx, Goal::Ratio(of_sqlx));
+    table.times(&what, "a replay of ours", &copy, &cargo, &replay, Goal::Ratio(0.3));
+    table.times(&what, "drop, create empty", &copy, &cargo, &empty, Goal::Ratio(of_empty));
+    run(&mut copied.ours(&["cache", "clear"]));
 }
 
 /// Sends a file as one message over one connection.

@@ -129,7 +129,7 @@ fn cargo(directory: &Path, arguments: &[&str], env: &[(String, String)]) -> Run 
         command.env("PQ_LIB_DIR", directory);
     }
     command.envs(env.iter().map(|(name, value)| (name, value)));
-    Running::spawn(command, format!("cargo {}", arguments.join(" ")), None, Duration::from_secs(900)).wait()
+    Running::spawn(command, format!("cargo {}", arguments.join(" ")), None, Duration::from_secs(1800)).wait()
 }
 
 /// Returns the packages that are built together: those that want the same of dbsetup, which could lend each other no
@@ -189,8 +189,21 @@ fn the_tests_and_the_programs_of_the_guides_run() {
     let journal = directory.join("journal.db");
     _ = std::fs::remove_file(&journal);
     let run = cargo(&directory, &[&["run"], &device[..]].concat(), &[]);
-    run.success().stdout_contains("a new journal was made");
+    run.success().stdout_contains("the journal is up to date");
     cargo(&directory, &[&["run"], &device[..]].concat(), &[]).success().stdout_is("");
+
+    let release = ["run", "--quiet", "--package", "guide-many-replicas", "--bin", "release", "--"];
+    let mut lines: Vec<String> = guides.iter().flat_map(|guide| blocks::typed(&guide.blocks)).collect();
+    lines.retain(|line| line.starts_with("release "));
+    // Those of the templates of `gen dockerfile`.
+    lines.extend(
+        ["migrate --repo orders", "setup --create --repo orders"].map(|line| format!("release {line}")),
+    );
+    assert!(lines.len() > 4, "{lines:?}");
+    for line in &lines {
+        let words = line.split(' ').skip(1).chain(["--help"]);
+        cargo(&directory, &release.iter().copied().chain(words).collect::<Vec<_>>(), &[]).success();
+    }
 
     let Some(server) = postgres::server() else { return };
     let mut env = vec![("RUN_MIGRATIONS".to_owned(), "migrate".to_owned())];
@@ -205,7 +218,7 @@ fn the_tests_and_the_programs_of_the_guides_run() {
         let line = ["run", "--quiet", "--package", package];
         cargo(&directory, &line, &env).code(1).stderr_contains("does not exist");
         server.database(name).create();
-        cargo(&directory, &line, &env).success().stdout_contains("oaded");
+        cargo(&directory, &line, &env).success().stdout_contains("Migrated");
         cargo(&directory, &line, &env).success().stdout_contains("NothingToDo");
     }
 }

@@ -89,7 +89,7 @@ pub fn homes<'a>(root: &'a Path, members: &'a [impl Package]) -> Vec<Home<'a>> {
         })
         .collect();
     if !members.iter().any(|member| member.dir() == root) {
-        let all = members.iter().flat_map(|member| member.dependencies());
+        let all = members.iter().flat_map(Package::dependencies);
         homes.push(Home { package: None, dir: root, dependencies: all.map(String::as_str).collect() });
     }
     homes

@@ -7,6 +7,8 @@ mod backup;
 mod glance;
 mod rows;
 mod templates;
+#[cfg(feature = "testing")]
+mod testing;
 mod vitals;
 
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub use rows::{
 pub use templates::{
     Cloned, Kept, TemplateClaim, TemplateInfo, TemplateName, TemplateNote, Templates, Workshop,
 };
+#[cfg(feature = "testing")]
+pub use testing::{TestDatabase, TestDatabases};
 pub use vitals::{BrokenIndex, Vitals};
 
 /// What a database answered when it failed.
@@ -73,6 +77,8 @@ pub enum DbErrorClass {
     ReadOnly,
     /// The server's disk or memory is full.
     Full,
+    /// What is stored cannot be read: the file is damaged.
+    Damaged,
     /// The server's lock table is full.
     LockTableFull,
     /// The engine, its version, or a pooler cannot do this.
@@ -445,6 +451,19 @@ pub trait Server: Templates {
         elsewhere: Option<&'a DatabaseUrl>,
         owner: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>>;
+    /// Returns what makes the databases of this process's tests on this server. What dead processes left of theirs is
+    /// removed.
+    #[cfg(feature = "testing")]
+    fn test_databases(&self) -> BoxFuture<'_, Result<Arc<dyn TestDatabases>, DbError>> {
+        Box::pin(async {
+            Err(DbError {
+                class: DbErrorClass::Unsupported,
+                message: "no databases for tests are made here".to_owned(),
+                code: None,
+                notes: Vec::new(),
+            })
+        })
+    }
 }
 
 /// A database to be thrown away. Whoever drops the value without [`Scratch::discard`] leaves the database to the next

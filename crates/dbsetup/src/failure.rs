@@ -27,6 +27,7 @@ impl From<DbErrorClass> for Kind {
             | DbErrorClass::TransactionClosed
             | DbErrorClass::InsideTransaction
             | DbErrorClass::Full
+            | DbErrorClass::Damaged
             | DbErrorClass::LockTableFull
             | DbErrorClass::Cancelled => Self::Statement,
         }

@@ -81,6 +81,13 @@ pub(crate) struct Copied {
     ledger: LedgerState,
 }
 
+impl Copied {
+    /// How many scripts ran in it.
+    pub fn len(&self) -> usize {
+        self.effects.len()
+    }
+}
+
 /// The database; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct FakeDatabase(pub Arc<Mutex<State>>, Target);
@@ -103,6 +110,16 @@ impl FakeDatabase {
     /// Fails the `n`-th call from now, counted from 1.
     pub fn fail_at(&self, n: usize, fault: Fault) {
         self.with(|state| state.fault = Some((state.calls + n, fault)));
+    }
+
+    /// How often it was asked for anything.
+    pub fn calls(&self) -> usize {
+        self.with(|state| state.calls)
+    }
+
+    /// Gives the database another name.
+    pub fn rename(&mut self, name: &str) {
+        self.1.database = name.to_owned();
     }
 
     /// Whether the fault that was asked for has happened.

@@ -31,7 +31,12 @@ pub mod startup;
 pub mod storage;
 pub mod structure;
 pub mod template;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+/// Makes a test of a function that takes a database: see [`testing`].
+#[cfg(feature = "testing")]
+pub use dbsetup_macros::test;
 pub use error::{Error, Kind, Result};
 pub use source::{Embedded, EmbeddedFile, EmbeddedSettings, Source};
 pub use startup::Startup;

@@ -117,9 +117,16 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
-    let mut changes = first_changes(session.repo(), &inspection.state);
-    changes.push(Change::SetMeta { key: meta_key::UNSEEDED.to_owned(), value: "created".to_owned() });
-    write(session, &ledger, &changes).await?;
+    // Another process may have found the new database meanwhile, and have loaded and seeded it.
+    let now = session.inspect().await?;
+    let is_seeded = now.state.meta(meta_key::SEEDED).is_some();
+    let mut changes = first_changes(session.repo(), &now.state);
+    if !is_seeded {
+        changes.push(Change::SetMeta { key: meta_key::UNSEEDED.to_owned(), value: "created".to_owned() });
+    }
+    if !changes.is_empty() {
+        write(session, &ledger, &changes).await?;
+    }
     lock::release(session, &key).await
 }
 

@@ -209,6 +209,43 @@ pub async fn run_file_as(session: &mut Session<'_>, path: &Path, shown: &Path) -
     result
 }
 
+/// Runs the text of a file on a database that nobody else works in, in one transaction. The file's own `BEGIN` and
+/// `COMMIT` are passed over.
+///
+/// # Errors
+/// Those of the text, which point into it, and of the database; what failed was rolled back.
+#[cfg(feature = "testing")]
+pub(crate) async fn run_text(session: &mut Session<'_>, text: &str, shown: &Path) -> Result<u64> {
+    let dialect = session.server().dialect();
+    let content = Content::Text(text);
+    check(content, shown, dialect)?;
+    session.writes_data(true).await;
+    let driver = session.driver().await?;
+    let pass_control_over = |statement: &Statement| match sql::transaction_control(dialect, &statement.text) {
+        None => Ok(Use::Run),
+        Some("BEGIN" | "START TRANSACTION" | "COMMIT" | "END") => Ok(Use::Skip),
+        Some(word) => {
+            Err(Error::new(Kind::Grammar, format!("{word} in a file that runs in one transaction"))
+                .at(crate::sql_file::site(content, shown, statement.start, word.len()))
+                .help("remove it"))
+        }
+    };
+    driver.begin(false).await?;
+    let file = SqlFile { content, shown, dialect, joins_rows: false };
+    let sent = file.send(driver, None, &pass_control_over, &|_| {}, u64::MAX).await;
+    match sent {
+        Ok(statements) => {
+            driver.commit(&[]).await.map_err(|failure| Error::from(failure.error))?;
+            Ok(statements)
+        }
+        Err(error) => {
+            // The connection is closed, whatever comes of it.
+            let _ = driver.rollback().await;
+            Err(error)
+        }
+    }
+}
+
 async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Path) -> Result<u64> {
     let start = Instant::now();
     if !path.exists() {

@@ -28,6 +28,7 @@ mod restore;
 mod tests;
 mod work;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,18 @@ pub struct Startup {
     observer: Arc<dyn Observer>,
     phases: Phases,
     open: Box<Open>,
+}
+
+impl fmt::Debug for Startup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Startup")
+            .field("repo", &self.name())
+            .field("url", &self.url)
+            .field("environment", &self.environment)
+            .field("policy", &self.policy)
+            .field("on_failure", &self.on_failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Startup {

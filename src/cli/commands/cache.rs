@@ -80,8 +80,12 @@ async fn templates(task: &Task<'_, '_>) -> Result<Vec<(TemplateInfo, bool)>> {
         .filter_map(|recipe| template::key(task.repo, server, recipe).ok())
         .collect();
     let found = server.templates().await?;
-    let is_ours =
-        |info: &TemplateInfo| info.note.as_ref().is_none_or(|note| note.repo == task.repo.name.as_str());
+    let database = &server.target().database;
+    let is_ours = |info: &TemplateInfo| {
+        info.note.as_ref().is_none_or(|note| {
+            note.repo == task.repo.name.as_str() && note.database.as_ref().is_none_or(|one| one == database)
+        })
+    };
     let found = found.into_iter().filter(is_ours);
     Ok(found
         .map(|info| (info.usable && keys.contains(&info.name), info))

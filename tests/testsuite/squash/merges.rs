@@ -129,8 +129,8 @@ fn where_the_commit_of_a_squash_is_lost_the_way_to_the_files_is_told() {
     run.code(5).stderr_contains("release v1.0.0-").stderr_contains(&format!("begun from {}", &main[..12]));
     let told = run.stderr.split("`git ").nth(1).and_then(|rest| rest.split('`').next()).expect("a command");
     let script = format!("git -c advice.detachedHead=false {told}");
-    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(project.root()).status();
-    assert!(done.expect("sh is there").success(), "{script}");
+    let done = std::process::Command::new("sh").args(["-c", &script]).current_dir(project.root()).output();
+    assert!(done.expect("sh is there").status.success(), "{script}");
     let lane = project.files(project.priv_dir("core").join("migrations"));
     assert_eq!(lane, ["1_users.down.sql", "1_users.up.sql", "3_countries.sql"]);
 }

@@ -74,6 +74,17 @@ impl Proxy {
         self.state.chosen.store(message, Ordering::SeqCst);
     }
 
+    /// Lets everything through, and counts from the start.
+    pub fn count(&self) {
+        self.disarm();
+        self.state.messages.store(0, Ordering::SeqCst);
+    }
+
+    /// Returns how many messages the clients have sent since then.
+    pub fn messages(&self) -> usize {
+        self.state.messages.load(Ordering::SeqCst)
+    }
+
     /// Lets everything through.
     pub fn disarm(&self) {
         self.state.chosen.store(0, Ordering::SeqCst);

@@ -6,7 +6,7 @@ impl Project {
     fn new(manifest: &str) -> Self {
         let project = Self(tempfile::tempdir().expect("a temporary directory can be made"));
         let package = "[package]\nname = \"app\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
-        project.write("Cargo.toml", &format!("{package}{manifest}")).write("src/lib.rs", "")
+        project.write("Cargo.toml", format!("{package}{manifest}")).write("src/lib.rs", "")
     }
 
     fn path(&self, path: &str) -> PathBuf {

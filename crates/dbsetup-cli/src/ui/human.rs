@@ -62,7 +62,8 @@ pub fn sentence(event: &Event) -> Sentence {
             named(Success, format!("A template of the database for {repo} is there already"))
         }
         What::TemplatesRemoved { count: number } => {
-            named(Success, format!("{} for {repo} removed", count_past(*number, "template")))
+            let verb = if *number == 1 { "was" } else { "were" };
+            named(Success, format!("{} for {repo} {verb} removed", count(*number, "template")))
         }
         What::TemplateRefused { reason } => {
             named(Aside, format!("No template was used for {repo}: {}", line(reason)))

@@ -19,6 +19,7 @@ fn about() -> About {
             transactional_ddl: true,
             session_foreign_keys: false,
             templates: true,
+            shared_server: true,
             native_dump: true,
             words_definitions: true,
             pooled: None,

@@ -42,6 +42,8 @@ impl fmt::Display for TemplateName {
 pub struct TemplateNote {
     /// The repo that it was made for.
     pub repo: String,
+    /// The only database that it serves; `None` for any that the repo makes.
+    pub database: Option<String>,
     /// How many migrations are recorded in it.
     pub migrations: u64,
 }

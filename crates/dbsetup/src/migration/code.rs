@@ -150,7 +150,7 @@ impl CodeMigration {
             down: self.down.is_some().then(|| script.clone()),
             up: script,
             requires: self.requires.clone(),
-            code: Some(self.clone()),
+            code: Some(Arc::new(self.clone())),
         })
     }
 }
@@ -214,6 +214,11 @@ fn refusal(ledger: LedgerKind) -> Option<&'static str> {
         ),
     }
 }
+
+/// Compiles what the documentation shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/code-migrations.md")]
+struct Documented;
 
 #[cfg(test)]
 mod tests;

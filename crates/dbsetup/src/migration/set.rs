@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::assess::differs_in_line_ends_only;
 use super::checksum;
@@ -42,7 +43,7 @@ pub struct Migration {
     pub requires: Vec<Requirement>,
     /// What is run, where it is code of the application and no file. Its scripts hold nothing then, and say its name in place
     /// of a path.
-    pub code: Option<CodeMigration>,
+    pub code: Option<Arc<CodeMigration>>,
 }
 
 impl Migration {

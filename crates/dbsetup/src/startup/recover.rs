@@ -2,7 +2,7 @@
 
 use super::phases::Phase;
 use super::work::Work;
-use crate::driver::{DbErrorClass, LockKey};
+use crate::driver::{DbErrorClass, LockKey, Sessions};
 use crate::error::{Error, Kind, Result};
 use crate::lock;
 use crate::migration::FileSet;
@@ -10,6 +10,7 @@ use crate::migration::current::standing;
 use crate::record;
 use crate::repo::{Lane, Repo};
 use crate::session::{Inspection, Session};
+use crate::storage;
 
 /// How many tables with rows a message names.
 const SHOWN: usize = 5;
@@ -57,7 +58,13 @@ pub(super) async fn recreate(work: &Work<'_>, error: &Error, accept_data_loss: b
     }
     work.ears.phase(Phase::Recovering);
     let mut session = work.session()?;
-    let result = empty(&mut session, accept_data_loss).await;
+    let result = match empty(&mut session, accept_data_loss).await {
+        // What cannot be read cannot be emptied, and says of no row and no environment that it is there.
+        Err(error) if accept_data_loss && error.class() == Some(DbErrorClass::Damaged) => {
+            make_anew(&mut session).await
+        }
+        result => result,
+    };
     session.close().await;
     if result? {
         tracing::warn!(repo = repo.name.as_str(), "the database was emptied, everything is tried once more");
@@ -100,6 +107,13 @@ async fn empty(session: &mut Session<'_>, accept_data_loss: bool) -> Result<bool
     }
     driver.empty().await?;
     lock::release_all(session, &keys).await?;
+    Ok(true)
+}
+
+/// Removes a damaged database and makes an empty one in its place.
+async fn make_anew(session: &mut Session<'_>) -> Result<bool> {
+    storage::drop(session, Sessions::Keep).await?;
+    storage::create(session).await?;
     Ok(true)
 }
 

@@ -12,6 +12,7 @@ use super::report::Outcome;
 use super::work::{Done, VERB, Work};
 use crate::driver::{Backup, DbErrorClass, LedgerState, Server};
 use crate::error::{Error, Kind, Result};
+use crate::event::Silent;
 use crate::ledger::{Change, meta_key};
 use crate::lock;
 use crate::migration::current::Standing;
@@ -74,7 +75,9 @@ pub(super) async fn migrated(work: &Work<'_>, and_continue: bool) -> Result<Done
 
 /// Looks at what is to be done; `None` where there is no database.
 async fn before(work: &Work<'_>) -> Result<Option<Before>> {
-    let mut session = work.session()?;
+    let server = (work.open)(work.repo)?;
+    // Migrating says all of it again.
+    let mut session = Session::with_server(work.repo, &Silent, VERB, server).only_looking();
     let result = async {
         let Some(seen) = session.inspect_if_exists().await? else { return Ok(None) };
         let request = MigrateRequest { dry_run: true, ..MigrateRequest::default() };
@@ -92,7 +95,6 @@ async fn before(work: &Work<'_>) -> Result<Option<Before>> {
     }
     .await;
     session.close().await;
-    work.ears.forget();
     result
 }
 

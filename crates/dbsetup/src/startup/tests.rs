@@ -35,6 +35,7 @@ impl Fixture {
         repo.structure = repo.priv_dir.join("structure.sql");
         repo.migrations = vec![repo.priv_dir.join("migrations")];
         repo.manual_migrations = vec![repo.priv_dir.join("manual_migrations")];
+        repo.archive = vec![repo.priv_dir.join("dumped_migrations")];
         (repo.root, repo.display_root) = (root.clone(), root);
         repo
     }
@@ -341,4 +342,53 @@ async fn an_interrupted_migration_is_ended_and_not_glanced_over() {
         });
     });
     assert_eq!(wrong(fixture.startup().run().await).kind(), Kind::Undecided);
+}
+
+/// Of a project whose first two migrations were squashed, a database that has seen the first.
+fn behind_the_floor(has_archive: bool) -> Fixture {
+    let fixture = Fixture::new(0);
+    let floor = "dbsetup floor format 1\nledger schema_migrations\n\nsquash\nrelease v1\n\
+                 automatic 1 - a\nautomatic 2 - b\n";
+    fixture.file("structure.floor", floor);
+    fixture.file("migrations/3_c.sql", "create 3;");
+    if has_archive {
+        fixture.file("dumped_migrations/migrations/1_a.sql", "create 1;");
+        fixture.file("dumped_migrations/migrations/2_b.sql", "create 2;");
+    }
+    fixture.database.with(|state| {
+        state.ledger = testing::state(&["1"]);
+        state.effects = vec!["create 1;".into()];
+        (state.has_ledger, state.has_meta) = (true, true);
+        set(state, "format", "1");
+        set(state, "environment", "dev");
+    });
+    fixture
+}
+
+#[tokio::test]
+async fn what_a_database_lacks_of_squashed_migrations_is_run_first_or_refused_by_its_own_kind() {
+    let fixture = behind_the_floor(true);
+    let error = wrong(fixture.startup().policy(Policy::RequireCurrent).run().await);
+    assert!(error.notes().iter().any(|note| note == "pending: 2, 3"), "{error:?}");
+    let report = fixture.startup().run().await.unwrap();
+    assert_eq!(report.applied, ["2", "3"]);
+    let sessions = fixture.sessions();
+    fixture.startup().run().await.unwrap();
+    assert_eq!(fixture.sessions(), sessions, "a database that has all of the floor is seen at a glance");
+    let fixture = behind_the_floor(false);
+    for policy in [Policy::Migrate, Policy::RequireCurrent, Policy::WaitForCurrent(Duration::from_secs(60))] {
+        let error = wrong(fixture.startup().policy(policy).run().await);
+        assert_eq!(error.kind(), Kind::BelowFloor, "{policy}");
+    }
+    assert_eq!(fixture.database.effects(), ["create 1;"]);
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_copied_is_not_migrated_under_a_policy_that_wants_a_copy() {
+    let fixture = Fixture::new(1);
+    let restore = OnFailure::RestoreBackup { and_continue: true };
+    let error = wrong(fixture.startup().on_failure(restore).run().await);
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(error.notes().iter().any(|note| note == "nothing was migrated"), "{error:?}");
+    assert!(fixture.database.effects().is_empty());
 }

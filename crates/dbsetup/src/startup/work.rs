@@ -149,7 +149,7 @@ impl Work<'_> {
         let now = session.inspect().await?;
         files.complete(repo, &now.choice.table, &now.state)?;
         let standing = standing(repo, &files, &now.choice, &now.state)?;
-        introduce(session, &now).await;
+        introduce(session, &now, self.restores.is_none()).await;
         let heard = self.ears.heard();
         let had_work = report.load.is_some() || !report.planned.is_empty();
         let outcome = if heard.loaded {
@@ -323,10 +323,13 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
     lock::release(session, &key).await
 }
 
-/// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance. It is no
-/// failure when that cannot be done: nothing depends on it.
-async fn introduce(session: &mut Session<'_>, now: &Inspection) {
-    let changes = record::first_changes(session.repo(), &now.state);
+/// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance, and forgets a
+/// copy that nobody is going to put back. It is no failure when that cannot be done: nothing depends on it.
+async fn introduce(session: &mut Session<'_>, now: &Inspection, forgets_copy: bool) {
+    let mut changes = record::first_changes(session.repo(), &now.state);
+    if forgets_copy && now.state.meta(meta_key::BACKUP).is_some() {
+        changes.push(Change::ClearMeta { key: meta_key::BACKUP.into() });
+    }
     if changes.is_empty() || !now.choice.present.ledger {
         return;
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Origin, is_allowed, key};
-use crate::driver::{Kept, TemplateInfo, TemplateName, TemplateNote};
+use super::{Origin, Recipe, is_allowed, key};
+use crate::driver::{Kept, Server, TemplateInfo, TemplateName, TemplateNote};
 use crate::event::What;
 use crate::repo::Repo;
 use crate::session::Session;
@@ -34,8 +34,8 @@ pub fn pays(filled: Filled) -> bool {
     filled.steps >= ENOUGH || filled.took >= LONG
 }
 
-/// Whether a template may go: it is nobody's of this server any more, or of `repo` and unused for two weeks, or one
-/// of too many. `others` are all that were found, itself among them; `current` is never stale.
+/// Whether a template of `repo` may go: it is of another release of the server, unused for two weeks, or one of too
+/// many. `others` are all that were found, itself among them; those of `current` are never stale.
 pub fn is_stale(
     template: &TemplateInfo,
     others: &[TemplateInfo],
@@ -64,12 +64,18 @@ pub async fn keep(session: &mut Session<'_>) {
     if pays(Filled { steps, took: since.elapsed() })
         && key(session.repo(), session.server(), recipe).is_ok_and(|now| now == name)
     {
-        keep_as(session, &name).await;
+        let database = serves(session.server(), recipe);
+        keep_as(session, &name, database).await;
     }
 }
 
+/// Returns the only database that a template serves, if there is but one.
+pub(super) fn serves(server: &dyn Server, recipe: Recipe) -> Option<String> {
+    (!recipe.seeds).then(|| server.target().database.clone())
+}
+
 /// Keeps the session's database as a template, and removes what nobody needs any more. Whatever prevents it is told.
-pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName) {
+pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName, database: Option<String>) {
     let start = Instant::now();
     let repo = session.repo();
     debug_assert!(is_allowed(repo));
@@ -79,11 +85,11 @@ pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName) {
     };
     // Nothing is copied that somebody is connected to.
     session.close().await;
-    let note = TemplateNote { repo: repo.name.to_string(), migrations };
+    let note = TemplateNote { repo: repo.name.to_string(), database, migrations };
     match session.server().keep_template(name, &note).await {
         Ok(Kept::Now) => {
             session.teller().tell(What::TemplateKept { template: name.to_string(), took: start.elapsed() });
-            collect(session, std::slice::from_ref(name)).await;
+            collect_on(session.server(), repo, std::slice::from_ref(name)).await;
         }
         Ok(Kept::Already) => {}
         Ok(Kept::Cannot(reason)) => refuse(session, reason),
@@ -98,11 +104,15 @@ fn refuse(session: &Session<'_>, reason: String) {
 /// Removes the repo's templates that are stale, and returns how many. What cannot be removed is left to the next who
 /// tries.
 pub async fn collect(session: &Session<'_>, current: &[TemplateName]) -> usize {
-    let server = session.server();
+    collect_on(session.server(), session.repo(), current).await
+}
+
+/// The same without a session, which not every thread may look at.
+async fn collect_on(server: &dyn Server, repo: &Repo, current: &[TemplateName]) -> usize {
     let Ok(found) = server.templates().await else { return 0 };
     let now = SystemTime::now();
     let mut removed = 0;
-    for template in found.iter().filter(|info| is_stale(info, &found, session.repo(), current, now)) {
+    for template in found.iter().filter(|info| is_stale(info, &found, repo, current, now)) {
         removed += usize::from(server.remove_template(template).await.unwrap_or(false));
     }
     removed

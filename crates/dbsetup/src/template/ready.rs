@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::keep::keep_as;
+use super::keep::{keep_as, serves};
 use super::{Recipe, is_allowed, key};
 use crate::driver::{Cloned, Created, TemplateName};
 use crate::error::{Error, Kind, Result};
@@ -42,13 +42,15 @@ pub async fn ready(session: &mut Session<'_>, recipe: Recipe) -> Result<Ready> {
         return Ok(Ready::WithoutTemplate);
     }
     let name = key(session.repo(), session.server(), recipe)?;
-    ready_as(session, &name, recipe).await
+    let database = serves(session.server(), recipe);
+    ready_as(session, &name, database, recipe).await
 }
 
-/// The same as a template of this name.
+/// The same as a template of this name, which serves this database alone.
 pub(super) async fn ready_as(
     session: &mut Session<'_>,
     name: &TemplateName,
+    database: Option<String>,
     recipe: Recipe,
 ) -> Result<Ready> {
     let expected = key(session.repo(), session.server(), recipe)?;
@@ -77,7 +79,21 @@ pub(super) async fn ready_as(
         // The one before may have finished between our look and our claim.
         let made = match cloned(session, name, recipe).await {
             Ok(Some(ready)) => Ok(ready),
-            Ok(None) => build_and_keep(session, name, &expected, recipe).await,
+            Ok(None) => {
+                let built = build(session, recipe).await;
+                // What ran is what the name says, or the files were edited meanwhile.
+                match built {
+                    Err(error) => Err(error),
+                    Ok(())
+                        if key(session.repo(), session.server(), recipe).is_ok_and(|now| now == expected) =>
+                    {
+                        keep_as(session, name, database).await;
+                        session.close().await;
+                        Ok(Ready::Built)
+                    }
+                    Ok(()) => Ok(Ready::WithoutTemplate),
+                }
+            }
             Err(error) => Err(error),
         };
         claim.release().await;
@@ -126,20 +142,4 @@ async fn build(session: &mut Session<'_>, recipe: Recipe) -> Result<()> {
     }
     session.close().await;
     Ok(())
-}
-
-async fn build_and_keep(
-    session: &mut Session<'_>,
-    name: &TemplateName,
-    expected: &TemplateName,
-    recipe: Recipe,
-) -> Result<Ready> {
-    build(session, recipe).await?;
-    // What ran is what the name says, or the files were edited meanwhile.
-    if !key(session.repo(), session.server(), recipe).is_ok_and(|now| now == *expected) {
-        return Ok(Ready::WithoutTemplate);
-    }
-    keep_as(session, name).await;
-    session.close().await;
-    Ok(Ready::Built)
 }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::keep::serves;
 use super::ready::ready_as;
 use super::{Ready, Recipe, is_allowed, key};
 use crate::driver::TemplateName;
@@ -51,7 +52,8 @@ pub async fn warm(session: &mut Session<'_>, recipe: Recipe) -> Result<Warmed> {
     let workshop = session.server().workshop().await?;
     let reasons = Reasons::default();
     let mut inside = Session::with_server(repo, &reasons, "cache warm", workshop.server());
-    let made = ready_as(&mut inside, &name, recipe).await;
+    let database = serves(session.server(), recipe);
+    let made = ready_as(&mut inside, &name, database, recipe).await;
     inside.close().await;
     drop(inside);
     let discarded = workshop.discard().await;

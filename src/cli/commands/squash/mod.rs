@@ -4,7 +4,7 @@
 mod evidence;
 mod repository;
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum as _};
 use dbsetup::Result;
 use dbsetup::driver::Via;
 use dbsetup::event::What;
@@ -38,7 +38,16 @@ pub struct Squash {
     #[arg(
         long,
         requires = "move_migrations",
-        conflicts_with_all = ["to", "applied_on", "drop_data", "allow_dirty", "allow_no_vcs", "trust_file"]
+        conflicts_with_all = [
+            "to",
+            "applied_on",
+            "drop_data",
+            "allow_dirty",
+            "allow_no_vcs",
+            "trust_file",
+            "sqlx",
+            "as_migration"
+        ]
     )]
     pub abort: bool,
 
@@ -143,9 +152,11 @@ impl Squash {
             Via::Native => "native".to_owned(),
             Via::PgDump => "pg_dump".to_owned(),
         });
-        let valued: [(&str, &[String]); 8] = [
+        let sqlx = self.sqlx.and_then(|way| Some(way.to_possible_value()?.get_name().to_owned()));
+        let valued: [(&str, &[String]); 9] = [
             ("--to", self.to.as_slice()),
             ("--applied-on", &self.applied_on),
+            ("--sqlx", sqlx.as_slice()),
             ("--drop-data", &self.drop_data),
             ("--via", via.as_slice()),
             ("--schema", &dump.schemas),
@@ -159,6 +170,7 @@ impl Squash {
         let plain = [
             ("--allow-dirty", self.allow_dirty),
             ("--allow-no-vcs", self.allow_no_vcs),
+            ("--as-migration", self.as_migration),
             ("--trust-file", self.trust_file),
             ("--owners", dump.owners),
             ("--privileges", dump.privileges),
@@ -301,4 +313,30 @@ fn plan(repo: &Repo, planned: &Planned) -> Vec<String> {
         plan.moves.iter().map(|moved| format!("move {} to {}", shown(&moved.from), shown(&moved.to))),
     );
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_shown_again_has_every_flag_that_was_given() {
+        let squash = Squash {
+            move_migrations: true,
+            abort: false,
+            to: Some("2".into()),
+            applied_on: vec!["env:A".into(), "b c.json".into()],
+            drop_data: vec!["t".into()],
+            allow_dirty: true,
+            allow_no_vcs: true,
+            sqlx: Some(Way::IgnoreMissing),
+            as_migration: true,
+            trust_file: true,
+        };
+        let dump = DumpOptions { via: Some(Via::PgDump), owners: true, ..DumpOptions::default() };
+        let wanted = "--to 2 --applied-on env:A --applied-on 'b c.json' --sqlx ignore-missing --drop-data t \
+                      --via pg_dump --allow-dirty --allow-no-vcs --as-migration --trust-file --owners";
+        assert_eq!(squash.given(&dump).join(" "), wanted);
+        assert!(Squash::default().given(&DumpOptions::default()).is_empty());
+    }
 }

@@ -36,7 +36,8 @@ pub fn reference(repo: &Repo) -> Reference {
     }
 }
 
-/// Refuses files that no commit has, ignored ones among `moves` too; returns what deserves a look: the branch, where it is not the default one.
+/// Refuses files that no commit has, ignored ones among `moves` too; returns what deserves a look: the branch, where it is
+/// not the default one.
 ///
 /// # Errors
 /// [`Kind::Refused`] naming the files and the flag; [`Kind::Program`] when git fails.

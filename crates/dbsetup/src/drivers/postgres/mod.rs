@@ -20,6 +20,8 @@ mod server;
 mod session;
 mod structure;
 mod template;
+#[cfg(feature = "testing")]
+mod testing;
 mod text;
 mod url;
 mod vitals;
@@ -35,7 +37,7 @@ use sqlx::postgres::PgConnection;
 use crate::driver::{
     About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable,
     Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch,
-    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Vitals, Work,
+    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Templates, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -45,6 +47,9 @@ use crate::sql::Dialect;
 use place::Place;
 use session::Session;
 
+#[cfg(feature = "testing")]
+pub(crate) use testing::connect_options;
+
 /// What a `postgres://` URL names.
 pub struct PostgresServer {
     place: Place,
@@ -52,6 +57,9 @@ pub struct PostgresServer {
     target: Target,
     /// The connection that a database was dropped from: the next one is made from there.
     idle: Mutex<Option<PgConnection>>,
+    /// As it was written: the URLs of tests' databases say all else that it says.
+    #[cfg(feature = "testing")]
+    url: Option<DatabaseUrl>,
 }
 
 impl PostgresServer {
@@ -62,7 +70,18 @@ impl PostgresServer {
     /// [`Kind::Configuration`](crate::error::Kind::Configuration) when a URL does not parse, has an unknown parameter,
     /// names several hosts, or a name in it has more than 63 bytes.
     pub fn new(url: &DatabaseUrl, maintenance: Option<&DatabaseUrl>) -> Result<Self> {
-        Ok(Self::at(Place::parse(url)?, maintenance.map(Place::parse).transpose()?))
+        let place = Place::parse(url)?;
+        let maintenance = maintenance.map(Place::parse).transpose()?;
+        #[cfg_attr(
+            not(feature = "testing"),
+            expect(unused_mut, reason = "only tests ask for the URL itself")
+        )]
+        let mut server = Self::at(place, maintenance);
+        #[cfg(feature = "testing")]
+        {
+            server.url = Some(url.clone());
+        }
+        Ok(server)
     }
 
     fn at(place: Place, maintenance: Option<Place>) -> Self {
@@ -72,7 +91,14 @@ impl PostgresServer {
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
         };
-        Self { place, maintenance, target, idle: Mutex::default() }
+        Self {
+            place,
+            maintenance,
+            target,
+            idle: Mutex::default(),
+            #[cfg(feature = "testing")]
+            url: None,
+        }
     }
 
     fn take_idle(&self) -> Option<PgConnection> {
@@ -108,8 +134,9 @@ impl Server for PostgresServer {
 
     fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
         Box::pin(async move {
-            let idle = self.take_idle();
-            server::create(&self.place, self.maintenance.as_ref(), options, idle).await
+            // Whether it is there is asked of the database itself: a pooler between may know otherwise.
+            self.let_go().await;
+            server::create(&self.place, self.maintenance.as_ref(), options).await
         })
     }
 
@@ -164,6 +191,17 @@ impl Server for PostgresServer {
         owner: Option<&'a str>,
     ) -> BoxFuture<'a, Result<Box<dyn Scratch>, DbError>> {
         Box::pin(scratch::make(&self.place, self.maintenance.as_ref(), elsewhere, owner))
+    }
+
+    #[cfg(feature = "testing")]
+    fn test_databases(
+        &self,
+    ) -> BoxFuture<'_, Result<std::sync::Arc<dyn crate::driver::TestDatabases>, DbError>> {
+        Box::pin(async {
+            let url = self.url.as_ref().expect("who makes databases for tests has a URL");
+            let databases = testing::Databases::open(&self.place, url).await?;
+            Ok(std::sync::Arc::new(databases) as std::sync::Arc<dyn crate::driver::TestDatabases>)
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::PgConnection;
+use tokio::time::{Instant, sleep};
 
 use super::catalog::cell;
 use super::error::{has_code, own};
@@ -30,6 +31,11 @@ const PREFIX: &str = "dbsetup_template_";
 const COMMENT: &str = "dbsetup template";
 /// A server that cannot answer has no templates.
 const LOST: &str = "the server does not answer";
+
+/// How long a session that is just ending is waited for before a database is kept.
+const GOODBYES: Duration = Duration::from_secs(1);
+/// The pause between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The expression of a template's name on the server that is asked.
 fn named(template: &TemplateName) -> String {
@@ -76,7 +82,9 @@ const LACKS: [(&str, &str); 7] = [
 /// Returns the comment of a template that was made and used on these days.
 fn comment(note: &TemplateNote, made: &str, used: &str) -> String {
     let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
-    format!("{COMMENT}: made {made}, used {used}, {} migrations of {repo}", note.migrations)
+    let database =
+        note.database.as_ref().map(|database| format!(" for {}", literal(database))).unwrap_or_default();
+    format!("{COMMENT}: made {made}, used {used}, {} migrations{database} of {repo}", note.migrations)
 }
 
 /// What a comment says.
@@ -92,9 +100,16 @@ impl Comment {
         let rest = text.strip_prefix(COMMENT)?.strip_prefix(": made ")?;
         let (made, rest) = rest.split_once(", used ")?;
         let (used, rest) = rest.split_once(", ")?;
-        let (migrations, repo) = rest.split_once(" migrations of ")?;
+        let (migrations, rest) = rest.split_once(" migrations")?;
+        let (database, repo) = match rest.strip_prefix(" of ") {
+            Some(repo) => (None, repo),
+            None => {
+                let (database, repo) = rest.strip_prefix(" for '")?.split_once("' of ")?;
+                (Some(database.replace("''", "'")), repo)
+            }
+        };
         let is_day = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let note = TemplateNote { repo: repo.to_owned(), migrations: migrations.parse().ok()? };
+        let note = TemplateNote { repo: repo.to_owned(), database, migrations: migrations.parse().ok()? };
         (is_day(made) && is_day(used)).then(|| Self { made: made.to_owned(), used: used.to_owned(), note })
     }
 }
@@ -123,11 +138,7 @@ impl PostgresServer {
             Ok(row) => clone_found(&mut connection, &self.place.database, &row, options).await,
             Err(error) => Err(error),
         };
-        // Whoever finds none makes a database next.
-        match done {
-            Ok(Cloned::NoTemplate) => self.leave_idle(connection).await,
-            _ => close(connection).await,
-        }
+        close(connection).await;
         done
     }
 
@@ -252,6 +263,18 @@ async fn look_for(
     rows.into_iter().next().ok_or_else(|| own(DbErrorClass::NotReady, LOST))
 }
 
+/// Makes a database as a copy of a template, on a connection that is there: in two trips.
+#[cfg(feature = "testing")]
+pub(super) async fn clone_on(
+    connection: &mut PgConnection,
+    database: &str,
+    template: &TemplateName,
+    options: &CreateOptions,
+) -> Result<Cloned, DbError> {
+    let found = look_for(connection, database, template, options).await?;
+    clone_found(connection, database, &found, options).await
+}
+
 async fn clone_found(
     connection: &mut PgConnection,
     database: &str,
@@ -312,10 +335,21 @@ async fn keep(
         conditions.join(", "),
         literal(database)
     );
-    let rows = ask(connection, query).await?;
-    let Some(row) = rows.first() else {
-        return Ok(Kept::Cannot("the database is gone".to_owned()));
+    let deadline = Instant::now() + GOODBYES;
+    let row = loop {
+        let rows = ask(connection, query.clone()).await?;
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(Kept::Cannot("the database is gone".to_owned()));
+        };
+        // Whoever has just said goodbye may still be there for a moment.
+        let is_busy = cell(&row, LACKS.len() + 3) == "t";
+        let is_all = (4..LACKS.len() + 3).all(|at| cell(&row, at) != "t");
+        if !(is_busy && is_all) || Instant::now() >= deadline {
+            break row;
+        }
+        sleep(PAUSE).await;
     };
+    let row = &row;
     let [shown, there, may, today] = [0, 1, 2, 3].map(|at| cell(row, at));
     if there == "t" {
         return Ok(Kept::Already);
@@ -435,14 +469,20 @@ mod tests {
 
     #[test]
     fn a_comment_is_read_as_it_was_written() {
-        let note = TemplateNote { repo: "a, b migrations of c".into(), migrations: 285 };
+        let note = TemplateNote { repo: "a, b migrations of c".into(), database: None, migrations: 285 };
         let text = comment(&note, "2026-01-02", "2026-11-22");
         assert_eq!(
             text,
             "dbsetup template: made 2026-01-02, used 2026-11-22, 285 migrations of a, b migrations of c"
         );
-        let read = Comment::parse(&text).expect("it is one");
-        assert_eq!((read.note, read.made.as_str(), read.used.as_str()), (note, "2026-01-02", "2026-11-22"));
+        for database in [None, Some("core_dev"), Some("o'dd' name")] {
+            let note = TemplateNote { database: database.map(str::to_owned), ..note.clone() };
+            let read = Comment::parse(&comment(&note, "2026-01-02", "2026-11-22")).expect("it is one");
+            assert_eq!(
+                (read.note, read.made.as_str(), read.used.as_str()),
+                (note, "2026-01-02", "2026-11-22")
+            );
+        }
         for wrong in
             ["", "dbsetup template", "my own database", "dbsetup template: made x, used y, 1 migrations of z"]
         {

@@ -19,6 +19,8 @@ mod server;
 mod session;
 mod structure;
 mod template;
+#[cfg(feature = "testing")]
+mod testing;
 mod url;
 mod work;
 
@@ -26,3 +28,5 @@ mod work;
 mod tests;
 
 pub use server::SqliteServer;
+#[cfg(feature = "testing")]
+pub(crate) use testing::connect_options;

@@ -480,4 +480,14 @@ impl Server for SqliteServer {
             Ok(Box::new(memory) as Box<dyn Scratch>)
         })
     }
+
+    #[cfg(feature = "testing")]
+    fn test_databases(
+        &self,
+    ) -> BoxFuture<'_, std::result::Result<std::sync::Arc<dyn crate::driver::TestDatabases>, DbError>> {
+        Box::pin(async {
+            let databases = super::testing::Databases::open(&self.root)?;
+            Ok(std::sync::Arc::new(databases) as std::sync::Arc<dyn crate::driver::TestDatabases>)
+        })
+    }
 }

@@ -59,7 +59,8 @@ fn directory_of(database: &Path) -> PathBuf {
     database.parent().unwrap_or(Path::new(".")).join(DIRECTORY)
 }
 
-fn file_of(database: &Path, template: &TemplateName) -> PathBuf {
+/// Where a template of the databases in a directory is.
+pub(super) fn file_of(database: &Path, template: &TemplateName) -> PathBuf {
     directory_of(database).join(format!("{template}.db"))
 }
 
@@ -108,7 +109,8 @@ fn have_one_owner(_one: &Path, _other: &Path) -> bool {
 fn written(note: &TemplateNote, made: SystemTime) -> String {
     let made = made.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
-    format!("{NOTE}\nmade {made}\nmigrations {}\nrepo {repo}\n", note.migrations)
+    let database = note.database.as_deref().unwrap_or_default();
+    format!("{NOTE}\nmade {made}\nmigrations {}\ndatabase {database}\nrepo {repo}\n", note.migrations)
 }
 
 /// Reads a note: it and when the template was made.
@@ -118,8 +120,9 @@ fn read_note(text: &str) -> Option<(TemplateNote, SystemTime)> {
     next(NOTE)?;
     let made = UNIX_EPOCH.checked_add(Duration::from_secs(next("made ")?.parse().ok()?))?;
     let migrations = next("migrations ")?.parse().ok()?;
+    let database = Some(next("database ")?.to_owned()).filter(|database| !database.is_empty());
     let repo = next("repo ")?.to_owned();
-    Some((TemplateNote { repo, migrations }, made))
+    Some((TemplateNote { repo, database, migrations }, made))
 }
 
 /// Reads the note of a template, and notes once a day that it is used.

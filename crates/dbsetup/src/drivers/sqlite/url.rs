@@ -6,6 +6,7 @@
 //! | `file:p`, `file:///p`, `file://localhost/p` | path `p`, percent-decoded, `#…` cut off (<https://www.sqlite.org/uri.html>) |
 //! | no scheme | the path as it stands, as diesel and the shell take it, if it ends as SQLite's files do or a file is there |
 //! | `:memory:`, `?mode=memory` | a database of the session's own |
+//! | `sqlite:///n?vfs=memdb` | one in the memory of this process, of the name `n` |
 //!
 //! `mode=rwc` is read and means `rw`: whether a missing file is made is never the URL's to decide.
 
@@ -19,7 +20,7 @@ use crate::repo::DatabaseUrl;
 pub(super) enum Place {
     /// In the memory of one session.
     Memory,
-    /// In the memory of this process, found by name: there while anybody has it open. No URL says this.
+    /// In the memory of this process, found by name: there while anybody has it open.
     Named(String),
     /// In a file; the path is absolute.
     File(PathBuf),
@@ -111,6 +112,14 @@ impl Location {
         }
         if location.written.contains('\0') {
             return Err(wrong("a path has no NUL byte in it".into()));
+        }
+        // A name that begins with a slash is shared by all connections of the process (<https://www.sqlite.org/src/file/src/memdb.c>).
+        if location.vfs.as_deref() == Some("memdb")
+            && let Some(name) = location.written.strip_prefix('/')
+        {
+            location.place = Place::Named(name.to_owned());
+            location.vfs = None;
+            return Ok(location);
         }
         let path = root.join(&location.written);
         let path = std::path::absolute(&path).map_err(|source| Error::io("resolve", &path, source))?;

@@ -154,7 +154,7 @@ async fn an_error_of_the_code_rolls_back_and_is_told_with_its_causes() {
         error.notes(),
         ["caused by: invalid digit found in string", "the whole migration was rolled back"]
     );
-    assert!(std::error::Error::source(&error).is_some_and(|source| source.is::<Incomplete>()));
+    assert!(std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<Incomplete>));
 }
 
 #[tokio::test]

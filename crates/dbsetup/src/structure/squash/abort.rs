@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::apply::{leftovers, parent, prepared, read, target};
+use super::apply::{is_own_file, leftovers, parent, prepared, read, target};
 use super::disk::Disk;
 use super::journal::{Journal, Replacement, journal_path};
 use super::layout::Move;
@@ -98,6 +98,13 @@ pub(super) fn tidy(repo: &Repo, disk: &mut Disk<'_>) -> Result<()> {
     for directory in lanes().chain(&archived) {
         let probe = directory.join(".dbsetup-probe");
         disk.remove_if_there(&probe).map_err(|error| Error::io("remove", &repo.shown(&probe), error))?;
+    }
+    // A baseline waits in its lane.
+    for entry in repo.migrations.iter().flat_map(std::fs::read_dir).flatten().flatten() {
+        let path = entry.path();
+        if is_own_file(&path) && path.extension().is_some_and(|end| end == "dbsetup-new") {
+            disk.remove_if_there(&path).map_err(|error| Error::io("remove", &repo.shown(&path), error))?;
+        }
     }
     clean(repo, archived, disk)
 }

@@ -39,8 +39,8 @@ struct Lack<'a> {
     different: Vec<&'a FloorEntry>,
 }
 
-/// Refuses to squash what a deployed database has not run, or has run from another text. `ledger` and `setting` are
-/// those of the database that is squashed.
+/// Refuses to squash what a deployed database has not run, or has run from another text. `ledger` is that of
+/// the database that is squashed.
 ///
 /// # Errors
 /// [`Kind::Refused`] listing for each database what it lacks.

@@ -8,6 +8,7 @@ mod databases;
 mod extensions;
 mod features;
 mod fingerprints;
+mod glances;
 mod indexes;
 mod loads;
 mod locks;

@@ -1,6 +1,7 @@
 //! The driver on real files.
 
 mod file;
+mod glance;
 mod quick;
 mod scratch;
 mod structure;

@@ -8,7 +8,7 @@ fn template() -> TemplateName {
 }
 
 fn note() -> TemplateNote {
-    TemplateNote { repo: "core".into(), migrations: 2 }
+    TemplateNote { repo: "core".into(), database: Some("core_dev".into()), migrations: 2 }
 }
 
 async fn filled(server: &SqliteServer, sql: &str) {

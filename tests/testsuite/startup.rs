@@ -1,0 +1,11 @@
+//! Applications that bring their database up when they start: many processes at once, processes that are killed, and
+//! what is left of those that stop half way.
+
+mod app;
+mod connections;
+mod crowds;
+mod policies;
+mod recreation;
+mod restoration;
+mod traces;
+mod trips;
