@@ -23,7 +23,6 @@ fn about() -> About {
             native_dump: true,
             words_definitions: true,
             pooled: None,
-            shared_server: true,
         },
         schema: Some("app".into()),
         session: None,
