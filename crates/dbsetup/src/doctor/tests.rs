@@ -175,6 +175,7 @@ async fn a_missing_database_is_a_finding_and_is_not_made() {
     let report = examined(&repo).await;
     assert!(found(&report.findings, "database").expect("it is told").1.contains("setup --create"));
     std::fs::write(&file, "").expect("a file can be written");
+    std::fs::create_dir(place.path().join("migrations")).expect("a directory can be made");
     let report = examined(&repo).await;
     assert!(!report.is_bad(), "{report:?}");
 }
