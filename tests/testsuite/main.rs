@@ -29,6 +29,7 @@ mod layouts;
 mod native;
 mod output;
 mod plans;
+mod release;
 mod safety;
 mod secrets;
 mod setup;

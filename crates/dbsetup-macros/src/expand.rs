@@ -68,20 +68,16 @@ fn with_database(arguments: &Arguments, function: &ItemFn) -> TokenStream {
     let (name, inputs, output, asyncness) = (&sig.ident, &sig.inputs, &sig.output, &sig.asyncness);
     let origin = origin(&arguments.origin);
     let fixtures = arguments.fixtures.iter().map(Fixture::expression);
-    // A mismatch of types is told of at the parameter.
-    let run = match (sig.asyncness, inputs.first()) {
-        (Some(_), Some(_)) => {
-            let blanks = inputs.iter().map(|input| quote_spanned! { input.span() => _ });
-            quote! {{
-                let test: fn(#(#blanks),*) -> _ = #name;
-                ::dbsetup::testing::run(test, &arguments)
-            }}
+    let call = if sig.asyncness.is_some() {
+        let blanks = inputs.iter().map(|_| quote! { _ });
+        quote! {
+            let test: fn(#(#blanks),*) -> _ = #name;
+            ::dbsetup::testing::run(test, &arguments)
         }
-        (_, first) => {
-            let at = first.map_or_else(|| sig.ident.span(), syn::spanned::Spanned::span);
-            quote_spanned! { at => ::dbsetup::testing::run_blocking(#name, &arguments) }
-        }
+    } else {
+        quote! { ::dbsetup::testing::run_blocking(#name, &arguments) }
     };
+    let check = check(function);
     quote! {
         #(#attrs)*
         #[::core::prelude::v1::test]
@@ -95,8 +91,26 @@ fn with_database(arguments: &Arguments, function: &ItemFn) -> TokenStream {
                 origin: #origin,
                 fixtures: &[#(#fixtures),*],
             };
-            #run
+            #check
+            #call
         }
+    }
+}
+
+/// What lets the compiler tell of a parameter of a wrong type where that stands.
+fn check(function: &ItemFn) -> TokenStream {
+    let mut inputs = function.sig.inputs.iter();
+    let (Some(FnArg::Typed(input)), None) = (inputs.next(), inputs.next()) else {
+        return TokenStream::new();
+    };
+    let of = &input.ty;
+    if function.sig.asyncness.is_none() {
+        return quote_spanned! { of.span() =>
+            let _ = |database: #of| -> ::dbsetup::testing::Database { database };
+        };
+    }
+    quote_spanned! { of.span() =>
+        let _ = ::dbsetup::testing::can_be_taken::<#of>;
     }
 }
 

@@ -94,9 +94,8 @@ pub async fn examine(session: &mut Session<'_>) -> Report {
     match session.inspect_if_exists().await {
         Ok(Some(_)) => {}
         Ok(None) => {
-            let create = if repo.program.knows("create") { "create" } else { "setup --create" };
             let text = format!("{} does not exist", target.database);
-            report.add("database", Health::Bad, text, Some(format!("create it: {}", repo.command(create))));
+            report.add("database", Health::Bad, text, Some(format!("create it: {}", repo.command("create"))));
             return report;
         }
         Err(error) => {
@@ -138,7 +137,7 @@ fn of_server(repo: &Repo, target: &Target, about: &About, vitals: &Vitals) -> Ve
                 variable("DIRECT_URL")
             )),
         ),
-        None if about.capabilities.session_locks => {
+        None if vitals.role.is_some() => {
             report.add("pooler", Health::Ok, "the session is one of the server's own", None);
         }
         None => {}

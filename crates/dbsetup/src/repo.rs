@@ -372,6 +372,11 @@ impl Repo {
     /// Returns a command line to paste that works on this very repo and environment. What the program has no command for
     /// is done by `cargo dbsetup`, in a checkout.
     pub fn command(&self, words: &str) -> String {
+        let words = match words {
+            // A release makes no database by a command of its own.
+            "create" if !self.program.knows("create") && self.program.knows("setup") => "setup --create",
+            words => words,
+        };
         let word = words.split(' ').next().unwrap_or_default();
         let development = Program::default();
         let program = if self.program.knows(word) { &self.program } else { &development };

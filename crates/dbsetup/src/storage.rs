@@ -53,9 +53,16 @@ async fn create_and_record(session: &mut Session<'_>) -> Result<Created> {
             record::note_creation(session).await?;
             session.teller().tell(What::Created { target, took: start.elapsed() });
         }
-        Created::Already => session.teller().tell(What::AlreadyCreated { target }),
+        Created::Already => return Ok(found(session)),
     }
     Ok(created)
+}
+
+/// Says that the database is there.
+pub(crate) fn found(session: &Session<'_>) -> Created {
+    let target = session.server().target().shown.clone();
+    session.teller().tell(What::AlreadyCreated { target });
+    Created::Already
 }
 
 /// Drops the repo's database; missing is success.

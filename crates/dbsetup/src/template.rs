@@ -62,10 +62,14 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
     if !is_allowed(session.repo()) {
         return storage::create(session).await;
     }
-    // Most often it is there, and then no file has to be read. A server that fails to answer is asked again below, and
-    // its answer told.
-    if !session.is_dropped() && session.server().exists().await.unwrap_or(true) {
-        return storage::create(session).await;
+    // Most often it is there, and then no file has to be read. A server that fails to answer is asked again by
+    // `storage`, which explains its answer.
+    if !session.is_dropped() {
+        match session.server().exists().await {
+            Ok(true) => return Ok(storage::found(session)),
+            Ok(false) => {}
+            Err(_) => return storage::create(session).await,
+        }
     }
     let start = Instant::now();
     // A file that cannot be read is told of by whoever runs it.

@@ -54,4 +54,4 @@ mod url;
 
 pub use arguments::{Arguments, Engine, Fixture, Origin};
 pub use database::{Database, FromDatabase};
-pub use run::{Outcome, TestFn, block_on, run, run_blocking};
+pub use run::{Outcome, TestFn, block_on, can_be_taken, run, run_blocking};

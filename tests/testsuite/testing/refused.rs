@@ -52,7 +52,7 @@ const WRONG: [(&str, &str, &str); 15] = [
     ("#[dbsetup::test(repo = \"a\")]\nasync fn f() {}", "1:17", "takes no database"),
     ("#[dbsetup::test]\nstruct Test;", "2:1", "stands before a function"),
     ("#[dbsetup::test]\nasync fn f(_: u32) {}", "2:15", "a test cannot take `u32`"),
-    ("#[dbsetup::test]\nfn f(_: sqlx::PgPool) {}", "2:6", "mismatched types"),
+    ("#[dbsetup::test]\nfn f(_: sqlx::PgPool) {}", "2:9", "mismatched types"),
     ("#[dbsetup::test]\nasync fn f(_: sqlx::PgPool) -> u32 { 1 }", "", "a test cannot return `u32`"),
 ];
 

@@ -39,7 +39,7 @@ pub enum Command {
     Redo(Redo),
     #[command(visible_alias = "migrations", display_order = 80)]
     Status(Status),
-    #[command(display_order = 75)]
+    #[command(display_order = 85)]
     Doctor(Doctor),
     #[command(display_order = 100)]
     Resolve(Resolve),

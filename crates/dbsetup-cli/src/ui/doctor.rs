@@ -22,13 +22,13 @@ pub fn human(repo: &str, embedded: Option<&str>, report: &Report) -> String {
 
 /// Returns the objects of one repo, a line each.
 pub fn json(repo: &str, embedded: Option<&str>, report: &Report) -> String {
-    let object = |about: &str, health: &str, text: &str, help: Option<&str>| {
+    let examined = |about: &str, health: &str, text: &str, help: Option<&str>| {
         let object = Object::new("examined").text("repo", repo).text("about", about).text("health", health);
         object.text("text", text).maybe("help", help).line()
     };
-    let files = embedded.map(|digest| object("files", "ok", digest, None));
+    let files = embedded.map(|digest| examined("files", "ok", digest, None));
     let findings = report.findings.iter().map(|finding| {
-        object(finding.about, finding.health.as_str(), &finding.text, finding.help.as_deref())
+        examined(finding.about, finding.health.as_str(), &finding.text, finding.help.as_deref())
     });
     files.into_iter().chain(findings).collect()
 }

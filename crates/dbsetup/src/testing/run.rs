@@ -102,6 +102,10 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     runtime().block_on(future)
 }
 
+/// Says of a type that a test can take it. The attribute names it where the type stands.
+#[doc(hidden)]
+pub fn can_be_taken<T: FromDatabase>() {}
+
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a process that runs tests can have a runtime")
 }

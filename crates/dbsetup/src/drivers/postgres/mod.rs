@@ -37,7 +37,7 @@ use sqlx::postgres::PgConnection;
 use crate::driver::{
     About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable,
     Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch,
-    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Vitals, Work,
+    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Templates, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -134,8 +134,9 @@ impl Server for PostgresServer {
 
     fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
         Box::pin(async move {
-            let idle = self.take_idle();
-            server::create(&self.place, self.maintenance.as_ref(), options, idle).await
+            // Whether it is there is asked of the database itself: a pooler between may know otherwise.
+            self.let_go().await;
+            server::create(&self.place, self.maintenance.as_ref(), options).await
         })
     }
 

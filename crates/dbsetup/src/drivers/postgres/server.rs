@@ -149,17 +149,7 @@ pub(super) async fn create(
     place: &Place,
     configured: Option<&Place>,
     options: &CreateOptions,
-    idle: Option<PgConnection>,
 ) -> Result<Created, DbError> {
-    if let Some(mut connection) = idle {
-        // It has just been said there that the database is not there.
-        let made = create_from(&mut connection, &place.database, options).await;
-        let lost = made.as_ref().is_err_and(|error| error.class == DbErrorClass::ConnectionLost);
-        close(connection).await;
-        if !lost {
-            return made;
-        }
-    }
     // Whoever maintains the server says whether it is there, and no pooler has to learn that it is not.
     let listed = match configured {
         Some(_) => unlisted(place, configured).await.map(|unlisted| !unlisted),

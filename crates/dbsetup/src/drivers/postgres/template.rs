@@ -138,11 +138,7 @@ impl PostgresServer {
             Ok(row) => clone_found(&mut connection, &self.place.database, &row, options).await,
             Err(error) => Err(error),
         };
-        // Whoever finds none makes a database next.
-        match done {
-            Ok(Cloned::NoTemplate) => self.leave_idle(connection).await,
-            _ => close(connection).await,
-        }
+        close(connection).await;
         done
     }
 

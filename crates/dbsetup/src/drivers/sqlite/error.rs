@@ -190,7 +190,7 @@ mod tests {
             (13, DbErrorClass::Full),
             (14, DbErrorClass::Permission),
             (26, DbErrorClass::Configuration),
-            (11, DbErrorClass::Statement),
+            (11, DbErrorClass::Damaged),
             (2067, DbErrorClass::Statement),
             (778, DbErrorClass::Io),
             (531, DbErrorClass::TransactionClosed),

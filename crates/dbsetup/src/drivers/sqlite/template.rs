@@ -156,15 +156,15 @@ impl SqliteServer {
             return Ok(Cloned::Cannot("the log of an earlier database is there".to_owned()));
         }
         let part = part_of(path);
-        let made = fs::copy(&source, &part).and_then(|_| {
+        let made = fs::copy(&source, &part).map(|_| {
             if !have_one_owner(&source, &part) || !is_whole(&part) {
-                return Ok(Cloned::NoTemplate);
+                return Cloned::NoTemplate;
             }
             // A link fails where something is; a rename would replace it.
             match fs::hard_link(&part, path) {
-                Ok(()) => Ok(Cloned::Now(use_note(&source.with_extension("txt")))),
-                Err(failed) if failed.kind() == ErrorKind::AlreadyExists => Ok(Cloned::Already),
-                Err(failed) => Ok(Cloned::Cannot(format!("the file system links no files: {failed}"))),
+                Ok(()) => Cloned::Now(use_note(&source.with_extension("txt"))),
+                Err(failed) if failed.kind() == ErrorKind::AlreadyExists => Cloned::Already,
+                Err(failed) => Cloned::Cannot(format!("the file system links no files: {failed}")),
             }
         });
         let _ = fs::remove_file(&part);
@@ -292,7 +292,8 @@ impl Drop for Claim {
 
 impl TemplateClaim for Claim {
     fn release(self: Box<Self>) -> BoxFuture<'static, ()> {
-        Box::pin(std::future::ready(drop(self)))
+        drop(self);
+        Box::pin(std::future::ready(()))
     }
 }
 

@@ -21,7 +21,7 @@ async fn a_glance_reads_what_a_session_reads_and_tells_nothing_of_what_is_not_th
     let seen = glance().await.expect("nothing is unusual");
     assert_eq!((seen.state.rows.len(), &seen.state), (1, &state));
     assert_eq!(seen.tables.iter().find(|table| table.name == "schema_migrations"), found.first());
-    session.prepare(&ledger(), ALL).await.expect("it is prepared");
+    session.prepare(&ledger(), Present { progress: true, ..present }).await.expect("it is prepared");
     let seen = glance().await.expect("nothing is unusual");
     assert!(seen.tables.iter().any(|table| table.name == PROGRESS_TABLE));
     assert_eq!(place.names().len(), 1, "no lock was taken: {:?}", place.names());
