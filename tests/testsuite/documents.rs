@@ -278,6 +278,10 @@ fn every_object_is_as_documented() {
         "seed --if-new",
         "check --live",
         "doctor",
+        "cache warm",
+        "cache warm",
+        "cache list",
+        "cache clear",
         "gen migration later",
         "config",
         "aliases",
@@ -321,6 +325,7 @@ fn every_object_is_as_documented() {
         "retry",
         "squash_finished",
         "squash_given_up",
+        "template_refused",
         "unreachable",
         "warning",
     ];
