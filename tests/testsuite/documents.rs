@@ -304,6 +304,10 @@ fn every_object_is_as_documented() {
     for line in ["setup", "squash --allow-no-vcs --as-migration", "status", "migrate"] {
         seen.extend(checked(&baseline.run(&format!("{line} --format json")), &documented));
     }
+    for line in ["cache warm", "cache warm", "cache list", "setup", "cache clear"] {
+        let cached = squashed.run(&format!("{line} --format json"));
+        seen.extend(checked(&cached, &documented));
+    }
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }
@@ -321,6 +325,7 @@ fn every_object_is_as_documented() {
         "retry",
         "squash_finished",
         "squash_given_up",
+        "template_refused",
         "unreachable",
         "warning",
     ];
@@ -348,8 +353,8 @@ fn every_event_of_the_source_is_documented() {
             // What stands in unit tests is no promise.
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             found.extend(name.captures_iter(text).map(|capture| capture[1].to_owned()));
-            // The short form that one file has for itself.
-            if path.ends_with("ui/json.rs") {
+            // The short form that two files have for themselves.
+            if path.ends_with("ui/json.rs") || path.ends_with("diff/report.rs") {
                 found.extend(in_json.captures_iter(text).map(|capture| capture[1].to_owned()));
             }
         }
