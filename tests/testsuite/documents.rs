@@ -308,6 +308,10 @@ fn every_object_is_as_documented() {
     for line in ["setup", "squash --allow-no-vcs --as-migration", "status", "migrate"] {
         seen.extend(checked(&baseline.run(&format!("{line} --format json")), &documented));
     }
+    for line in ["cache warm", "cache warm", "cache list", "setup", "cache clear"] {
+        let cached = squashed.run(&format!("{line} --format json"));
+        seen.extend(checked(&cached, &documented));
+    }
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }

@@ -214,10 +214,14 @@ on_each_database! {
     }
 
     fn the_cache_of_tests_has_the_seeds_in_it(backend) {
-        let project = shop(Project::new(), backend);
+        // Such a template serves every database of its repo, so that this one has a name of its own.
+        let project = Project::new()
+            .repo("tried", backend)
+            .migration("tried", "1_a", "create table a (id integer);\n")
+            .seed("tried", "insert into a values (7);\n");
         project.run("cache warm --env test").success();
         assert_eq!(templates(&project, "--env test").len(), 2);
-        project.run("cache clear --env test").success().stderr_contains("2 templates for core were removed");
+        project.run("cache clear --env test").success().stderr_contains("2 templates for tried were removed");
     }
 
     fn a_cache_that_cannot_be_made_leaves_nothing_but_its_reason(backend) {
