@@ -41,7 +41,7 @@ pub(crate) struct Settings {
     pub keep_data: Vec<(String, Vec<String>)>,
     pub template: bool,
     pub version_order: &'static str,
-    pub lock_wait: Duration,
+    pub lock_wait: Option<Duration>,
     pub lock_timeout: Duration,
     pub statement_timeout: Option<Duration>,
 }
@@ -194,7 +194,7 @@ impl Owned<'_> {
             keep_data: values.keep_data()?,
             template: values.bool("template")?.unwrap_or(true),
             version_order: values.order()?.unwrap_or("Warn"),
-            lock_wait: values.duration("lock-wait")?.unwrap_or(Duration::from_secs(300)),
+            lock_wait: values.duration("lock-wait")?,
             lock_timeout: values.duration("lock-timeout")?.unwrap_or(Duration::from_secs(5)),
             statement_timeout: values.duration("statement-timeout")?.filter(|limit| !limit.is_zero()),
             priv_dir,
@@ -257,7 +257,7 @@ impl Settings {
             ("keep_data", format!("&[{}]", kept.trim_end_matches(", "))),
             ("template", self.template.to_string()),
             ("version_order", format!("__dbsetup::VersionOrder::{}", self.version_order)),
-            ("lock_wait", time(self.lock_wait)),
+            ("lock_wait", self.lock_wait.map_or("None".to_owned(), |wait| format!("Some({})", time(wait)))),
             ("lock_timeout", time(self.lock_timeout)),
             (
                 "statement_timeout",

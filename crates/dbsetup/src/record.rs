@@ -157,6 +157,25 @@ async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str
     Ok(())
 }
 
+/// Takes the mark of a copy away that an interrupted start has left: after a run that succeeded the database serves, and
+/// the copy is old. Costs nothing where `state`, what was read before that run, has no mark.
+///
+/// # Errors
+/// Those of connecting and writing.
+pub(crate) async fn forget_copy(
+    session: &mut Session<'_>,
+    ledger: &LedgerTable,
+    state: &LedgerState,
+) -> Result<()> {
+    if state.meta(meta_key::BACKUP).is_none() || !session.forgets_copy() {
+        return Ok(());
+    }
+    let key = lock::main_key(ledger);
+    lock::acquire(session, &key).await?;
+    write(session, ledger, &[Change::ClearMeta { key: meta_key::BACKUP.to_owned() }]).await?;
+    lock::release(session, &key).await
+}
+
 /// Writes to our tables beside the ledger, which are made when they are missing. Under the main lock.
 ///
 /// # Errors

@@ -240,6 +240,9 @@ pub struct LedgerSetting {
     pub ignored_chars: Vec<char>,
 }
 
+/// How long the lock of another run is waited for where nothing else is configured.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);
+
 /// How a program is called that works on repos, and what can be asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
@@ -294,7 +297,7 @@ impl Repo {
             keep_data: Vec::new(),
             template: true,
             version_order: VersionOrder::Warn,
-            lock_wait: Duration::from_secs(300),
+            lock_wait: LOCK_WAIT,
             lock_timeout: Duration::from_secs(5),
             statement_timeout: None,
             dump_after_migrate: false,

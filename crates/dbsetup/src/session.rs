@@ -35,6 +35,8 @@ pub struct Session<'a> {
     is_scratch: bool,
     /// Whether this run has dropped the database and not made it again.
     is_dropped: bool,
+    /// Whether this run keeps a copy of the database, and puts it back when it fails.
+    keeps_copy: bool,
     /// How the database came to be, if this run made it.
     pub(crate) origin: Option<Origin>,
     /// How many statements of structures were run in the database that this run created.
@@ -79,6 +81,7 @@ impl<'a> Session<'a> {
             pinned: None,
             is_scratch: false,
             is_dropped: false,
+            keeps_copy: false,
             origin: None,
             statements: 0,
         }
@@ -105,6 +108,18 @@ impl<'a> Session<'a> {
     pub fn only_looking(mut self) -> Self {
         self.options.read_only = true;
         self
+    }
+
+    /// The same for a run that keeps a copy of the database: its mark stays until that run is over.
+    #[must_use]
+    pub(crate) fn keeps_copy(mut self) -> Self {
+        self.keeps_copy = true;
+        self
+    }
+
+    /// Whether a copy may be kept that nobody is going to put back once a run has succeeded.
+    pub(crate) fn forgets_copy(&self) -> bool {
+        !self.keeps_copy
     }
 
     /// The repo.

@@ -7,6 +7,7 @@ mod embedded;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use embedded::{Embedded, EmbeddedSettings};
 
@@ -137,6 +138,16 @@ impl Source {
     /// [`Kind::Configuration`](crate::Kind::Configuration): a setting needs a variable that is not set, or the binary
     /// holds no files for that environment; [`Kind::Missing`](crate::Kind::Missing) without the directory.
     pub fn repo(&self, url: DatabaseUrl, environment: &str) -> Result<Repo> {
+        self.repo_that_waits(url, environment, None)
+    }
+
+    /// The same with the time that a lock is waited for where neither the binary nor [`Source::with`] says it.
+    pub(crate) fn repo_that_waits(
+        &self,
+        url: DatabaseUrl,
+        environment: &str,
+        unless_said: Option<Duration>,
+    ) -> Result<Repo> {
         let mut repo = match &self.origin {
             Origin::Embedded(embedded) => embedded.repo(url, environment)?,
             Origin::Directory(path) => directory::repo(&self.name, path, url, environment)?,
@@ -145,6 +156,10 @@ impl Source {
             repo.layout_ledger = Some(kind);
         }
         repo.code.clone_from(&self.code);
+        let said = self.as_embedded().and_then(|embedded| embedded.settings_in(environment).lock_wait);
+        if let Some(wait) = unless_said.filter(|_| said.is_none()) {
+            repo.lock_wait = wait;
+        }
         self.changes.iter().for_each(|change| change(&mut repo));
         Ok(repo)
     }

@@ -49,7 +49,8 @@ use crate::source::Source;
 use ears::Ears;
 use work::{Done, Open, Restores, Wishes, Work, open_server};
 
-/// How long the lock of another run is waited for.
+/// How long the lock of another run is waited for where nothing says it: what waits for an application gives up sooner than
+/// a person does.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// What is brought to its database.
@@ -67,7 +68,7 @@ pub struct Startup {
     policy: Option<Policy>,
     on_failure: OnFailure,
     wishes: Wishes,
-    lock_wait: Duration,
+    lock_wait: Option<Duration>,
     observer: Arc<dyn Observer>,
     phases: Phases,
     open: Box<Open>,
@@ -104,7 +105,7 @@ impl Startup {
             policy: None,
             on_failure: OnFailure::default(),
             wishes: Wishes::default(),
-            lock_wait: LOCK_WAIT,
+            lock_wait: None,
             observer: Arc::new(Silent),
             phases: Phases::new(),
             open: Box::new(open_server),
@@ -167,9 +168,9 @@ impl Startup {
         self
     }
 
-    /// How long the lock of another run is waited for; 60 seconds where it is not said.
+    /// How long the lock of another run is waited for. Where it is not said: the repo's `lock-wait`, else 60 seconds.
     pub fn lock_wait(mut self, longest: Duration) -> Self {
-        self.lock_wait = longest;
+        self.lock_wait = Some(longest);
         self
     }
 
@@ -235,7 +236,8 @@ impl Startup {
     fn repo(&self) -> Result<Repo> {
         let mut repo = match (&self.origin, &self.url) {
             (Origin::Source(source), Some(url)) => {
-                source.repo(url.clone(), self.environment.as_deref().unwrap_or("prod"))?
+                let environment = self.environment.as_deref().unwrap_or("prod");
+                source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?
             }
             (Origin::Source(source), None) => {
                 let message = format!("nothing says where the database of `{}` is", source.name());
@@ -243,12 +245,21 @@ impl Startup {
             }
             (Origin::Repo(repo), url) => {
                 let mut repo = Repo::clone(repo);
-                repo.url = url.clone().unwrap_or(repo.url);
-                repo.environment = self.environment.clone().unwrap_or(repo.environment);
+                if let Some(url) = url {
+                    // The others belong to the URL that is replaced.
+                    repo.url = url.clone();
+                    (repo.direct_url, repo.maintenance_url) = (None, None);
+                }
+                if let Some(environment) = self.environment.as_ref().filter(|name| **name != repo.environment)
+                {
+                    // Which environments are disposable was asked for another one.
+                    repo.environment.clone_from(environment);
+                    repo.disposable = false;
+                }
                 repo
             }
         };
-        repo.lock_wait = self.lock_wait;
+        repo.lock_wait = self.lock_wait.unwrap_or(repo.lock_wait);
         Ok(repo)
     }
 
@@ -276,8 +287,9 @@ impl Startup {
                 OnFailure::RestoreBackup { and_continue } => Some(Restores { and_continue }),
                 _ => None,
             };
-            let work = Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes, restores };
-            self.attempts(&work, policy).await?
+            let work =
+                Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes, policy, restores };
+            self.attempts(&work).await?
         };
         let heard = ears.heard();
         Ok(Report {
@@ -294,11 +306,11 @@ impl Startup {
     }
 
     /// Tries as often as the failure policy says.
-    async fn attempts(&self, work: &Work<'_>, policy: Policy) -> Result<Done> {
+    async fn attempts(&self, work: &Work<'_>) -> Result<Done> {
         let mut attempt = 1;
         let mut first: Option<Error> = None;
         loop {
-            let error = match work.attempt(policy).await {
+            let error = match work.attempt().await {
                 Ok(done) => {
                     return Ok(match first {
                         Some(error) => Done { outcome: Outcome::Recreated(error), ..done },
@@ -315,7 +327,7 @@ impl Startup {
                     if first.is_some() {
                         return Err(error.note("the database was emptied before, and everything tried again"));
                     }
-                    if policy != Policy::Migrate {
+                    if work.policy != Policy::Migrate {
                         return Err(error);
                     }
                     if let Err(refusal) = recover::recreate(work, &error, *accept_data_loss).await {

@@ -10,14 +10,14 @@
 //!
 //! # Which server, which files
 //!
-//! The server is that of `<REPO>_DATABASE_URL_TEST`, else `<REPO>_DATABASE_URL`, else `DATABASE_URL`, in the environment
-//! or in the nearest `.env`. The database that the URL names is only connected to: the tests' own are beside it. Tests
+//! The server is that of `<REPO>_DATABASE_URL_TEST`, else `<REPO>_DATABASE_URL`, else `DATABASE_URL_TEST`, else
+//! `DATABASE_URL`, in the environment, else in the nearest `.env.test`, else in the nearest `.env`. The database that the URL names is only connected to: the tests' own are beside it. Tests
 //! of SQLite need no URL.
 //!
 //! The template has the structure, both lanes of migrations and the SQL seeds of environment `test`, of the package's
 //! only repo (`priv/*/`, else `migrations/`), or of the one that the attribute names: `repo = "core"`, `migrations =
 //! "db/migrations"`, `migrations = false` (an empty database), or `source = CORE` for one that the program carries. It
-//! is made again when one of the files changes, and removed a week after it was last used.
+//! is made again when one of the files changes; one that nobody has used for two weeks is removed when another one is kept.
 //!
 //! # What a test takes
 //!

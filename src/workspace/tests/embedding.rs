@@ -54,7 +54,13 @@ fn expected(repo: &Repo) -> Vec<(&'static str, String)> {
         ("keep_data", format!("&[{}]", kept.join(", "))),
         ("template", repo.template.to_string()),
         ("version_order", format!("__dbsetup::VersionOrder::{:?}", repo.version_order)),
-        ("lock_wait", time(repo.lock_wait)),
+        // What is not configured is the library's to say.
+        (
+            "lock_wait",
+            Some(repo.lock_wait)
+                .filter(|wait| wait.as_secs() != 300)
+                .map_or("None".into(), |wait| format!("Some({})", time(wait))),
+        ),
         ("lock_timeout", time(repo.lock_timeout)),
         (
             "statement_timeout",

@@ -78,3 +78,28 @@ fn a_damaged_file_is_made_anew_when_its_loss_is_accepted() {
     assert!(matches!(report.outcome, Outcome::Recreated(_)), "{report:?}");
     assert_eq!(app.database().value("select count(*) from users"), "0");
 }
+
+#[test]
+fn a_damaged_file_that_another_process_made_anew_meanwhile_is_left_alone() {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    let app = changed(Sqlite, "prod");
+    let whole = std::fs::read(app.database_file()).expect("it can be read");
+    let mut file = std::fs::File::options().write(true).open(app.database_file()).expect("it is there");
+    file.seek(SeekFrom::Start(100)).and_then(|_| file.write_all(&[0xff; 64])).expect("it is writable");
+    drop(file);
+    let mut lock = app.database_file().into_os_string();
+    lock.push("-dbsetup-backup-lock");
+    let other = std::fs::File::create(lock).expect("it can be made");
+    other.lock().expect("nobody else has it");
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| block_on(app.startup().on_failure(ANYWAY).run()));
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        assert!(!start.is_finished(), "it waits for the other process");
+        std::fs::write(app.database_file(), &whole).expect("it is writable");
+        app.database().execute("insert into users values (7)");
+        drop(other);
+        // What is there is looked at again, and still not what the files say.
+        let _ = start.join().expect("it does not panic");
+    });
+    assert_eq!(app.database().value("select count(*) from users"), "1");
+}

@@ -7,6 +7,8 @@ use std::time::Duration;
 use dbsetup::Kind;
 use dbsetup::startup::{OnFailure, Outcome};
 
+mod older;
+
 use super::app::{App, block_on, program};
 use crate::support::fault::{expect, fault_loop, tries};
 use crate::support::{Backend, Database, Postgres, Sqlite};
@@ -235,8 +237,30 @@ fn a_database_that_others_use_or_that_cannot_be_copied_is_refused_before_anythin
     let error = block_on(app.startup().on_failure(RESTORE).run()).expect_err("somebody is connected");
     assert!(error.notes().iter().any(|note| note == "nothing was migrated"), "{error:?}");
     assert!(error.message().contains("being accessed by other users"), "{error:?}");
+    let and_continue = OnFailure::RestoreBackup { and_continue: true };
+    let report = block_on(app.startup().on_failure(and_continue).run()).expect("it serves");
+    assert!(matches!(report.outcome, Outcome::Continued(_)), "{report:?}");
     drop(guest);
     assert_eq!(content(&app.database()), before);
+    let name = app.server().name("app");
+    for (with, without, what) in [
+        (
+            format!("comment on database {name} is 'ours'"),
+            format!("comment on database {name} is null"),
+            "a comment",
+        ),
+        (
+            format!("alter database {name} connection limit 50"),
+            format!("alter database {name} connection limit -1"),
+            "a limit of connections",
+        ),
+    ] {
+        app.server().execute(&with);
+        let error = block_on(app.startup().on_failure(RESTORE).run()).expect_err("it would be lost");
+        assert!(error.message().contains(what), "{error:?}");
+        assert_eq!(content(&app.database()), before);
+        app.server().execute(&without);
+    }
     let role = app.server().role("poor", "");
     app.server().execute(&format!("alter database {} owner to {}", app.server().name("app"), role.name));
     app.database().execute(&format!(

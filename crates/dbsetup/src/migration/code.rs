@@ -87,6 +87,12 @@ impl CodeMigration {
         self
     }
 
+    /// Where its function is: that of another one is elsewhere, as long as both are there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.up).cast::<()>() as usize
+    }
+
     /// Puts it into a lane.
     #[must_use]
     pub fn lane(mut self, lane: Lane) -> Self {

@@ -193,6 +193,7 @@ async fn migrate_and_unlock(
         if rewrite.is_some() {
             rewrite_ledger(session, &files, &inspection.choice.table).await?;
         }
+        record::forget_copy(session, &inspection.choice.table, &inspection.state).await?;
         teller.tell(What::NothingToMigrate { direction: Direction::Up, applied: plan.applied });
         session.settle().await?;
         return Ok(report);
@@ -204,6 +205,7 @@ async fn migrate_and_unlock(
         rewrite_ledger(session, files, &inspection.choice.table).await?;
         session.settle().await?;
     }
+    record::forget_copy(session, &inspection.choice.table, &inspection.state).await?;
     Ok(report)
 }
 

@@ -9,7 +9,7 @@ use crate::expand::{Unexpanded, expand};
 use crate::files::{EmbeddedFile, Files};
 use crate::ledger::LedgerKind;
 use crate::repo::{
-    CreateOptions, DatabaseUrl, KeepData, LedgerSetting, Program, Repo, RepoName, VersionOrder,
+    CreateOptions, DatabaseUrl, KeepData, LOCK_WAIT, LedgerSetting, Program, Repo, RepoName, VersionOrder,
 };
 
 /// The files and the settings of one repo. [`embed!`](crate::embed) makes it.
@@ -79,8 +79,8 @@ pub struct EmbeddedSettings {
     pub template: bool,
     /// `version-order`.
     pub version_order: VersionOrder,
-    /// `lock-wait`.
-    pub lock_wait: Duration,
+    /// `lock-wait`; `None` where it is not configured.
+    pub lock_wait: Option<Duration>,
     /// `lock-timeout`.
     pub lock_timeout: Duration,
     /// `statement-timeout`; `None` is for ever.
@@ -111,7 +111,7 @@ impl EmbeddedSettings {
         keep_data: &[],
         template: true,
         version_order: VersionOrder::Warn,
-        lock_wait: Duration::from_secs(300),
+        lock_wait: None,
         lock_timeout: Duration::from_secs(5),
         statement_timeout: None,
     };
@@ -178,7 +178,7 @@ impl Embedded {
             keep_data: settings.keep_data.iter().map(keep_data).collect(),
             template: settings.template,
             version_order: settings.version_order,
-            lock_wait: settings.lock_wait,
+            lock_wait: settings.lock_wait.unwrap_or(LOCK_WAIT),
             lock_timeout: settings.lock_timeout,
             statement_timeout: settings.statement_timeout,
             dump_after_migrate: false,

@@ -44,10 +44,14 @@ impl std::fmt::Debug for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// A name or an address.
+    /// A name or an address; what begins with `/` is the directory of a Unix socket, as for every other client.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
-        self.host = Some(host.into());
+        let host = host.into();
+        if host.starts_with('/') {
+            return self.socket(host);
+        }
+        self.host = Some(host);
         self
     }
 
@@ -202,6 +206,8 @@ mod tests {
         );
         let socket = ConnectOptions::postgres("core").socket("/run/postgresql").user("app");
         assert_eq!(DatabaseUrl::from(socket).expose(), "postgres://app@/core?host=%2Frun%2Fpostgresql");
+        let as_host = ConnectOptions::postgres("core").host("/run/postgresql").user("app");
+        assert_eq!(DatabaseUrl::from(as_host).expose(), "postgres://app@/core?host=%2Frun%2Fpostgresql");
         let file = ConnectOptions::sqlite("/data/my app?.db");
         assert_eq!(DatabaseUrl::from(file).expose(), "sqlite:/data/my%20app%3F.db");
     }

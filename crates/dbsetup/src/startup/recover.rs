@@ -1,6 +1,8 @@
 //! Empties a database whose migrations failed, where nothing is lost by it or its owner has accepted the loss.
 
 use super::phases::Phase;
+use super::policy::Policy;
+use super::restore::permitted;
 use super::work::Work;
 use crate::driver::{DbErrorClass, LockKey, Sessions};
 use crate::error::{Error, Kind, Result};
@@ -49,6 +51,12 @@ pub(super) fn may_mend(error: &Error) -> bool {
 /// [`Kind::Refused`], with the reason; those of the database.
 pub(super) async fn recreate(work: &Work<'_>, error: &Error, accept_data_loss: bool) -> Result<()> {
     let repo = work.repo;
+    if work.policy != Policy::Migrate {
+        return Err(refused(
+            repo,
+            &format!("the policy is `{}`, under which nothing is written", work.policy),
+        ));
+    }
     if !may_mend(error) {
         return Err(refused(repo, "it would not be mended by that"));
     }
@@ -61,7 +69,7 @@ pub(super) async fn recreate(work: &Work<'_>, error: &Error, accept_data_loss: b
     let result = match empty(&mut session, accept_data_loss).await {
         // What cannot be read cannot be emptied, and says of no row and no environment that it is there.
         Err(error) if accept_data_loss && error.class() == Some(DbErrorClass::Damaged) => {
-            make_anew(&mut session).await
+            make_anew(work, &mut session).await
         }
         result => result,
     };
@@ -110,10 +118,22 @@ async fn empty(session: &mut Session<'_>, accept_data_loss: bool) -> Result<bool
     Ok(true)
 }
 
-/// Removes a damaged database and makes an empty one in its place.
-async fn make_anew(session: &mut Session<'_>) -> Result<bool> {
+/// Removes a damaged database and makes an empty one in its place, and returns whether there was a need to. Nobody can take
+/// the lock of a database that cannot be read: the right to keep its copy, which is taken beside it, stands for that.
+async fn make_anew(work: &Work<'_>, session: &mut Session<'_>) -> Result<bool> {
+    session.close().await;
+    let server = (work.open)(work.repo)?;
+    let alone = permitted(work, &*server).await?;
+    // Another process may have made it anew meanwhile, and have filled it.
+    match session.inspect().await {
+        Err(error) if error.class() == Some(DbErrorClass::Damaged) => {}
+        Err(error) => return Err(error),
+        Ok(_) => return Ok(false),
+    }
+    session.close().await;
     storage::drop(session, Sessions::Keep).await?;
     storage::create(session).await?;
+    drop(alone);
     Ok(true)
 }
 

@@ -35,29 +35,75 @@ struct Before {
 /// # Errors
 /// Those of migrating, with what became of the database; those of making the copy, with nothing migrated.
 pub(super) async fn migrated(work: &Work<'_>, and_continue: bool) -> Result<Done> {
-    let Some(before) = before(work).await? else {
-        // Nothing is lost with a database that is not there.
-        return work.migrated().await;
-    };
-    let server = (work.open)(work.repo)?;
-    let mut backup = permitted(work, &*server).await.map_err(|error| error.note("nothing was migrated"))?;
-    let copy = state_of_copy(work, &mut *backup).await?;
-    let is_begun = is_begun(&before, copy.as_ref());
-    if !before.owes && !is_begun {
-        if copy.is_some() || before.mark.is_some() {
-            finished(work, &mut *backup).await;
+    match kept(work).await {
+        Ok(done) => Ok(done),
+        Err(Failed { error, outcome: Some(outcome) }) if and_continue => {
+            Ok(Done::of(outcome(error), Standing::default()))
         }
-        return work.migrated().await;
+        Err(Failed { error, .. }) => Err(error),
+    }
+}
+
+/// A failure.
+struct Failed {
+    error: Error,
+    /// What it is where the application serves all the same; `None` where the database is not what it was, or where a later
+    /// start would put an older state over what is written from now on.
+    outcome: Option<fn(Error) -> Outcome>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, outcome: None }
+    }
+}
+
+impl Failed {
+    /// A failure before anything was applied, of a database with or without the mark of another run.
+    fn untouched(error: Error, mark: Option<&String>) -> Self {
+        let outcome: Option<fn(Error) -> Outcome> = match mark {
+            None => Some(Outcome::Continued),
+            Some(_) => None,
+        };
+        Self { error: error.note("nothing was migrated"), outcome }
+    }
+}
+
+async fn kept(work: &Work<'_>) -> std::result::Result<Done, Failed> {
+    if before(work).await?.is_none() {
+        // Nothing is lost with a database that is not there.
+        return Ok(work.migrated().await?);
+    }
+    let server = (work.open)(work.repo)?;
+    let mut backup = match permitted(work, &*server).await {
+        Ok(backup) => backup,
+        // Whoever has the right may be about to put its copy back.
+        Err(error) if error.kind() == Kind::Locked => return Err(error.note("nothing was migrated").into()),
+        Err(error) => return Err(unpermitted(work, error).await),
+    };
+    // Whoever had the right meanwhile may have done everything: what was seen before is worth nothing now.
+    let Some(before) = before(work).await? else { return Ok(work.migrated().await?) };
+    let copy = match state_of_copy(work, &mut *backup).await {
+        Ok(copy) => copy,
+        Err(error) => return Err(Failed::untouched(error, before.mark.as_ref())),
+    };
+    if !before.owes {
+        // Nothing is owed: whatever was begun has ended well, and the application may have served since.
+        let is_tidy = (copy.is_none() && before.mark.is_none()) || finished(work, &mut *backup).await;
+        return work.migrated().await.map_err(|error| {
+            let is_untouched = is_tidy && work.ears.heard().applied.is_empty();
+            Failed { error, outcome: is_untouched.then_some(Outcome::Continued as fn(Error) -> Outcome) }
+        });
     }
     let copy = match copy {
-        Some(copy) if is_begun => {
+        Some(copy) if is_begun(&before, Some(&copy)) => {
             tracing::warn!(
                 repo = work.repo.name.as_str(),
                 "an earlier start was interrupted; its copy is kept"
             );
             copy
         }
-        _ => copied(work, &mut *backup, &before).await.map_err(|error| error.note("nothing was migrated"))?,
+        _ => copied(work, &mut *backup, &before).await?,
     };
     let error = match work.migrated().await {
         Ok(done) => {
@@ -67,14 +113,20 @@ pub(super) async fn migrated(work: &Work<'_>, and_continue: bool) -> Result<Done
         Err(error) => error,
     };
     let error = put_back(work, &mut *backup, &copy, error).await?;
-    if and_continue {
-        return Ok(Done::of(Outcome::Restored(error), Standing::default()));
+    Err(Failed { error, outcome: Some(Outcome::Restored) })
+}
+
+/// A failure to get the right to keep a copy.
+async fn unpermitted(work: &Work<'_>, error: Error) -> Failed {
+    match before(work).await {
+        Ok(Some(before)) => Failed::untouched(error, before.mark.as_ref()),
+        Ok(None) => Failed::untouched(error, None),
+        Err(_) => error.note("nothing was migrated").into(),
     }
-    Err(error)
 }
 
 /// Looks at what is to be done; `None` where there is no database.
-async fn before(work: &Work<'_>) -> Result<Option<Before>> {
+async fn before(work: &Work<'_>) -> std::result::Result<Option<Before>, Failed> {
     let server = (work.open)(work.repo)?;
     // Migrating says all of it again.
     let mut session = Session::with_server(work.repo, &Silent, VERB, server).only_looking();
@@ -88,9 +140,12 @@ async fn before(work: &Work<'_>) -> Result<Option<Before>> {
                 pending: report.planned.into_iter().map(|planned| planned.version).collect(),
                 mark,
             },
-            // What a run that was interrupted has left is put back; without one the error is migrating's to tell.
-            Err(error) if mark.is_none() => return Err(error),
-            Err(_) => Before { owes: true, pending: Vec::new(), mark },
+            // What a run that was interrupted has left is put back.
+            Err(error) if mark.is_some() && is_interruption(&error, &seen.state) => {
+                Before { owes: true, pending: Vec::new(), mark }
+            }
+            // Any other error is migrating's to tell: it may be there since long after that run.
+            Err(error) => return Err(Failed::untouched(error, mark.as_ref())),
         }))
     }
     .await;
@@ -98,8 +153,20 @@ async fn before(work: &Work<'_>) -> Result<Option<Before>> {
     result
 }
 
+/// Whether an error says that what was read is damaged, or no database at all.
+fn is_no_database(error: &Error) -> bool {
+    // SQLITE_NOTADB, <https://www.sqlite.org/rescode.html#notadb>.
+    error.class() == Some(DbErrorClass::Damaged)
+        || (error.class() == Some(DbErrorClass::Configuration) && error.message().ends_with("(26)"))
+}
+
+/// Whether an error of planning is what a run leaves that dies in the middle.
+fn is_interruption(error: &Error, state: &LedgerState) -> bool {
+    matches!(error.kind(), Kind::Undecided | Kind::PartlyLoaded) || !state.progress.is_empty()
+}
+
 /// Waits for the right to keep a copy.
-async fn permitted<'s>(work: &Work<'_>, server: &'s dyn Server) -> Result<Box<dyn Backup + 's>> {
+pub(super) async fn permitted<'s>(work: &Work<'_>, server: &'s dyn Server) -> Result<Box<dyn Backup + 's>> {
     let start = Instant::now();
     let application = format!("dbsetup {VERB} {}", work.repo.name);
     loop {
@@ -120,14 +187,24 @@ async fn permitted<'s>(work: &Work<'_>, server: &'s dyn Server) -> Result<Box<dy
     }
 }
 
-/// What the copy that is there says.
+/// What the copy that is there says; `None` where there is none, or one that is no database: such a one can never be put
+/// back.
+///
+/// # Errors
+/// Whatever else keeps it from being read: it may be the only state that is whole.
 async fn state_of_copy(work: &Work<'_>, backup: &mut dyn Backup) -> Result<Option<LedgerState>> {
     let Some(copy) = backup.copy().await? else { return Ok(None) };
     let mut session = Session::with_server(work.repo, work.ears, VERB, copy).only_looking();
     let seen = session.inspect().await;
     session.close().await;
-    // What cannot be read cannot be put back either: it is as good as none.
-    Ok(seen.ok().map(|seen| seen.state))
+    match seen {
+        Ok(seen) => Ok(Some(seen.state)),
+        Err(error) if is_no_database(&error) => Ok(None),
+        Err(error) => Err(error.note(format!(
+            "the copy of the database of `{}` cannot be read now; the copy is kept",
+            work.repo.name
+        ))),
+    }
 }
 
 /// Whether a copy belongs to a run that is to be ended now: database and copy have the same mark, and nothing is pending
@@ -139,20 +216,35 @@ fn is_begun(before: &Before, copy: Option<&LedgerState>) -> bool {
         && before.pending.iter().all(|version| planned.contains(&version.as_str()))
 }
 
-/// Marks the database and makes the copy.
-async fn copied(work: &Work<'_>, backup: &mut dyn Backup, before: &Before) -> Result<LedgerState> {
-    backup.discard().await?;
+/// Marks the database and makes the copy. An older copy is removed before, also that of a run that was interrupted when
+/// more is pending by now than in that run: a newer release begins with what it finds.
+async fn copied(
+    work: &Work<'_>,
+    backup: &mut dyn Backup,
+    before: &Before,
+) -> std::result::Result<LedgerState, Failed> {
+    let untouched = |error, mark: Option<&String>| Failed::untouched(error, mark);
+    backup.discard().await.map_err(|error| untouched(error.into(), before.mark.as_ref()))?;
     let mark = format!("{:016x} {}", RandomState::new().build_hasher().finish(), before.pending.join(","));
-    marked(work, Some(mark)).await?;
+    if let Err(error) = marked(work, Some(mark.clone())).await {
+        // It may have been written all the same; without a copy it says nothing.
+        return Err(untouched(error, None));
+    }
     if let Err(error) = backup.make().await {
         // Without its copy the mark says nothing; it is removed for tidiness.
         let _ = marked(work, None).await;
         let error =
             Error::from(error).note(format!("a copy of the database of `{}` is to be kept", work.repo.name));
-        return Err(error);
+        return Err(untouched(error, None));
     }
-    let copy = state_of_copy(work, backup).await?;
-    copy.ok_or_else(|| Error::new(Kind::Io, "the copy of the database that was just made cannot be read"))
+    let error = match state_of_copy(work, backup).await {
+        Ok(Some(copy)) => return Ok(copy),
+        Ok(None) => Error::new(Kind::Io, "the copy of the database that was just made cannot be read"),
+        Err(error) => error,
+    };
+    // Nothing was applied: the copy is worth nothing, and must not be put back later.
+    let left = if finished(work, backup).await { None } else { Some(&mark) };
+    Err(untouched(error, left))
 }
 
 /// Sets or removes the mark.
@@ -181,15 +273,18 @@ async fn marked(work: &Work<'_>, mark: Option<String>) -> Result<()> {
 }
 
 /// Removes mark and copy, in this order: a copy without its mark is never put back. What cannot be removed now, the next
-/// start removes.
-async fn finished(work: &Work<'_>, backup: &mut dyn Backup) {
-    let result = match marked(work, None).await {
+/// start removes. Returns whether the mark is gone.
+async fn finished(work: &Work<'_>, backup: &mut dyn Backup) -> bool {
+    let unmarked = marked(work, None).await;
+    let is_unmarked = unmarked.is_ok();
+    let result = match unmarked {
         Ok(()) => backup.discard().await.map_err(Error::from),
         Err(error) => Err(error),
     };
     if let Err(error) = result {
         tracing::warn!(repo = work.repo.name.as_str(), %error, "the copy of the database is still there");
     }
+    is_unmarked
 }
 
 /// Puts the copy back where anything was applied, and returns the failure with what became of the database.
@@ -200,21 +295,31 @@ async fn put_back(
     error: Error,
 ) -> Result<Error> {
     if error.kind() == Kind::Locked && error.class().is_none() {
-        return Err(
-            error.note("another run is at work: its result stays, and the copy is kept for the next start")
-        );
+        let error = match work.ears.heard().applied.as_slice() {
+            [] => error,
+            applied => error.note(format!("this run had applied before: {}", applied.join(", "))),
+        };
+        return Err(error
+            .note("another run is at work: what is there stays, and the copy is kept for the next start"));
     }
     work.ears.phase(Phase::Recovering);
     let kept = "the copy is kept, and put back by the next start that fails";
-    let is_as_before = match is_as(work, copy).await {
-        Ok(is_as_before) => is_as_before,
+    match since_copy(work, copy).await {
+        Ok(Became::Other) => {}
+        Ok(Became::Same) => {
+            return if finished(work, backup).await {
+                Ok(error.note("the database is as it was before: nothing was applied"))
+            } else {
+                Err(error.note("nothing was applied; the copy is still there"))
+            };
+        }
+        Ok(Became::Migrated) => {
+            finished(work, backup).await;
+            return Err(error.note("another run has migrated the database meanwhile: its result stays"));
+        }
         Err(other) => {
             return Err(error.note(format!("the database was not put back: {}", other.message())).note(kept));
         }
-    };
-    if is_as_before {
-        finished(work, backup).await;
-        return Ok(error.note("the database is as it was before: nothing was applied"));
     }
     if let Err(other) = backup.put_back().await {
         let error = error.note(format!("the database was not put back: {}", other.message));
@@ -227,23 +332,61 @@ async fn put_back(
     Ok(error.note("the database is as it was before: its copy was put back"))
 }
 
-/// Whether the ledger says what the copy's says: what failed was rolled back, and nothing went before it.
-async fn is_as(work: &Work<'_>, copy: &LedgerState) -> Result<bool> {
+/// What the database has become since its copy was made.
+enum Became {
+    /// Its ledger says what the copy's says: what failed was rolled back, and nothing went before it.
+    Same,
+    /// A run of another process has migrated it to its end, and has taken the mark away.
+    Migrated,
+    /// Anything else.
+    Other,
+}
+
+async fn since_copy(work: &Work<'_>, copy: &LedgerState) -> Result<Became> {
     let mut session = work.session()?.only_looking();
     let seen = session.inspect().await;
     session.close().await;
     let now = match seen {
         Ok(seen) => seen.state,
         // A database that cannot be read is not as it was.
-        Err(error) if error.class() != Some(DbErrorClass::Unreachable) => return Ok(false),
+        Err(error) if error.class() != Some(DbErrorClass::Unreachable) => return Ok(Became::Other),
         Err(error) => return Err(error),
     };
-    Ok(now.rows == copy.rows && now.meta == copy.meta && now.progress == copy.progress)
+    let is_same = now.rows == copy.rows && now.meta == copy.meta && now.progress == copy.progress;
+    Ok(match (is_same, now.meta(meta_key::BACKUP)) {
+        (true, _) => Became::Same,
+        (false, None) => Became::Migrated,
+        (false, Some(_)) => Became::Other,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::Progress;
+
+    #[test]
+    fn only_what_an_interrupted_run_leaves_makes_a_plan_without_a_plan() {
+        let clean = LedgerState::default();
+        let begun = LedgerState {
+            progress: vec![Progress {
+                version: "2".into(),
+                reverting: false,
+                done: 1,
+                total: 2,
+                checksum: String::new(),
+                retry: false,
+            }],
+            ..LedgerState::default()
+        };
+        for kind in [Kind::Undecided, Kind::PartlyLoaded] {
+            assert!(is_interruption(&Error::new(kind, "x"), &clean));
+        }
+        for kind in [Kind::Changed, Kind::Grammar, Kind::BelowFloor, Kind::Io] {
+            assert!(!is_interruption(&Error::new(kind, "x"), &clean), "{kind:?}");
+        }
+        assert!(is_interruption(&Error::new(Kind::Changed, "x"), &begun));
+    }
 
     #[test]
     fn a_copy_is_gone_on_with_when_mark_and_plan_are_those_of_its_run() {
@@ -258,7 +401,6 @@ mod tests {
         };
         assert!(is_begun(&before(Some("a 1,2"), &["1", "2"]), Some(&state("a 1,2"))));
         assert!(is_begun(&before(Some("a 1,2"), &["2"]), Some(&state("a 1,2"))));
-        assert!(is_begun(&before(Some("a 1,2"), &[]), Some(&state("a 1,2"))));
         assert!(!is_begun(&before(Some("a 1,2"), &["2", "3"]), Some(&state("a 1,2"))), "a newer release");
         assert!(!is_begun(&before(Some("b 1,2"), &["2"]), Some(&state("a 1,2"))), "an older run's copy");
         assert!(!is_begun(&before(None, &["2"]), Some(&state("a 1,2"))), "a run that is over");

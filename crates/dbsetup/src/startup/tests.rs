@@ -6,6 +6,8 @@ use crate::fake::{FakeDatabase, Fault};
 use crate::ledger::{AppliedRow, Progress};
 use crate::migration::testing;
 
+mod settings;
+
 struct Fixture {
     directory: tempfile::TempDir,
     database: FakeDatabase,
@@ -387,8 +389,11 @@ async fn what_a_database_lacks_of_squashed_migrations_is_run_first_or_refused_by
 async fn a_database_that_cannot_be_copied_is_not_migrated_under_a_policy_that_wants_a_copy() {
     let fixture = Fixture::new(1);
     let restore = OnFailure::RestoreBackup { and_continue: true };
-    let error = wrong(fixture.startup().on_failure(restore).run().await);
+    let report = fixture.startup().on_failure(restore).run().await.unwrap();
+    let Outcome::Continued(error) = report.outcome else { panic!("{report:?}") };
     assert_eq!(error.kind(), Kind::Unsupported);
     assert!(error.notes().iter().any(|note| note == "nothing was migrated"), "{error:?}");
+    let restore = OnFailure::RestoreBackup { and_continue: false };
+    assert_eq!(wrong(fixture.startup().on_failure(restore).run().await).kind(), Kind::Unsupported);
     assert!(fixture.database.effects().is_empty());
 }

@@ -46,6 +46,7 @@ pub(super) struct Work<'a> {
     pub ears: &'a Ears<'a>,
     pub open: &'a Open,
     pub wishes: Wishes,
+    pub policy: Policy,
     /// Whether a copy is put back when migrating fails, and whether the application then serves.
     pub restores: Option<Restores>,
 }
@@ -80,12 +81,24 @@ pub(super) fn open_server(repo: &Repo) -> Result<Box<dyn Server>> {
 impl Work<'_> {
     /// Opens a session, not connected.
     pub(super) fn session(&self) -> Result<Session<'_>> {
-        Ok(Session::with_server(self.repo, self.ears, VERB, (self.open)(self.repo)?))
+        let session = Session::with_server(self.repo, self.ears, VERB, (self.open)(self.repo)?);
+        // Whoever keeps a copy says himself when it is over.
+        Ok(if self.restores.is_some() { session.keeps_copy() } else { session })
     }
 
     /// Does what the policy says.
-    pub(super) async fn attempt(&self, policy: Policy) -> Result<Done> {
-        match policy {
+    pub(super) async fn attempt(&self) -> Result<Done> {
+        self.attempt_once().await.map_err(|error| match error.kind() {
+            // What a command reads from a variable an application says itself.
+            Kind::Locked if error.class().is_none() => {
+                error.help("wait for the other run, or give it longer: `.lock_wait(..)`")
+            }
+            _ => error,
+        })
+    }
+
+    async fn attempt_once(&self) -> Result<Done> {
+        match self.policy {
             Policy::Off => Ok(Done::of(Outcome::Off, Standing::default())),
             Policy::Migrate => match self.glanced().await? {
                 Some(done) => Ok(done),
@@ -149,7 +162,7 @@ impl Work<'_> {
         let now = session.inspect().await?;
         files.complete(repo, &now.choice.table, &now.state)?;
         let standing = standing(repo, &files, &now.choice, &now.state)?;
-        introduce(session, &now, self.restores.is_none()).await;
+        introduce(session, &now).await;
         let heard = self.ears.heard();
         let had_work = report.load.is_some() || !report.planned.is_empty();
         let outcome = if heard.loaded {
@@ -323,13 +336,10 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
     lock::release(session, &key).await
 }
 
-/// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance, and forgets a
-/// copy that nobody is going to put back. It is no failure when that cannot be done: nothing depends on it.
-async fn introduce(session: &mut Session<'_>, now: &Inspection, forgets_copy: bool) {
-    let mut changes = record::first_changes(session.repo(), &now.state);
-    if forgets_copy && now.state.meta(meta_key::BACKUP).is_some() {
-        changes.push(Change::ClearMeta { key: meta_key::BACKUP.into() });
-    }
+/// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance. It is no
+/// failure when that cannot be done: nothing depends on it.
+async fn introduce(session: &mut Session<'_>, now: &Inspection) {
+    let changes = record::first_changes(session.repo(), &now.state);
     if changes.is_empty() || !now.choice.present.ledger {
         return;
     }

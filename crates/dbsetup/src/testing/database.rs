@@ -10,7 +10,8 @@ use super::house::{self, House, Made, Wanted};
 use super::{Arguments, Engine, origin, url};
 use crate::driver::{BoxFuture, TestDatabase};
 use crate::error::Result;
-use crate::repo::DatabaseUrl;
+use crate::migration::CodeMigration;
+use crate::repo::{DatabaseUrl, Repo};
 use crate::source::Source;
 
 /// The variable that leaves the database of a failing test to a person.
@@ -86,6 +87,7 @@ impl Database {
         let wanted = Wanted {
             test: of_package(arguments.test, arguments.package),
             key: format!("{:?} {source:?} {}", arguments.origin, arguments.directory),
+            shares: true,
             source,
             fixtures: arguments.fixtures,
             waits: true,
@@ -164,9 +166,15 @@ fn by_hand(source: Source) -> Result<(DatabaseUrl, Wanted)> {
     // The harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let test = of_package(&test, &std::env::var("CARGO_PKG_NAME").unwrap_or_default());
-    // Whatever was changed of it by hand is seen in the repo.
-    let key = format!("{source:?} {:?}", source.repo(url.clone(), "test")?);
-    Ok((url, Wanted { test, key, source: Some(source), fixtures: &[], waits: false }))
+    let (key, shares) = key(&source, &source.repo(url.clone(), "test")?);
+    Ok((url, Wanted { test, key, shares, source: Some(source), fixtures: &[], waits: false }))
+}
+
+/// Returns what tells a source from the others of this process, and whether its template may be another's, too. Whatever
+/// was changed of it by hand is seen in the repo, but for functions: two of them may have one name.
+fn key(source: &Source, repo: &Repo) -> (String, bool) {
+    let functions: Vec<usize> = repo.code.iter().map(CodeMigration::address).collect();
+    (format!("{source:?} {repo:?} {functions:?}"), functions.is_empty())
 }
 
 impl Inner {
@@ -217,5 +225,27 @@ impl Drop for Inner {
 impl fmt::Debug for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Database({})", self.0.database.url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_functions_of_one_name_share_no_template() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let files = Source::directory("core", directory.path());
+        let source = |sql: &'static str| {
+            files.clone().code(CodeMigration::new("1", "fills", move |db| {
+                Box::pin(async move { db.execute(sql, &[]).await.map(drop).map_err(Into::into) })
+            }))
+        };
+        let key_of =
+            |source: &Source| key(source, &source.repo(DatabaseUrl::new("sqlite:a.db"), "test").unwrap());
+        let (one, other) = (source("SELECT 1"), source("SELECT 2"));
+        assert_ne!(key_of(&one).0, key_of(&other).0);
+        assert_eq!(key_of(&one), key_of(&one.clone()));
+        assert!(!key_of(&one).1 && key_of(&files).1);
     }
 }

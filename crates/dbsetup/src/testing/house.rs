@@ -21,7 +21,7 @@ use crate::event::{Event, Observer, What};
 use crate::migration::Lanes;
 use crate::repo::{CreateOptions, DatabaseUrl, Repo};
 use crate::session::Session;
-use crate::source::Source;
+use crate::source::{DISPOSABLE, Source};
 use crate::storage;
 use crate::template::{self, Recipe};
 
@@ -29,9 +29,6 @@ use crate::template::{self, Recipe};
 pub(super) const POOL: u32 = 5;
 /// How many connections are left to everybody else.
 const OTHERS: usize = 10;
-/// Environments whose databases are there to be tried things on.
-const OPEN: [&str; 2] = ["dev", "test"];
-
 /// The runtime on which databases are made and removed.
 static RUNTIME: LazyLock<Handle> = LazyLock::new(|| {
     let (sender, receiver) = mpsc::channel();
@@ -115,6 +112,8 @@ pub(super) struct Wanted {
     pub test: String,
     /// What tells one source from another within the process.
     pub key: String,
+    /// Whether another process, and another source of this one, may have the same template.
+    pub shares: bool,
     /// What it is filled from; `None` is nothing.
     pub source: Option<Source>,
     /// What is run on top.
@@ -161,13 +160,6 @@ impl House {
         let databases = server.test_databases().await.map_err(|error| {
             Error::from(error).note(format!("opening {} for tests", server.target().shown))
         })?;
-        if let Some(recorded) = databases.recorded().iter().find(|name| !OPEN.contains(&name.as_str())) {
-            return Err(Error::new(
-                Kind::Refused,
-                format!("`{url}` names a database of environment `{recorded}`, and tests stay away from its server"),
-            )
-            .help("let the URL of the tests name another server"));
-        }
         let tests =
             databases.connections().map(|limit| (limit.saturating_sub(OTHERS) / (POOL as usize + 1)).max(1));
         Ok(Self {
@@ -178,12 +170,38 @@ impl House {
         })
     }
 
+    /// Refuses the server of a database that is there for more than to be tried things on.
+    fn refuse_protected(&self, source: Option<&Source>) -> Result<()> {
+        // Those are the same for nearly everybody, and every test asks.
+        let is_open = |environment: &str| {
+            DISPOSABLE.contains(&environment)
+                || source.is_some_and(|source| {
+                    source.repo(self.url.clone(), environment).is_ok_and(|repo| repo.disposable)
+                })
+        };
+        match self.databases.recorded().iter().find(|name| !is_open(name)) {
+            None => Ok(()),
+            Some(recorded) => Err(Error::new(
+                Kind::Refused,
+                format!(
+                    "`{}` names a database of environment `{recorded}`, and tests stay away from its server",
+                    self.url
+                ),
+            )
+            .help(format!(
+                "let the URL of the tests name another server; where `{recorded}` may be lost, add it to \
+                 `disposable-environments`"
+            ))),
+        }
+    }
+
     /// Makes a database.
     ///
     /// # Errors
     /// Those of the files and of the server.
     pub(super) async fn make(url: DatabaseUrl, wanted: Wanted) -> Result<Made> {
         let house = Self::of(&url).await?;
+        house.refuse_protected(wanted.source.as_ref())?;
         let permit = match &house.room {
             Some(room) if wanted.waits => Arc::clone(room).acquire_owned().await.ok(),
             _ => None,
@@ -234,7 +252,7 @@ impl House {
         );
         cell.get_or_try_init(|| async {
             let repo = repo(source, &self.url)?;
-            let name = name(&repo, &self.databases)?;
+            let name = if wanted.shares { name(&repo, &self.databases)? } else { None };
             let create = storage::options(&repo);
             Ok(Arc::new(Template {
                 name,
@@ -317,5 +335,24 @@ fn repo(source: &Source, url: &DatabaseUrl) -> Result<Repo> {
         .help("add `test` to `disposable-environments`"));
     }
     repo.root = Path::new("").to_owned();
+    // Where a source leads past its URL, it leads to the application's database.
+    (repo.direct_url, repo.maintenance_url, repo.scratch_url) = (None, None, None);
     Ok(repo)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_leads_no_test_past_its_own_database() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let elsewhere = || Some(DatabaseUrl::new("postgres://app@live/core"));
+        let source = Source::directory("core", directory.path()).with(move |repo| {
+            (repo.direct_url, repo.maintenance_url, repo.scratch_url) =
+                (elsewhere(), elsewhere(), elsewhere());
+        });
+        let repo = repo(&source, &DatabaseUrl::new("sqlite:test.db")).unwrap();
+        assert_eq!((repo.direct_url, repo.maintenance_url, repo.scratch_url), (None, None, None));
+    }
 }

@@ -94,16 +94,47 @@ fn in_files(names: &[String], directory: &Path) -> Option<String> {
 pub(super) fn root() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     // Cargo marks its target directory as one that no backup needs.
-    let target = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
-    match target {
+    let marked = program.ancestors().find(|directory| directory.join("CACHEDIR.TAG").is_file());
+    match marked.or_else(|| target_of(&program)) {
         Some(target) => target.join("dbsetup").join("tests"),
-        None => std::env::temp_dir().join("dbsetup-tests"),
+        // Another account could not write into ours.
+        None => std::env::temp_dir().join(format!("dbsetup-tests{}", of_account())),
     }
+}
+
+/// The target directory of a program that is where Cargo puts tests, `target/<profile>/deps`: one that was there before
+/// Cargo has no mark.
+fn target_of(program: &Path) -> Option<&Path> {
+    let deps = program.parent().filter(|directory| directory.ends_with("deps"))?;
+    deps.parent()?.parent().filter(|target| target.parent().is_some())
+}
+
+/// What tells directories of accounts apart, as far as it can be had.
+fn of_account() -> String {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if let Ok(own) = std::fs::metadata("/proc/self") {
+            return format!("-{}", own.uid());
+        }
+    }
+    let name = ["USER", "USERNAME", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let name = name.unwrap_or_default();
+    let safe: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).collect();
+    if safe.is_empty() { safe } else { format!("-{safe}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_directory_of_cargos_builds_is_known_without_its_mark() {
+        let target = |program| target_of(Path::new(program));
+        assert_eq!(target("/build/debug/deps/app-1f"), Some(Path::new("/build")));
+        assert_eq!(target("/usr/bin/app"), None);
+        assert_eq!(target("/debug/deps/app"), None);
+    }
 
     #[test]
     fn a_repos_own_variable_comes_first() {

@@ -1,8 +1,8 @@
 //! A copy of a database beside it on its server, put back by two renames in one transaction.
 //!
 //! `CREATE DATABASE … TEMPLATE` wants nobody connected to the original
-//! (<https://www.postgresql.org/docs/current/manage-ag-templatedbs.html>), and brings no privileges and no settings of the
-//! database itself along: a database that has such is refused.
+//! (<https://www.postgresql.org/docs/current/manage-ag-templatedbs.html>), and brings nothing along that belongs to the
+//! database itself, as its privileges and settings: a database that has such is refused.
 
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
@@ -25,6 +25,27 @@ pub(super) struct DatabaseBackup<'a> {
     server: &'a PostgresServer,
     connection: PgConnection,
 }
+
+/// What belongs to a database `d` and is not in a copy of it, or keeps it from being removed, as a condition and in words.
+const LACKS: [(&str, &str); 7] = [
+    ("d.datacl IS NOT NULL", "privileges"),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid)",
+        "settings (ALTER DATABASE … SET)",
+    ),
+    ("d.datconnlimit <> -1", "a limit of connections"),
+    ("pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL", "a comment"),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_shseclabel l WHERE l.objoid = d.oid \
+         AND l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass)",
+        "a security label",
+    ),
+    ("EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid)", "a subscription"),
+    (
+        "EXISTS (SELECT FROM pg_catalog.pg_replication_slots s WHERE s.database = d.datname)",
+        "a logical replication slot",
+    ),
+];
 
 /// Returns a name that belongs to a database, as long as names may be.
 fn beside(database: &str, suffix: &str) -> String {
@@ -73,12 +94,13 @@ impl<'a> DatabaseBackup<'a> {
 
     /// Refuses what could not be copied or put back, before anything is done.
     async fn refuse(&mut self) -> Result<(), DbError> {
+        let conditions: Vec<&str> = LACKS.iter().map(|(condition, _)| *condition).collect();
         let text = format!(
             "SELECT r.rolcreatedb OR r.rolsuper, pg_catalog.pg_has_role(d.datdba, 'USAGE'), \
-             d.datacl IS NOT NULL, EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid), \
-             pg_catalog.pg_get_userbyid(d.datdba) \
+             pg_catalog.pg_get_userbyid(d.datdba), {} \
              FROM pg_catalog.pg_database d, pg_catalog.pg_roles r \
              WHERE d.datname = {} AND r.rolname = current_user",
+            conditions.join(", "),
             literal(self.database())
         );
         let rows = ask(&mut self.connection, text).await?;
@@ -95,13 +117,13 @@ impl<'a> DatabaseBackup<'a> {
         } else if cell(row, 1) != "t" {
             (
                 DbErrorClass::Permission,
-                format!("`{database}` belongs to `{}`, and this role may not rename it", cell(row, 4)),
+                format!("`{database}` belongs to `{}`, and this role may not rename it", cell(row, 2)),
                 "let its owner make the copy, in `maintenance-url`",
             )
-        } else if cell(row, 2) == "t" || cell(row, 3) == "t" {
+        } else if let Some(((_, what), _)) = LACKS.iter().zip(3..).find(|(_, at)| cell(row, *at) == "t") {
             (
                 DbErrorClass::Unsupported,
-                format!("`{database}` has privileges or settings of its own, which a copy does not have"),
+                format!("`{database}` has {what} of its own, which a copy does not have"),
                 "take another failure policy, and the backups of the server",
             )
         } else {

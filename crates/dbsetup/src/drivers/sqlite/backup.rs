@@ -40,6 +40,47 @@ fn remove(path: &Path) -> Result<(), DbError> {
     }
 }
 
+/// Makes an empty file that nobody else may read: the rows of a private database must not be there for others, not even
+/// for the time that it takes to copy them. `VACUUM INTO` takes an empty file.
+fn private(path: &Path) -> Result<(), DbError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path).map(drop).map_err(|source| error::file("create", path, &source))
+}
+
+/// Gives a copy the owner, the group and the mode of its original: it may take its place.
+#[cfg(unix)]
+fn take_after(original: &Path, copy: &Path) -> Result<(), DbError> {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let of = |path: &Path| fs::metadata(path).map_err(|source| error::file("look at", path, &source));
+    let (wanted, made) = (of(original)?, of(copy)?);
+    if (wanted.uid(), wanted.gid()) != (made.uid(), made.gid()) {
+        let uid = (wanted.uid() != made.uid()).then_some(wanted.uid());
+        let gid = (wanted.gid() != made.gid()).then_some(wanted.gid());
+        chown(copy, uid, gid).map_err(|source| {
+            let mut error = error::file("give the copy the owner of the database to", copy, &source);
+            error.notes.push("help: let the owner of the database file run this program".to_owned());
+            error
+        })?;
+    }
+    // After the owner: a change of it takes bits away.
+    fs::set_permissions(copy, wanted.permissions())
+        .and_then(|()| File::open(copy)?.sync_all())
+        .map_err(|source| error::file("set the mode of", copy, &source))
+}
+
+/// Gives a copy what its original has: here nothing but its directory decides.
+#[cfg(not(unix))]
+fn take_after(_: &Path, _: &Path) -> Result<(), DbError> {
+    Ok(())
+}
+
 impl<'a> FileBackup<'a> {
     /// Takes the right, unless somebody else has it.
     pub(super) fn take(
@@ -81,7 +122,10 @@ impl<'a> FileBackup<'a> {
     async fn copied(&self) -> Result<(), DbError> {
         let (copy, part) = (self.copy_path(), beside(&self.database, "-dbsetup-backup-part"));
         Self::clear(&part)?;
-        let result = self.write(&part).await;
+        let result = match private(&part) {
+            Ok(()) => self.write(&part).await.and_then(|()| take_after(&self.database, &part)),
+            Err(error) => Err(error),
+        };
         if let Err(error) = result {
             // The room that it took is given back: a disk may be full.
             let _ = Self::clear(&part);
