@@ -408,6 +408,17 @@ fn days_of(date: &str) -> Option<i64> {
 }
 
 impl Templates for PostgresServer {
+    fn session_of_url(&self) -> Vec<(String, String)> {
+        let mut said = vec![("user".to_owned(), self.place.user.clone())];
+        // What is made belongs to the one, the template to the other.
+        let keeper =
+            self.maintenance.as_ref().map(|place| &place.user).filter(|user| **user != self.place.user);
+        said.extend(keeper.map(|user| ("keeper".to_owned(), user.clone())));
+        said.extend(self.place.search_path.iter().map(|path| ("search_path".to_owned(), path.clone())));
+        said.extend(self.place.settings.iter().cloned());
+        said
+    }
+
     fn clone_template<'a>(
         &'a self,
         template: &'a TemplateName,
