@@ -1,7 +1,9 @@
 //! Which `create` of a plan may copy a template: one that the plan makes ready at once, so that a copy is what it would
 //! come to.
 
-use dbsetup::template::Recipe;
+use dbsetup::migration::Lanes;
+use dbsetup::repo::Repo;
+use dbsetup::template::{self, Recipe};
 use dbsetup_cli::commands::Command as Shared;
 
 use super::commands::Command;
@@ -13,21 +15,37 @@ pub const FROM_TEMPLATE: &str = "from the template ";
 
 /// Returns what the steps after the `create` at `at` make of the database of `repo`: `load --skip-if-loaded` where it
 /// is one of them, and `migrate` with everything that is pending. Whatever else comes between is to see an empty database.
+/// A copy has no migrations to run, so there is none where a dump follows from those that would be.
 pub fn recipe(prepared: &Prepared, at: usize, repo: usize) -> Option<Recipe> {
+    let create = &prepared.steps[at].step;
+    if !matches!(&create.action, Action::Command(command) if matches!(**command, Command::Create(_))) {
+        return None;
+    }
+    let files = prepared.repos[repo].files();
     for prepared in &prepared.steps[at + 1..] {
         match &prepared.step.action {
             Action::Program(_) => return None,
             Action::Command(_) if !prepared.repos.contains(&repo) => {}
+            // What only says what it would do does not make the database ready.
+            Action::Command(_) if prepared.step.options.dry_run != create.options.dry_run => return None,
             Action::Command(command) => match &**command {
                 Command::Shared(Shared::Load(load)) if load.is_plain() => {}
                 Command::Shared(Shared::Migrate(migrate)) => {
-                    return migrate.plain_lanes().map(|lanes| Recipe { lanes, seeds: false });
+                    let lanes = migrate.plain_lanes()?;
+                    return (!would_dump(files, lanes)).then_some(Recipe { lanes, seeds: false });
                 }
                 _ => return None,
             },
         }
     }
     None
+}
+
+/// Whether a `migrate` of a new database is followed by a dump: some migration is not in the structure file yet.
+fn would_dump(repo: &Repo, lanes: Lanes) -> bool {
+    let dumps = repo.dump_after_migrate && repo.environment == "dev";
+    // Files that cannot be read are told of by whoever runs them.
+    dumps && !template::is_recorded(repo, lanes).unwrap_or(false)
 }
 
 /// Returns what a plan says of a database that is copied.

@@ -169,6 +169,32 @@ on_each_database! {
         }
     }
 
+    fn a_migrate_that_only_says_what_it_would_do_is_no_reason_to_copy(backend) {
+        let project = shop(Project::new(), backend)
+            .alias("half", &["create", "load --skip-if-loaded", "migrate --lane all --dry-run"]);
+        project.run("setup").success().stderr_contains(KEPT);
+        project.run("drop --yes").success();
+        project.run("half").success().stderr_lacks("template");
+        assert!(!project.database("core").tables().contains(&"t1".to_owned()));
+        clear(&project).success();
+    }
+
+    fn a_dump_that_follows_a_migrate_follows_it_with_templates_too(backend) {
+        let project = shop(Project::new(), backend).repo_config("core", "dump-after-migrate = true");
+        let structure = project.priv_dir("core").join("structure.sql");
+        // Without a structure file migrations run, and it is written again.
+        for _ in 0..2 {
+            project.run("reset --yes").success().stderr_contains("== Migrated 20260101000040 step");
+            let written = project.read(&structure);
+            assert!(written.contains("20260101000040"), "{written}");
+            // With it nothing is left to be dumped.
+            project.run("reset --yes").success().stderr_lacks("== Migrated");
+            project.run("reset --yes").success().stderr_contains(COPIED);
+            project.remove(&structure);
+        }
+        clear(&project).success();
+    }
+
     fn a_few_migrations_are_faster_than_a_copy(backend) {
         let project = Project::new().repo("core", backend).migration("core", "1_a", "create table a (id integer);\n");
         project.run("setup").success().stderr_lacks("template");

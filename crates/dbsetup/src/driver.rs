@@ -4,7 +4,10 @@
 //! ability ([`Capabilities`]), never for an engine's name.
 
 mod backup;
+mod dump;
+mod error;
 mod glance;
+mod ledger;
 mod rows;
 mod templates;
 #[cfg(feature = "testing")]
@@ -14,13 +17,16 @@ mod vitals;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::{AppliedRow, Change, Column, LedgerTable, Progress};
-use crate::repo::{CreateOptions, DatabaseUrl, Lane};
+use crate::ledger::{Change, LedgerTable};
+use crate::repo::{CreateOptions, DatabaseUrl};
 use crate::sql::Dialect;
 
 pub use backup::Backup;
+pub use dump::{DumpRequest, Fact, Fingerprint, Structure, Via};
+pub use error::{DbError, DbErrorClass, ScriptError};
 pub use futures_core::future::BoxFuture;
 pub use glance::Glance;
+pub use ledger::{FoundTable, Guard, LedgerState, LockKey, Present, Work};
 pub use rows::{
     Cells, FilledTable, KeepTable, Reference, RowColumn, Rows, RowsRequest, SequencePosition, TableName,
     TableRows,
@@ -31,99 +37,6 @@ pub use templates::{
 #[cfg(feature = "testing")]
 pub use testing::{TestDatabase, TestDatabases};
 pub use vitals::{BrokenIndex, Vitals};
-
-/// What a database answered when it failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DbError {
-    /// What it means for the work.
-    pub class: DbErrorClass,
-    /// The server's sentence.
-    pub message: String,
-    /// SQLSTATE or the engine's own number.
-    pub code: Option<String>,
-    /// Detail, hint, context: what else the server said, a line each, `detail: …`.
-    pub notes: Vec<String>,
-}
-
-/// What a failure means for the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DbErrorClass {
-    /// The statement is wrong, or the data are.
-    Statement,
-    /// A table lock was not obtained within `lock_timeout`.
-    LockTimeout,
-    /// The server broke a deadlock by ending this statement.
-    Deadlock,
-    /// The transaction lost against another and may be tried again.
-    Serialization,
-    /// The script closed the transaction that it ran in.
-    TransactionClosed,
-    /// The statement cannot run inside a transaction.
-    InsideTransaction,
-    /// Another session has recorded this version (or removed it) in between.
-    LedgerConflict,
-    /// The session ended while it worked: what it did last is not known.
-    ConnectionLost,
-    /// Nobody answers.
-    Unreachable,
-    /// The server is starting, stopping or full: trying again may help.
-    NotReady,
-    /// The database does not exist.
-    DatabaseMissing,
-    /// The role lacks a right, or its password is wrong.
-    Permission,
-    /// A standby or a read-only file.
-    ReadOnly,
-    /// The server's disk or memory is full.
-    Full,
-    /// What is stored cannot be read: the file is damaged.
-    Damaged,
-    /// The server's lock table is full.
-    LockTableFull,
-    /// The engine, its version, or a pooler cannot do this.
-    Unsupported,
-    /// The statement was cancelled, or ran into `statement_timeout`.
-    Cancelled,
-    /// A setting or the URL is wrong.
-    Configuration,
-    /// It is never done to this database.
-    Refused,
-    /// Reading or writing a file failed on this side.
-    Io,
-    /// A program that the driver started failed.
-    Program,
-}
-
-/// A failure inside a script that was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ScriptError {
-    /// What the database answered.
-    pub error: DbError,
-    /// The index of the failing statement, counted over statements that are not empty.
-    pub statement: Option<usize>,
-    /// The byte offset in the script that the server points at.
-    pub offset: Option<usize>,
-    /// Whether everything that the script did is undone.
-    pub rolled_back: bool,
-}
-
-impl ScriptError {
-    /// Returns the failure of something that happened before the script ran.
-    pub fn before(error: DbError) -> Self {
-        Self { error, statement: None, offset: None, rolled_back: true }
-    }
-
-    /// Returns the failure to open a connection again.
-    pub(crate) fn unreachable(error: &crate::error::Error) -> Self {
-        Self::before(DbError {
-            class: DbErrorClass::Unreachable,
-            message: error.message().to_owned(),
-            code: None,
-            notes: error.notes().to_vec(),
-        })
-    }
-}
 
 /// What a URL names, for messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,82 +114,6 @@ pub struct SessionOptions {
     pub foreign_keys: bool,
 }
 
-/// A table that may be a ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundTable {
-    /// Its schema.
-    pub schema: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// Its columns in order.
-    pub columns: Vec<Column>,
-    /// Whether the session's search path finds its schema.
-    pub on_path: bool,
-}
-
-/// Which of the tables around a ledger exist.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Present {
-    /// The ledger itself.
-    pub ledger: bool,
-    /// [`crate::ledger::META_TABLE`] beside it.
-    pub meta: bool,
-    /// [`crate::ledger::PROGRESS_TABLE`] beside it.
-    pub progress: bool,
-}
-
-/// The ledger's state, read in one trip.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LedgerState {
-    /// Rows, oldest application first.
-    pub rows: Vec<AppliedRow>,
-    /// The row of a baseline migration, which speaks for those of `rows` that are absorbed. Never read by a driver.
-    pub baseline: Option<AppliedRow>,
-    /// Our keys and values.
-    pub meta: Vec<(String, String)>,
-    /// Migrations without a transaction that have begun and not ended.
-    pub progress: Vec<Progress>,
-}
-
-impl LedgerState {
-    /// The value of a meta key.
-    pub fn meta(&self, key: &str) -> Option<&str> {
-        self.meta.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-    }
-}
-
-/// What is locked: one lane of one ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LockKey {
-    /// The ledger.
-    pub ledger: LedgerTable,
-    /// The lane. The automatic lane's lock is the main one.
-    pub lane: Lane,
-}
-
-/// Which version must (not) be recorded for the work to be done. Checked inside its transaction, because not every
-/// engine, and no peer, holds our lock.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Guard {
-    /// The work applies this version.
-    NotApplied(String),
-    /// The work undoes this version.
-    Applied(String),
-}
-
-/// A script and what it changes in the ledger, in one transaction.
-#[derive(Debug, Clone, Copy)]
-pub struct Work<'a> {
-    /// The script; may be empty.
-    pub script: &'a str,
-    /// Changes recorded with it.
-    pub changes: &'a [Change],
-    /// Checked first, inside the transaction.
-    pub guard: Option<&'a Guard>,
-    /// Behind a pooler: the lock to take inside the transaction.
-    pub lock: Option<&'a LockKey>,
-}
-
 /// What a statement has answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fetched {
@@ -322,81 +159,6 @@ pub enum Dropped {
     Now { sessions: usize },
     /// There was none.
     Already,
-}
-
-/// Who wrote the structure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// We did, over the session.
-    Native,
-    /// The database's own dump program.
-    PgDump,
-}
-
-/// What is written to a structure file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DumpRequest {
-    /// How; `None` is native where it is to be had.
-    pub via: Option<Via>,
-    /// Only these schemas, when there are any.
-    pub schemas: Vec<String>,
-    /// Not these schemas.
-    pub exclude_schemas: Vec<String>,
-    /// Not these tables.
-    pub exclude_tables: Vec<String>,
-    /// Not these extensions.
-    pub exclude_extensions: Vec<String>,
-    /// Who owns what, too.
-    pub owners: bool,
-    /// Who may do what, too.
-    pub privileges: bool,
-    /// The ledger: its table is part of the structure, [`crate::ledger::META_TABLE`] and
-    /// [`crate::ledger::PROGRESS_TABLE`] never are.
-    pub ledger: Option<LedgerTable>,
-    /// Tables whose rows are left out on purpose, `public.audit_log`. The structure is the same with and without.
-    pub without_rows: Vec<String>,
-}
-
-/// A structure as a driver writes it: the statements of a file, without its frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Structure {
-    /// The statements, each with its `;`.
-    pub text: String,
-    /// What somebody who relies on the text should know: what could not be looked at, what is left out by rule. A
-    /// sentence each.
-    pub notes: Vec<String>,
-    /// Where in the text rows are to stand; `None` is its end.
-    pub rows_at: Option<usize>,
-}
-
-impl From<String> for Structure {
-    fn from(text: String) -> Self {
-        Self { text, ..Self::default() }
-    }
-}
-
-/// What a database says of one property of one object, in words that another database of the same structure says, too.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fact {
-    /// Where it stands: a catalog of the engine's.
-    pub catalog: Arc<str>,
-    /// The object: `public.users.name`.
-    pub object: Arc<str>,
-    /// The property, as the engine calls it: `attnotnull`.
-    pub property: Arc<str>,
-    /// Its value. What is not there has no fact.
-    pub value: Arc<str>,
-}
-
-/// Everything that a database says of its structure.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// The facts, sorted. Two may be equal.
-    pub facts: Vec<Fact>,
-    /// Catalogs and columns (`pg_subscription.subconninfo`) that this role may not read.
-    pub unread: Vec<String>,
-    /// The engine's major version: facts of two say different things.
-    pub server: String,
 }
 
 /// What a URL names, before anything is connected.

@@ -16,11 +16,12 @@ use std::time::Instant;
 
 use crate::driver::{Cloned, Created, TemplateName};
 use crate::error::Result;
-use crate::event::{Direction, What};
-use crate::migration::{Lanes, MigrateReport, MigrateRequest, Target};
+use crate::event::What;
+use crate::migration::{FileSet, Lanes, MigrateReport, MigrateRequest, Target};
 use crate::repo::Repo;
 use crate::session::Session;
 use crate::storage;
+use crate::structure;
 
 pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
@@ -106,18 +107,29 @@ pub(crate) fn is_copy(session: &Session<'_>) -> bool {
     matches!(session.origin, Some(Origin::Template { .. }))
 }
 
-/// Whether `migrate` has nothing to do, which is said: the session's database was just copied from a template in which
-/// everything of these lanes has been run.
-pub(crate) fn pass_over(session: &mut Session<'_>, request: &MigrateRequest) -> bool {
-    let Some(Origin::Template { recipe, migrations }) = session.origin else { return false };
+/// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
+/// a template in which everything of these lanes has been run.
+pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
+    let Some(Origin::Template { recipe, migrations }) = session.origin else { return None };
     // Only the first migrate after the copy is known to find nothing.
     session.origin = None;
     if !runs_all(request, recipe.lanes) {
-        return false;
+        return None;
     }
-    let applied = migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
-    session.teller().tell(What::NothingToMigrate { direction: Direction::Up, applied });
-    true
+    Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+}
+
+/// Whether `migrate` of these lanes runs nothing once the structure is loaded, as far as the files tell: the structure
+/// file records all of their migrations.
+///
+/// # Errors
+/// Those of reading the files.
+pub fn is_recorded(repo: &Repo, lanes: Lanes) -> Result<bool> {
+    let recorded = structure::recorded_by(repo)?;
+    let files = FileSet::read_lanes(repo, &[])?;
+    let is_recorded = |version: &str| recorded.iter().any(|recorded| recorded == version);
+    let mut wanted = files.migrations.iter().filter(|migration| lanes.include(migration.lane));
+    Ok(wanted.all(|migration| is_recorded(migration.version.as_str())))
 }
 
 /// Takes note of what `migrate` did to a database that [`create`] made empty: it is worth keeping if everything of the
@@ -141,7 +153,11 @@ pub(crate) fn note_migrated(session: &mut Session<'_>, request: &MigrateRequest,
 
 /// Whether a request runs everything that is pending in `lanes`.
 fn runs_all(request: &MigrateRequest, lanes: Lanes) -> bool {
-    request.lanes == lanes && request.paths.is_empty() && request.target == Target::All && !request.no_load
+    request.lanes == lanes
+        && request.paths.is_empty()
+        && request.target == Target::All
+        && !request.no_load
+        && !request.strict_order
 }
 
 /// Returns the template that [`create`] would use now, without making anything; `None` where it would make an empty

@@ -83,7 +83,8 @@ async fn templates(task: &Task<'_, '_>) -> Result<Vec<(TemplateInfo, bool)>> {
     let database = &server.target().database;
     let is_ours = |info: &TemplateInfo| {
         info.note.as_ref().is_none_or(|note| {
-            note.repo == task.repo.name.as_str() && note.database.as_ref().is_none_or(|one| one == database)
+            let is_of_repo = note.repo == task.repo.name.as_str() || note.repo.is_empty();
+            is_of_repo && note.database.as_ref().is_none_or(|one| one == database)
         })
     };
     let found = found.into_iter().filter(is_ours);

@@ -109,6 +109,12 @@ pub trait Workshop: Send + Sync {
 
 /// What a server does with templates. The defaults are those of a server that has none.
 pub trait Templates: Send + Sync {
+    /// Returns what the URL says of a session that shapes what it makes, and of who owns a template: a name and a value
+    /// each. Nothing secret is among them.
+    fn session_of_url(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Makes the server's database as a copy of a template, unless it is there. A race that another process wins is
     /// [`Cloned::Already`]. In two trips after connecting.
     fn clone_template<'a>(

@@ -104,12 +104,15 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
-    // A copy has everything that its recipe runs.
-    if !request.dry_run && template::pass_over(session, request) {
-        return Ok(MigrateReport::default());
-    }
     match FileSet::read_lanes(session.repo(), &request.paths) {
         Ok(files) => {
+            // A copy has everything that its recipe runs; what there is to say of the files is said all the same.
+            let through = if request.dry_run { None } else { template::is_through(session, request) };
+            if let Some(applied) = through {
+                tell_of_files(session, &files);
+                session.teller().tell(What::NothingToMigrate { direction: Direction::Up, applied });
+                return Ok(MigrateReport::default());
+            }
             let report = migrate_files(session, files, request).await?;
             template::note_migrated(session, request, &report);
             Ok(report)
@@ -146,10 +149,7 @@ async fn migrate_and_unlock(
     session.writes_data(false).await;
     let repo = session.repo();
     let teller = session.teller();
-    warn_of_interruption(session);
-    for (text, help) in &files.warnings {
-        teller.warn(text.clone(), help.clone());
-    }
+    tell_of_files(session, &files);
     let scope = scope(session, &files, request);
     let inspection = if request.dry_run {
         match session.inspect_if_exists().await? {
@@ -207,6 +207,14 @@ async fn migrate_and_unlock(
     }
     record::forget_copy(session, &inspection.choice.table, &inspection.state).await?;
     Ok(report)
+}
+
+/// Tells what of the files deserves a look, whatever the database says.
+fn tell_of_files(session: &Session<'_>, files: &FileSet) {
+    warn_of_interruption(session);
+    for (text, help) in &files.warnings {
+        session.teller().warn(text.clone(), help.clone());
+    }
 }
 
 /// How a plan is carried out.

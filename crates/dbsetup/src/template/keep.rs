@@ -44,8 +44,10 @@ pub fn is_stale(
     now: SystemTime,
 ) -> bool {
     let is_current = |info: &TemplateInfo| info.usable && current.contains(&info.name);
-    let is_of_repo =
-        |info: &TemplateInfo| info.note.as_ref().is_some_and(|note| note.repo == repo.name.as_str());
+    // One that nobody has said anything of when it was made is everybody's.
+    let is_of_repo = |info: &TemplateInfo| {
+        info.note.as_ref().is_some_and(|note| note.repo == repo.name.as_str() || note.repo.is_empty())
+    };
     if is_current(template) || !is_of_repo(template) {
         return false;
     }

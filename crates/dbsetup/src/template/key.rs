@@ -17,7 +17,7 @@ use crate::seed;
 use crate::structure::floor::Floor;
 
 /// How often the rules of this module have changed what a name means.
-const EDITION: &str = "1";
+const EDITION: &str = "2";
 /// What makes a script's effect depend on the name of the database that it runs in.
 const NAME_OF_DATABASE: [&[u8]; 2] = [b"current_database", b"current_catalog"];
 
@@ -64,6 +64,8 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 /// | structure file, floor, every file of the lanes, seeds where they are asked for | that is what runs |
 /// | ledger, schemas, role, options of `create` | they say what it makes and where |
 /// | versions of migrations that are code, and the program | nothing tells what a function does |
+/// | user, search path and settings of the URL | who makes an object owns it, and where it lands is the search path's to say; a template belongs to who made it |
+/// | what is done about older migrations | one that is refused must not be there already |
 /// | repo and environment | the database records its environment, and seeds are that environment's |
 /// | release of this crate and its formats | another one may do it otherwise |
 /// | the database's name; where seeds are part of it (tests) only if a script asks for the name | each has its own template; a copy may hold the name of the original |
@@ -73,6 +75,18 @@ fn holds(text: &[u8], word: &[u8]) -> bool {
 /// # Errors
 /// [`crate::Kind::Io`] for a file that cannot be read.
 pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateName> {
+    named(repo, server, recipe).map(|named| named.name)
+}
+
+/// A name, and what it says of the files.
+pub(super) struct Named {
+    pub name: TemplateName,
+    /// Whether a script asks for the name of its database, so that only a database of that name is the same.
+    pub asks_for_name: bool,
+}
+
+/// The same as [`key`], with what else was seen.
+pub(super) fn named(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<Named> {
     let mut pieces = Pieces { digest: Sha256::new(), asks_for_name: false };
     pieces.list("edition", [EDITION, record::FORMAT, env!("CARGO_PKG_VERSION")]);
     pieces.text("repo", repo.name.as_str());
@@ -82,6 +96,10 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
     pieces.list("schemas", repo.schemas.iter().map(String::as_str));
     pieces.list("role", repo.role.as_deref());
     pieces.text("create", format!("{:?}", repo.create));
+    pieces.text("order", format!("{:?}", repo.version_order));
+    for (name, value) in server.session_of_url() {
+        pieces.list("session", [name.as_str(), &value]);
+    }
     let single = [repo.structure.clone(), Floor::path(&repo.structure)];
     for path in single.iter().filter(|path| repo.files.is_file(path)) {
         let name = path.file_name().map(Path::new).unwrap_or(path);
@@ -116,7 +134,8 @@ pub fn key(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<TemplateN
         pieces.text("database", &server.target().database);
     }
     let digest: String = pieces.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(TemplateName::new(&digest).expect("a digest is long and hexadecimal"))
+    let name = TemplateName::new(&digest).expect("a digest is long and hexadecimal");
+    Ok(Named { name, asks_for_name: pieces.asks_for_name })
 }
 
 fn add_file(pieces: &mut Pieces, repo: &Repo, what: &str, name: &Path, path: &Path) -> Result<()> {

@@ -1,5 +1,6 @@
 //! A database that is ready, from a template wherever that can be had.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::keep::{keep_as, serves};
@@ -13,8 +14,16 @@ use crate::session::Session;
 use crate::storage;
 use crate::structure::{self, LoadRequest};
 
-/// How often somebody who waits for a template looks for it.
-const PAUSE: Duration = Duration::from_millis(25);
+/// How soon somebody who waits for a template looks for it again, at first and at last: each look is a connection.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(250));
+
+/// Returns the pause that follows another one: half as long again, and up to a quarter more, so that those who began at
+/// once do not look at once. `random` is any number.
+fn longer(pause: Duration, random: u64) -> Duration {
+    let next = pause.mul_f64(1.5);
+    let spread = next.as_millis() as u64 / 4 + 1;
+    (next + Duration::from_millis(random % spread)).min(PAUSES.1)
+}
 
 /// How a database became ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,7 @@ pub(super) async fn ready_as(
 ) -> Result<Ready> {
     let expected = key(session.repo(), session.server(), recipe)?;
     let deadline = Instant::now() + session.repo().lock_wait;
+    let mut pause = PAUSES.0;
     loop {
         if let Some(ready) = cloned(session, name, recipe).await? {
             return Ok(ready);
@@ -69,7 +79,9 @@ pub(super) async fn ready_as(
         };
         let Some(claim) = claim else {
             if Instant::now() < deadline {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(pause).await;
+                // The standard library seeds its hash tables from the system.
+                pause = longer(pause, RandomState::new().build_hasher().finish());
                 continue;
             }
             // Whoever makes it takes his time; what he makes is no more than a cache.
@@ -142,4 +154,23 @@ async fn build(session: &mut Session<'_>, recipe: Recipe) -> Result<()> {
     }
     session.close().await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_waits_looks_less_and_less_often_and_never_waits_longer_than_the_longest_pause() {
+        for random in [0, 7, u64::MAX] {
+            let mut pause = PAUSES.0;
+            let mut looks = 0;
+            while pause < PAUSES.1 {
+                let next = longer(pause, random);
+                assert!(next > pause && next <= PAUSES.1, "{pause:?} {next:?}");
+                (pause, looks) = (next, looks + 1);
+            }
+            assert!(looks < 8, "{looks}");
+        }
+    }
 }

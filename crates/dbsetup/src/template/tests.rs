@@ -104,7 +104,7 @@ fn a_name_says_everything_that_the_result_depends_on() {
     names.push(checkout.key(SETUP));
     checkout.write("migrations/60_directory/up.sql", "create table d;");
     names.push(checkout.key(SETUP));
-    let changes: [fn(&mut Repo); 7] = [
+    let changes: [fn(&mut Repo); 8] = [
         |repo| repo.environment = "test".into(),
         |repo| repo.name = crate::repo::RepoName::new("other"),
         |repo| repo.role = Some("app".into()),
@@ -112,12 +112,44 @@ fn a_name_says_everything_that_the_result_depends_on() {
         |repo| repo.create.encoding = Some("UTF8".into()),
         |repo| repo.ledger.table = Some("mine".into()),
         |repo| repo.layout_ledger = Some(crate::ledger::LedgerKind::Sqlx),
+        |repo| repo.version_order = crate::repo::VersionOrder::Strict,
     ];
     for change in changes {
         let mut changed = checkout.repo.clone();
         change(&mut changed);
         names.push(key(&changed, &FakeDatabase::new(), SETUP).expect("the files can be read"));
     }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "two different databases have one name");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_name_says_who_works_where_as_the_url_has_it() {
+    let checkout = Checkout::new();
+    let of = |url: &str, maintenance: Option<&str>| {
+        let maintenance = maintenance.map(crate::repo::DatabaseUrl::new);
+        let url = crate::repo::DatabaseUrl::new(url);
+        let server =
+            crate::drivers::open(&url, &checkout.repo.root, maintenance.as_ref()).expect("it is a URL");
+        key(&checkout.repo, &*server, SETUP).expect("the files can be read")
+    };
+    let first = of("postgres://app@localhost/core_dev", None);
+    let same = [
+        of("postgres://app:secret@127.0.0.1:6543/core_dev?sslmode=disable", None),
+        of("postgres://app@localhost/core_dev", Some("postgres://app@localhost/postgres")),
+    ];
+    assert_eq!(same, [first.clone(), first.clone()], "where it is and how one gets in does not matter");
+    let mut names = vec![
+        first,
+        of("postgres://other@localhost/core_dev", None),
+        of("postgres://app@localhost/core_dev", Some("postgres://maker@localhost/postgres")),
+        of("postgres://app@localhost/core_dev?search_path=app", None),
+        of("postgres://app@localhost/core_dev?options=-c%20timezone%3DUTC", None),
+        of("postgres://app@localhost/core_dev?options=-c%20timezone%3DCET", None),
+    ];
     let count = names.len();
     names.sort();
     names.dedup();
@@ -221,6 +253,72 @@ async fn only_a_migrate_of_the_same_lanes_finds_nothing_to_do() {
     assert!(database.calls() > before, "the ledger is read");
 }
 
+/// Hears what deserves a look.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl crate::event::Observer for Warnings {
+    fn on(&self, event: &crate::event::Event) {
+        if let What::Warning { text, .. } = &event.what {
+            self.0.lock().expect("nobody panics while holding it").push(text.clone());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_of_the_files_is_said_whether_or_not_a_template_is_copied() {
+    let checkout = Checkout::new();
+    checkout.write("migrations/10_step.sql~", "an editor left it");
+    let database = empty_server();
+    let mut said = Vec::new();
+    for _ in 0..2 {
+        database.with(|state| state.exists = false);
+        let warnings = Warnings::default();
+        let mut session =
+            Session::with_server(&checkout.repo, &warnings, "setup", Box::new(database.clone()));
+        create(&mut session, SETUP).await.expect("right");
+        let request = MigrateRequest { lanes: Lanes::All, ..MigrateRequest::default() };
+        migration::migrate(&mut session, &request).await.expect("right");
+        keep(&mut session).await;
+        session.close().await;
+        drop(session);
+        said.push(warnings.0.into_inner().expect("nobody panics while holding it"));
+    }
+    assert_eq!(templates(&database), 1);
+    assert!(said[0].iter().any(|text| text.contains("10_step.sql~")), "{said:?}");
+    assert_eq!(said[0], said[1]);
+}
+
+#[test]
+fn a_migrate_runs_nothing_where_the_structure_records_every_migration_of_the_lanes() {
+    let checkout = Checkout::new();
+    let is_recorded = |lanes| is_recorded(&checkout.repo, lanes).expect("the files can be read");
+    assert!(!is_recorded(Lanes::All));
+    let rows: Vec<String> = (10..50).map(|number| format!("('{number}')")).collect();
+    checkout.write(
+        "structure.sql",
+        &format!("INSERT INTO public.schema_migrations (version) VALUES\n{};\n", rows.join(",\n")),
+    );
+    assert!(is_recorded(Lanes::All));
+    checkout.write("manual_migrations/90_slow.sql", "create table slow;");
+    assert!(is_recorded(Lanes::Automatic) && !is_recorded(Lanes::All));
+}
+
+#[tokio::test]
+async fn a_template_is_not_warmed_where_a_script_asks_for_the_name_of_its_database() {
+    let checkout = Checkout::new();
+    checkout.write("migrations/50_name.sql", "insert into t10 select Current_Database();");
+    let database = empty_server();
+    let error = warm(&mut session(&checkout.repo, &database), SETUP).await.expect_err("it has another name");
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert!(error.message().contains("asks for the name of its database"), "{error}");
+    assert_eq!(templates(&database), 0);
+    // One that `setup` has kept is right.
+    set_up(&checkout.repo, &database).await.expect("it works");
+    let warmed = warm(&mut session(&checkout.repo, &database), SETUP).await.expect("it is there");
+    assert!(matches!(warmed, Warmed::There { .. }));
+}
+
 #[tokio::test]
 async fn wherever_a_setup_dies_the_next_one_ends_with_the_same_database() {
     let checkout = Checkout::new();
@@ -298,6 +396,8 @@ fn what_is_stale_is_unused_or_too_many_or_of_another_release_and_never_another_r
     assert_eq!(stale(&all, &[all[3].name.clone()]), [0, 3], "no release can use it any more");
     all[0].note = None;
     assert_eq!(stale(&all, &[]), [3], "nobody knows whose it is");
+    all[0].note = Some(TemplateNote::default());
+    assert_eq!(stale(&all, &[]), [0, 3], "nobody's is everybody's once its age is known");
     let many: Vec<TemplateInfo> = (0..14).map(|number| info(number, "core", number)).collect();
     assert_eq!(stale(&many, &[]), [12, 13]);
 }

@@ -4,8 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::keep::serves;
+use super::key::{Named, named};
 use super::ready::ready_as;
-use super::{Ready, Recipe, is_allowed, key};
+use super::{Ready, Recipe, is_allowed};
 use crate::driver::TemplateName;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Observer, What};
@@ -36,7 +37,7 @@ impl Observer for Reasons {
 ///
 /// # Errors
 /// [`Kind::Refused`] where the repo allows no templates ([`is_allowed`]); [`Kind::Unsupported`] where none can be made,
-/// with the reason; those of making a database ready, which is removed.
+/// with the reason (a script that asks for its database's name is one); those of making a database ready, which is removed.
 pub async fn warm(session: &mut Session<'_>, recipe: Recipe) -> Result<Warmed> {
     let start = Instant::now();
     let repo = session.repo();
@@ -44,10 +45,18 @@ pub async fn warm(session: &mut Session<'_>, recipe: Recipe) -> Result<Warmed> {
         let why = if repo.template { "its environment is protected" } else { "`template = false`" };
         return Err(Error::new(Kind::Refused, format!("`{}` has no templates: {why}", repo.name)));
     }
-    let name = key(repo, session.server(), recipe)?;
+    let Named { name, asks_for_name } = named(repo, session.server(), recipe)?;
     let found = session.server().templates().await?;
     if found.iter().any(|template| template.usable && template.name == name) {
         return Ok(Warmed::There { name });
+    }
+    if asks_for_name {
+        let why = "a script asks for the name of its database, and it would be made under another one";
+        return Err(Error::new(
+            Kind::Unsupported,
+            format!("no template of `{}` can be made: {why}", repo.name),
+        )
+        .help(format!("`{}` keeps the database that it makes", repo.command("setup"))));
     }
     let workshop = session.server().workshop().await?;
     let reasons = Reasons::default();

@@ -6,11 +6,15 @@
 //!
 //! The comment on the database says what it is, so that no table is needed anywhere.
 
+mod comment;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sqlx::postgres::PgConnection;
 use tokio::time::{Instant, sleep};
+
+use comment::{Comment, comment, days_of};
 
 use super::catalog::cell;
 use super::error::{has_code, own};
@@ -27,8 +31,6 @@ use crate::repo::CreateOptions;
 
 /// What the names of templates begin with; the server's major version and the digits of [`TemplateName`] follow.
 const PREFIX: &str = "dbsetup_template_";
-/// What their comments begin with.
-const COMMENT: &str = "dbsetup template";
 /// A server that cannot answer has no templates.
 const LOST: &str = "the server does not answer";
 
@@ -78,41 +80,6 @@ const LACKS: [(&str, &str); 7] = [
         "somebody is connected to the database",
     ),
 ];
-
-/// Returns the comment of a template that was made and used on these days.
-fn comment(note: &TemplateNote, made: &str, used: &str) -> String {
-    let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
-    let database =
-        note.database.as_ref().map(|database| format!(" for {}", literal(database))).unwrap_or_default();
-    format!("{COMMENT}: made {made}, used {used}, {} migrations{database} of {repo}", note.migrations)
-}
-
-/// What a comment says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Comment {
-    made: String,
-    used: String,
-    note: TemplateNote,
-}
-
-impl Comment {
-    fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(COMMENT)?.strip_prefix(": made ")?;
-        let (made, rest) = rest.split_once(", used ")?;
-        let (used, rest) = rest.split_once(", ")?;
-        let (migrations, rest) = rest.split_once(" migrations")?;
-        let (database, repo) = match rest.strip_prefix(" of ") {
-            Some(repo) => (None, repo),
-            None => {
-                let (database, repo) = rest.strip_prefix(" for '")?.split_once("' of ")?;
-                (Some(database.replace("''", "'")), repo)
-            }
-        };
-        let is_day = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let note = TemplateNote { repo: repo.to_owned(), database, migrations: migrations.parse().ok()? };
-        (is_day(made) && is_day(used)).then(|| Self { made: made.to_owned(), used: used.to_owned(), note })
-    }
-}
 
 impl PostgresServer {
     /// The connection from which databases are made: the one that is left of a drop, or a new one.
@@ -398,16 +365,18 @@ fn info(row: &Row) -> Option<TemplateInfo> {
     })
 }
 
-/// Returns how many days a date `2026-11-22` is from the first of March of the year 0.
-fn days_of(date: &str) -> Option<i64> {
-    let mut parts = date.splitn(3, '-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    // The year begins with March, so that the day that comes and goes is its last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    Some(365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1)
-}
-
 impl Templates for PostgresServer {
+    fn session_of_url(&self) -> Vec<(String, String)> {
+        let mut said = vec![("user".to_owned(), self.place.user.clone())];
+        // What is made belongs to the one, the template to the other.
+        let keeper =
+            self.maintenance.as_ref().map(|place| &place.user).filter(|user| **user != self.place.user);
+        said.extend(keeper.map(|user| ("keeper".to_owned(), user.clone())));
+        said.extend(self.place.search_path.iter().map(|path| ("search_path".to_owned(), path.clone())));
+        said.extend(self.place.settings.iter().cloned());
+        said
+    }
+
     fn clone_template<'a>(
         &'a self,
         template: &'a TemplateName,
@@ -460,43 +429,5 @@ impl Templates for PostgresServer {
                 close(connection).await;
             }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_comment_is_read_as_it_was_written() {
-        let note = TemplateNote { repo: "a, b migrations of c".into(), database: None, migrations: 285 };
-        let text = comment(&note, "2026-01-02", "2026-11-22");
-        assert_eq!(
-            text,
-            "dbsetup template: made 2026-01-02, used 2026-11-22, 285 migrations of a, b migrations of c"
-        );
-        for database in [None, Some("core_dev"), Some("o'dd' name")] {
-            let note = TemplateNote { database: database.map(str::to_owned), ..note.clone() };
-            let read = Comment::parse(&comment(&note, "2026-01-02", "2026-11-22")).expect("it is one");
-            assert_eq!(
-                (read.note, read.made.as_str(), read.used.as_str()),
-                (note, "2026-01-02", "2026-11-22")
-            );
-        }
-        for wrong in
-            ["", "dbsetup template", "my own database", "dbsetup template: made x, used y, 1 migrations of z"]
-        {
-            assert_eq!(Comment::parse(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn days_are_counted_across_months_and_leap_years() {
-        let between = |one: &str, other: &str| days_of(other).unwrap() - days_of(one).unwrap();
-        assert_eq!(between("2024-02-28", "2024-03-01"), 2);
-        assert_eq!(between("2026-02-28", "2026-03-01"), 1);
-        assert_eq!(between("2025-12-31", "2026-01-01"), 1);
-        assert_eq!(between("2000-01-01", "2026-11-22"), 9822);
-        assert_eq!(days_of("today"), None);
     }
 }

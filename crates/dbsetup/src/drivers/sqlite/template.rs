@@ -10,9 +10,9 @@
 //! system's, which shares the blocks where the file system can.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sqlx::{ConnectOptions, Connection};
@@ -38,9 +38,6 @@ const SHOP: &str = ".dbsetup-warm-";
 /// What stands in a note before everything else.
 const NOTE: &str = "dbsetup template";
 
-/// How many copies this process has begun.
-static COPIES: AtomicU64 = AtomicU64::new(0);
-
 /// Returns a path with something put behind its name.
 fn with(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
@@ -48,10 +45,32 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// Returns 64 random bits in hexadecimal: the standard library seeds its hash tables from the system. A process's number
+/// would not do, for containers that share a volume have the same ones.
+fn random() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
 /// Returns the name of a copy that nobody else makes.
 fn part_of(path: &Path) -> PathBuf {
-    let number = COPIES.fetch_add(1, Ordering::Relaxed);
-    with(path, &format!("-dbsetup-copy-{}-{number}", std::process::id()))
+    with(path, &format!("-dbsetup-copy-{}", random()))
+}
+
+/// Copies a file, its rights too, to a name that nothing has. What is there is never written to: it could be a database
+/// that has just got a second name.
+fn copy_new(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let rights = source.metadata()?.permissions();
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        options.mode(rights.mode() & 0o777);
+    }
+    let mut copy = options.open(to)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.set_permissions(rights)
 }
 
 /// Where the templates of the databases in a directory are.
@@ -156,7 +175,7 @@ impl SqliteServer {
             return Ok(Cloned::Cannot("the log of an earlier database is there".to_owned()));
         }
         let part = part_of(path);
-        let made = fs::copy(&source, &part).map(|_| {
+        let made = copy_new(&source, &part).map(|()| {
             if !have_one_owner(&source, &part) || !is_whole(&part) {
                 return Cloned::NoTemplate;
             }
@@ -330,9 +349,9 @@ fn publish(database: &Path, target: &Path, note: &TemplateNote) -> Result<Kept, 
     let directory = target.parent().unwrap_or(target);
     make_directory(directory)?;
     let part = part_of(target);
-    let copied = fs::copy(database, &part)
+    let copied = copy_new(database, &part)
         // A name that survives a power loss without its content would be worse than no template.
-        .and_then(|_| OpenOptions::new().write(true).open(&part)?.sync_all())
+        .and_then(|()| OpenOptions::new().write(true).open(&part)?.sync_all())
         .and_then(|()| if is_whole(&part) { Ok(()) } else { Err(ErrorKind::InvalidData.into()) })
         .and_then(|()| {
             let mut text = File::create(target.with_extension("txt"))?;
@@ -388,8 +407,7 @@ impl Templates for SqliteServer {
             let directory = self.changeable()?.parent().unwrap_or(Path::new("."));
             // One of the project is ours to make, as it is when the database itself is created.
             fs::create_dir_all(directory).map_err(|source| error::file("make", directory, &source))?;
-            let number = COPIES.fetch_add(1, Ordering::Relaxed);
-            let path = directory.join(format!("{SHOP}{}-{number}.db", std::process::id()));
+            let path = directory.join(format!("{SHOP}{}.db", random()));
             Ok(Box::new(Shop { path: path.clone(), server: self.beside(path) }) as Box<dyn Workshop>)
         })
     }

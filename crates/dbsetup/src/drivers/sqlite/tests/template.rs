@@ -1,7 +1,7 @@
 //! Templates: what is copied, and what is never used.
 
 use super::*;
-use crate::driver::{Cloned, Kept, TemplateName, TemplateNote, Templates};
+use crate::driver::{Cloned, Kept, Sessions, TemplateName, TemplateNote, Templates};
 
 fn template() -> TemplateName {
     TemplateName::new("0123456789abcdef01234567").expect("it is a name")
@@ -104,4 +104,31 @@ async fn templates_are_listed_and_removed_and_one_at_a_time_makes_one() {
     assert!(first.claim_template(&template()).await.expect("right").is_none());
     claim.release().await;
     assert!(first.claim_template(&template()).await.expect("right").is_some());
+}
+
+#[tokio::test]
+async fn what_another_process_of_the_same_number_left_is_in_nobodys_way() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = server("sqlite:a.db", dir.path());
+    for number in 0..100 {
+        for name in [
+            format!(".dbsetup-warm-{}-{number}.db", std::process::id()),
+            format!("a.db-dbsetup-copy-{}-{number}", std::process::id()),
+        ] {
+            std::fs::write(dir.path().join(name), "somebody's").expect("it can be written");
+        }
+    }
+    let shop = server.workshop().await.expect("a name is found");
+    assert_eq!(shop.server().exists().await, Ok(false));
+    filled(&server, "CREATE TABLE kept (a)").await;
+    assert_eq!(server.keep_template(&template(), &note()).await, Ok(Kept::Now));
+    server.drop(Sessions::Keep).await.expect("it goes");
+    let cloned = server.clone_template(&template(), &CreateOptions::default()).await;
+    assert_eq!(cloned, Ok(Cloned::Now(Some(note()))));
+    for entry in std::fs::read_dir(dir.path()).expect("it is there") {
+        let path = entry.expect("it is there").path();
+        if path.display().to_string().contains(&std::process::id().to_string()) {
+            assert_eq!(std::fs::read(&path).expect("it is there"), b"somebody's", "{}", path.display());
+        }
+    }
 }
