@@ -14,7 +14,6 @@ mod templates;
 mod testing;
 mod vitals;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{Change, LedgerTable};
