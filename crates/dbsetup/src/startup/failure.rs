@@ -29,7 +29,8 @@ pub enum OnFailure {
     /// pending. Whoever writes to the database meanwhile loses what it wrote: open pools after the start-up.
     RestoreBackup {
         /// Whether the application then serves on the database as it was
-        /// ([`Outcome::Restored`](super::Outcome::Restored)), or the error is returned.
+        /// ([`Outcome::Restored`](super::Outcome::Restored)), also where no copy could be made and nothing was migrated
+        /// ([`Outcome::Continued`](super::Outcome::Continued)), or the error is returned.
         and_continue: bool,
     },
     /// The application decides, see [`OnFailure::hook`].
