@@ -14,6 +14,7 @@ mod templates;
 mod testing;
 mod vitals;
 
+#[cfg(feature = "testing")]
 use std::sync::Arc;
 use std::time::Duration;
 
