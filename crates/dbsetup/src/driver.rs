@@ -14,6 +14,8 @@ mod templates;
 mod testing;
 mod vitals;
 
+#[cfg(feature = "testing")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{Change, LedgerTable};
