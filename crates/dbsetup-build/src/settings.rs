@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub url_env: Option<String>,
     /// The variable that sqlx.toml names.
     pub sqlx_url_env: Option<String>,
+    /// Whether a `seed-command` is configured, which no binary runs.
+    pub seed_command: bool,
     pub ledger_kind: Option<Ledger>,
     pub ledger_table: Option<String>,
     pub ignored_chars: Vec<char>,
@@ -209,6 +211,7 @@ impl Owned<'_> {
             create,
             url_env: values.text("url-env")?,
             sqlx_url_env,
+            seed_command: values.text("seed-command")?.is_some(),
             role: values.text("role")?,
             schemas: values.texts("schemas")?.unwrap_or_default(),
             keep_data: values.keep_data()?,
@@ -264,6 +267,7 @@ impl Settings {
             ("by_environment", self.by_environment.to_string()),
             ("url_env", text(&self.url_env)),
             ("sqlx_url_env", text(&self.sqlx_url_env)),
+            ("seed_command", self.seed_command.to_string()),
             ("ledger_kind", ledger(self.ledger_kind)),
             ("ledger_table", text(&self.ledger_table)),
             ("ignored_chars", format!("&{:?}", self.ignored_chars)),

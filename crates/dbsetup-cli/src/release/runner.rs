@@ -26,6 +26,13 @@ use crate::task::{Options, Output};
 use crate::ui::prompt::No;
 use crate::ui::{self, Ui, notices, prompt, status};
 
+/// Whether the sources of a repo have a `seed-command`.
+fn has_seed_command(release: &Release, repo: &Repo) -> bool {
+    let source = release.sources.iter().find(|source| *source.name() == repo.name);
+    let embedded = source.and_then(Source::as_embedded);
+    embedded.is_some_and(|embedded| embedded.settings_in(&repo.environment).seed_command)
+}
+
 /// One run.
 pub(super) struct Runner<'a> {
     sources: &'a [Source],
@@ -69,7 +76,10 @@ impl<'a> Runner<'a> {
             repos,
             ui,
             sessions: Sessions::new(repos, ui, name.to_owned()),
-            found: vec![Found::default(); repos.len()],
+            found: repos
+                .iter()
+                .map(|repo| Found { seed_command: has_seed_command(release, repo), ..Found::default() })
+                .collect(),
             at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),

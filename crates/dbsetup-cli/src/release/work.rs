@@ -17,9 +17,11 @@ use crate::ui::text;
 pub(super) struct Found {
     pub failed: bool,
     /// Whether a first setup is to be done there.
-    is_new: bool,
+    pub is_new: bool,
+    /// Whether there is a `seed-command`, which is left to somebody with a checkout.
+    pub seed_command: bool,
     /// Whether a dry run would have loaded the structure by now.
-    loads: bool,
+    pub loads: bool,
 }
 
 /// Does one step in the database of one repo.
@@ -61,12 +63,24 @@ pub(super) async fn step(
             if let (Command::Load(_), Output::Plan(plan)) = (&**command, &output) {
                 found.loads = !plan.is_empty();
             }
+            if found.seed_command && is_seeded(command, found.is_new) {
+                let name = &repo.name;
+                session.teller().warn(
+                    format!("the `seed-command` of `{name}` is not run: a release has no programs beside it"),
+                    Some(format!("if its data is wanted, in a checkout: `cargo dbsetup seed --repo {name}`")),
+                );
+            }
             if !options.dry_run && runs_manual(command) {
                 record::end_setup(session).await?;
             }
             Ok(output)
         }
     }
+}
+
+/// Whether a command seeds a database that is not in use.
+fn is_seeded(command: &Command, is_new: bool) -> bool {
+    matches!(command, Command::Seed(seed) if is_new || !seed.is_if_new())
 }
 
 /// Whether it runs all that a first setup owes besides the automatic lane.
