@@ -152,7 +152,8 @@ fn native(dependencies: &[Dependency]) -> Native {
         own_libpq: code().any(|dependency| dependency.name == "pq-sys"),
         openssl: code().any(is_tls),
         own_openssl: code().any(|dependency| {
-            has(dependency, "vendored") || dependency.features.iter().any(|name| name.ends_with("tls-vendored"))
+            has(dependency, "vendored")
+                || dependency.features.iter().any(|name| name.ends_with("tls-vendored"))
         }),
     }
 }

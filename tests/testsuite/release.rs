@@ -15,7 +15,7 @@ const USERS: &str = "create table users (id integer primary key, name text);";
 fn manifest() -> String {
     format!(
         "[dependencies]\n{}{}\n[build-dependencies]\n{}\n[package.metadata.dbsetup.repos.file]\nurl = \
-         \"sqlite:file_{{env}}.db\"\n\n[package.metadata.dbsetup.repos.server]\nurl = \
+         \"sqlite:file_{{env}}.db\"\nseed-command = \"seeder\"\n\n[package.metadata.dbsetup.repos.server]\nurl = \
          \"postgres://localhost/server_{{env}}\"\n",
         App::ours("dbsetup", &["postgres", "sqlite"]),
         App::ours("dbsetup-cli", &["postgres", "sqlite", "tls-rustls"]),
@@ -118,9 +118,14 @@ on_each_database! {
         assert!(!place.database.exists());
         let run = place.run("setup --create");
         run.success().stderr_contains("2 orders").stderr_contains("3 more");
+        if backend == Sqlite {
+            run.stderr_contains("the `seed-command` of `file` is not run");
+        } else {
+            run.stderr_lacks("seed-command");
+        }
         assert_eq!(place.database.column("select name from users"), ["a"], "the seeds of dev stay there");
         place.run("status --check").success().stdout_contains("applied");
-        place.run("setup").success();
+        place.run("setup").success().stderr_lacks("seed-command");
         assert_eq!(place.database.column("select name from users"), ["a"]);
 
         place.run("rollback").success().stderr_contains("3 more");
@@ -193,9 +198,10 @@ fn a_signal_ends_a_first_setup_without_a_trace_and_the_next_one_finishes_it() {
     assert_eq!(database.query(locks), [["0"]]);
     assert_eq!(database.query(waits), [["0"]], "the session works on");
     other.execute("rollback");
-    assert_eq!(database.query("select to_regclass('orders') is null, to_regclass('users') is null"), [[
-        "t", "f"
-    ]]);
+    assert_eq!(
+        database.query("select to_regclass('orders') is null, to_regclass('users') is null"),
+        [["t", "f"]]
+    );
     let status = place.run("status --check");
     status.code(3).stderr_contains("2 pending").stdout_lacks("interrupted").stdout_lacks("locked");
     // What the structure and the first migrations left behind is no database in use.

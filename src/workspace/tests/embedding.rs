@@ -73,7 +73,9 @@ fn compare(fixture: &Fixture, package: &str, name: &str) {
         let embedded: Vec<(&str, String)> = prepared
             .settings(environment)
             .iter()
-            .filter(|(key, _)| !matches!(*key, "by_environment" | "url_env" | "sqlx_url_env"))
+            .filter(|(key, _)| {
+                !matches!(*key, "by_environment" | "url_env" | "sqlx_url_env" | "seed_command")
+            })
             .map(|(key, value)| {
                 let value = expand(value, environment, &mut |_| None).expect("every variable has a default");
                 (*key, value)

@@ -85,7 +85,8 @@ impl Dockerfile {
     fn next(&self, programs: &Programs<'_>, databases: &[Database]) -> Vec<String> {
         let mut lines = Vec::new();
         if !programs.has_release {
-            let line = format!("There is no program `{RELEASE}` yet: make it with `cargo dbsetup gen release`");
+            let line =
+                format!("There is no program `{RELEASE}` yet: make it with `cargo dbsetup gen release`");
             lines.push(line);
         }
         if self.fly && databases.iter().any(|database| !database.server) {
@@ -170,4 +171,3 @@ fn template(programs: &Programs<'_>, rust: &Rust, databases: &[Database]) -> Tem
 fn dashed(name: &str) -> String {
     name.to_lowercase().replace('_', "-")
 }
-

@@ -91,10 +91,7 @@ impl<'a> Programs<'a> {
 }
 
 /// Returns the members that cargo builds for these.
-fn built<'a>(
-    members: &'a [Member],
-    first: impl IntoIterator<Item = Option<&'a Member>>,
-) -> Vec<&'a Member> {
+fn built<'a>(members: &'a [Member], first: impl IntoIterator<Item = Option<&'a Member>>) -> Vec<&'a Member> {
     let mut built: Vec<&Member> = Vec::new();
     let mut open: Vec<&Member> = first.into_iter().flatten().collect();
     while let Some(member) = open.pop() {
@@ -220,7 +217,8 @@ mod tests {
         let mut app = member("app", &["web"], Native::default());
         app.binaries = vec!["app".to_owned()];
         let web = member("web", &["data", "app"], Native::default());
-        let mut members = vec![app, web, member("data", &[], diesel), member("other", &[], Native::default())];
+        let mut members =
+            vec![app, web, member("data", &[], diesel), member("other", &[], Native::default())];
         let links = |members: &[Member]| {
             let programs = Programs::find(members, None).expect("there is one");
             (programs.link_libpq(), programs.link_openssl())

@@ -198,7 +198,9 @@ fn manifests(home: &Member, owners: &[&Member], carried: &[Carried<'_>], made: &
         if !dependencies.is_empty() {
             text += &format!("[dependencies]\n{dependencies}\n");
         }
-        if !package.in_build.contains("dbsetup-build") && owners.iter().any(|owner| owner.name == package.name) {
+        if !package.in_build.contains("dbsetup-build")
+            && owners.iter().any(|owner| owner.name == package.name)
+        {
             text += &format!("[build-dependencies]\ndbsetup-build = \"{VERSION}\"\n");
         }
         if !text.is_empty() {
