@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::semver::Version;
 use cargo_metadata::{Dependency, DependencyKind, MetadataCommand, Package};
 use dbsetup::{Error, Kind, Result};
 use serde_json::Value as Json;
@@ -23,18 +22,35 @@ pub struct Member {
     pub manifest: PathBuf,
     /// The names of the crates that it depends on, as published.
     pub dependencies: BTreeSet<String>,
+    /// Those of them that its own code uses.
+    pub in_code: BTreeSet<String>,
+    /// Those of its build script.
+    pub in_build: BTreeSet<String>,
+    /// Those of both that are on this machine, by path.
+    pub local: BTreeSet<String>,
     /// The databases that its crates for databases are built for, by its own manifest; empty where it does not say.
     pub databases: BTreeSet<&'static str>,
     /// The names of its programs, sorted.
     pub binaries: Vec<String>,
     /// The program that `cargo run` means.
     pub default_run: Option<String>,
-    /// The oldest Rust that it builds with: `1.94`.
-    pub rust_version: Option<String>,
-    /// Whether its programs want PostgreSQL's client library where they run.
-    pub links_libpq: bool,
+    /// What its code is linked with.
+    pub native: Native,
     /// `package.metadata`.
     pub(super) metadata: Json,
+}
+
+/// The system's libraries that the crates of a package ask for, by its own manifest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Native {
+    /// PostgreSQL's client library.
+    pub libpq: bool,
+    /// It is built along.
+    pub own_libpq: bool,
+    /// OpenSSL.
+    pub openssl: bool,
+    /// It is built along.
+    pub own_openssl: bool,
 }
 
 /// What cargo knows about the workspace.
@@ -74,11 +90,15 @@ pub fn read(request: &Request) -> Result<CargoMetadata> {
             dir: manifest.parent().unwrap_or(Path::new("")).to_path_buf(),
             manifest,
             dependencies: package.dependencies.iter().map(|dependency| dependency.name.clone()).collect(),
+            in_code: named(&package.dependencies, |dependency| dependency.kind == DependencyKind::Normal),
+            in_build: named(&package.dependencies, |dependency| dependency.kind == DependencyKind::Build),
+            local: named(&package.dependencies, |dependency| {
+                dependency.path.is_some() && dependency.kind != DependencyKind::Development
+            }),
             databases: package.dependencies.iter().flat_map(databases).collect(),
             binaries: binaries(package),
             default_run: package.default_run.clone(),
-            rust_version: package.rust_version.as_ref().map(rust_version),
-            links_libpq: links_libpq(&package.dependencies),
+            native: native(&package.dependencies),
             metadata: package.metadata.clone(),
         });
     }
@@ -113,21 +133,29 @@ fn binaries(package: &Package) -> Vec<String> {
     names
 }
 
-/// Returns a version as people write it: of a first release without its third number, which stands for any.
-fn rust_version(version: &Version) -> String {
-    match version.patch {
-        0 => format!("{}.{}", version.major, version.minor),
-        _ => version.to_string(),
-    }
+fn named(dependencies: &[Dependency], counts: impl Fn(&Dependency) -> bool) -> BTreeSet<String> {
+    dependencies.iter().filter(|one| counts(one)).map(|one| one.name.clone()).collect()
 }
 
-/// Whether diesel's own driver is among the dependencies. Who names `pq-sys` beside it does so for its `bundled`.
-fn links_libpq(dependencies: &[Dependency]) -> bool {
+/// Returns what the dependencies of the code itself are linked with.
+fn native(dependencies: &[Dependency]) -> Native {
     let code = || dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
-    let of_diesel = |dependency: &Dependency| {
-        dependency.name == "diesel" && dependency.features.iter().any(|feature| feature == "postgres")
+    let has = |dependency: &Dependency, feature: &str| dependency.features.iter().any(|name| name == feature);
+    let is_tls = |dependency: &Dependency| {
+        matches!(dependency.name.as_str(), "openssl" | "openssl-sys" | "native-tls" | "tokio-native-tls")
+            || dependency.name == "postgres-native-tls"
+            || dependency.features.iter().any(|feature| feature.ends_with("native-tls"))
     };
-    code().any(of_diesel) && !code().any(|dependency| dependency.name == "pq-sys")
+    Native {
+        libpq: code().any(|dependency| dependency.name == "diesel" && has(dependency, "postgres")),
+        // Who names it does so for its `bundled`.
+        own_libpq: code().any(|dependency| dependency.name == "pq-sys"),
+        openssl: code().any(is_tls),
+        own_openssl: code().any(|dependency| {
+            has(dependency, "vendored")
+                || dependency.features.iter().any(|name| name.ends_with("tls-vendored"))
+        }),
+    }
 }
 
 /// Whether `error` is a failure of `cargo metadata` itself; cargo's own exit code for it is 101.
@@ -191,11 +219,13 @@ pub fn member_for_tests(name: &str, dir: &str, dependencies: &[&str], binaries: 
         dir: dir.into(),
         manifest: Path::new(dir).join("Cargo.toml"),
         dependencies: owned(dependencies).into_iter().collect(),
+        in_code: owned(dependencies).into_iter().collect(),
+        in_build: owned(dependencies).into_iter().collect(),
+        local: BTreeSet::new(),
         databases: BTreeSet::new(),
         binaries: owned(binaries),
         default_run: None,
-        rust_version: None,
-        links_libpq: false,
+        native: Native::default(),
         metadata: Json::Null,
     }
 }

@@ -31,7 +31,7 @@ pub use environment::Process;
 pub use manifest::nearest;
 #[cfg(test)]
 pub use metadata::member_for_tests;
-pub use metadata::{Member, is_cargo_failure};
+pub use metadata::{Member, Native, is_cargo_failure};
 pub use origin::Origin;
 pub use resolve::{ProgramVariables, ResolvedRepo};
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::support::app::App;
-use crate::support::{Backend, Database, Postgres, Project, Run, Running, Sqlite, postgres};
+use crate::support::{Backend, Database, Postgres, Project, Run, Running, Sqlite, postgres, wait_until};
 
 const USERS: &str = "create table users (id integer primary key, name text);";
 
@@ -15,7 +15,7 @@ const USERS: &str = "create table users (id integer primary key, name text);";
 fn manifest() -> String {
     format!(
         "[dependencies]\n{}{}\n[build-dependencies]\n{}\n[package.metadata.dbsetup.repos.file]\nurl = \
-         \"sqlite:file_{{env}}.db\"\n\n[package.metadata.dbsetup.repos.server]\nurl = \
+         \"sqlite:file_{{env}}.db\"\nseed-command = \"seeder\"\n\n[package.metadata.dbsetup.repos.server]\nurl = \
          \"postgres://localhost/server_{{env}}\"\n",
         App::ours("dbsetup", &["postgres", "sqlite"]),
         App::ours("dbsetup-cli", &["postgres", "sqlite", "tls-rustls"]),
@@ -91,12 +91,18 @@ impl Place {
     /// Runs a command line of the program, somewhere without files.
     #[track_caller]
     fn run(&self, line: &str) -> Run {
-        let nowhere = tempfile::tempdir().expect("a directory can be made");
+        self.start(line).wait()
+    }
+
+    #[track_caller]
+    fn start(&self, line: &str) -> Running {
         let mut command = Command::new(program());
         command.args(shell_words::split(line).expect("it is well formed")).args(["--repo", self.repo]);
-        command.current_dir(nowhere.path()).env_clear();
+        command.current_dir(std::env::temp_dir()).env_clear();
         command.env(format!("{}_DATABASE_URL", self.repo.to_uppercase()), &self.url);
-        Running::spawn(command, format!("release {line}"), None, Duration::from_secs(60)).wait()
+        // A test may hold a lock itself.
+        command.env("DBSETUP_LOCK_TIMEOUT", "50s");
+        Running::spawn(command, format!("release {line}"), None, Duration::from_secs(60))
     }
 }
 
@@ -112,9 +118,14 @@ on_each_database! {
         assert!(!place.database.exists());
         let run = place.run("setup --create");
         run.success().stderr_contains("2 orders").stderr_contains("3 more");
+        if backend == Sqlite {
+            run.stderr_contains("the `seed-command` of `file` is not run");
+        } else {
+            run.stderr_lacks("seed-command");
+        }
         assert_eq!(place.database.column("select name from users"), ["a"], "the seeds of dev stay there");
         place.run("status --check").success().stdout_contains("applied");
-        place.run("setup").success();
+        place.run("setup").success().stderr_lacks("seed-command");
         assert_eq!(place.database.column("select name from users"), ["a"]);
 
         place.run("rollback").success().stderr_contains("3 more");
@@ -161,6 +172,45 @@ fn without_a_url_the_variables_are_named_and_two_repos_do_not_share_one() {
     run("--version", None).success().stdout_contains("0.1.0");
     run("help", None).success().stdout_contains("migrate_manual").stdout_contains("help exit-codes");
     run("drop --yes", None).code(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_a_first_setup_without_a_trace_and_the_next_one_finishes_it() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let place = Place::new(Postgres);
+    let Database::Postgres(database) = &place.database else { unreachable!("it is one of a server") };
+    database.create();
+    // Nobody sees this table, and nobody else can make one of its name before this is decided.
+    let mut other = database.session();
+    other.execute("begin");
+    other.execute("create table orders (id integer)");
+    let mut running = place.start("setup");
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = \
+                 current_database() and query like '%orders%'";
+    wait_until("the second migration waits", Duration::from_secs(30), || database.query(waits) == [["1"]]);
+    running.signal("TERM");
+    running.wait().code(143);
+    let locks = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from \
+                 pg_database where datname = current_database())";
+    assert_eq!(database.query(locks), [["0"]]);
+    assert_eq!(database.query(waits), [["0"]], "the session works on");
+    other.execute("rollback");
+    assert_eq!(
+        database.query("select to_regclass('orders') is null, to_regclass('users') is null"),
+        [["t", "f"]]
+    );
+    let status = place.run("status --check");
+    status.code(3).stderr_contains("2 pending").stdout_lacks("interrupted").stdout_lacks("locked");
+    // What the structure and the first migrations left behind is no database in use.
+    let run = place.run("setup");
+    run.success().stderr_contains("2 orders").stderr_contains("3 more");
+    assert_eq!(place.database.column("select name from users"), ["a"]);
+    place.run("status --check").success();
+    place.run("rollback").success();
+    place.run("setup").success().stderr_contains("1 manual migration");
 }
 
 #[test]

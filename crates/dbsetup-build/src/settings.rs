@@ -17,6 +17,10 @@ pub(crate) struct Owned<'a> {
     pub home: &'a Home<'a>,
     pub tables: &'a [Table],
     pub candidate: Option<Candidate>,
+    /// Whether the workspace has no other.
+    pub only: bool,
+    /// Whether its directory has no other.
+    pub alone: bool,
 }
 
 /// Everything of a repo that matters without a checkout.
@@ -30,6 +34,10 @@ pub(crate) struct Settings {
     /// Whether a path names the environment.
     pub by_environment: bool,
     pub url_env: Option<String>,
+    /// The variable that sqlx.toml names.
+    pub sqlx_url_env: Option<String>,
+    /// Whether a `seed-command` is configured, which no binary runs.
+    pub seed_command: bool,
     pub ledger_kind: Option<Ledger>,
     pub ledger_table: Option<String>,
     pub ignored_chars: Vec<char>,
@@ -60,7 +68,14 @@ pub(crate) fn find<'a>(
     if config.declared.is_empty() {
         let candidate = only(name, workspace, homes)?;
         let home = homes.iter().find(|home| home.dir == candidate.dir).unwrap_or(bare_root);
-        return Ok(Owned { name: candidate.name.clone(), home, tables: &[], candidate: Some(candidate) });
+        return Ok(Owned {
+            name: candidate.name.clone(),
+            home,
+            tables: &[],
+            candidate: Some(candidate),
+            only: true,
+            alone: true,
+        });
     }
     let package = workspace.members.iter().position(|member| same(member.dir(), package_dir));
     let Some(repo) = config.find(name, package)? else {
@@ -81,7 +96,9 @@ pub(crate) fn find<'a>(
     } else {
         None
     };
-    Ok(Owned { name, home, tables: &repo.tables, candidate })
+    let alone = config.declared.iter().filter(|other| other.dir(workspace) == dir).count() == 1;
+    let only = config.declared.len() == 1;
+    Ok(Owned { name, home, tables: &repo.tables, candidate, only, alone })
 }
 
 /// Returns the one repo that is there without configuration.
@@ -178,6 +195,10 @@ impl Owned<'_> {
         let ledger_kind = values.ledger()?;
         // sqlx.toml's table is meant unless another ledger was asked for.
         let of_layout = layout_table.filter(|_| matches!(ledger_kind, None | Some(Ledger::Sqlx)));
+        // One variable for two repos would be one database for two repos.
+        let speaks_of_one = |path: &Path| self.only || (self.alone && path.parent() == Some(dir));
+        let sqlx_url_env = tools.sqlx.as_ref().filter(|sqlx| speaks_of_one(&sqlx.path));
+        let sqlx_url_env = sqlx_url_env.and_then(|sqlx| sqlx.url_variable.clone());
         let mut create: [Option<String>; 5] = Default::default();
         for (value, key) in create.iter_mut().zip(CREATE) {
             *value = values.text(&format!("create.{key}"))?;
@@ -189,6 +210,8 @@ impl Owned<'_> {
             layout_ledger,
             create,
             url_env: values.text("url-env")?,
+            sqlx_url_env,
+            seed_command: values.text("seed-command")?.is_some(),
             role: values.text("role")?,
             schemas: values.texts("schemas")?.unwrap_or_default(),
             keep_data: values.keep_data()?,
@@ -243,6 +266,8 @@ impl Settings {
             ("archive", paths(&self.archive)?),
             ("by_environment", self.by_environment.to_string()),
             ("url_env", text(&self.url_env)),
+            ("sqlx_url_env", text(&self.sqlx_url_env)),
+            ("seed_command", self.seed_command.to_string()),
             ("ledger_kind", ledger(self.ledger_kind)),
             ("ledger_table", text(&self.ledger_table)),
             ("ignored_chars", format!("&{:?}", self.ignored_chars)),

@@ -12,7 +12,9 @@ mod args;
 mod exit_codes;
 mod repos;
 mod run;
+mod runner;
 mod setup;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +51,7 @@ impl Release {
         self
     }
 
-    /// Says how the program is called in help and messages. Without it: as it was called.
+    /// Says how the program is called in help and messages, as a person types it: `shop db`. Without it: as it was called.
     #[must_use]
     pub fn called(mut self, call: impl Into<String>) -> Self {
         self.call = Some(call.into());
@@ -67,9 +69,9 @@ impl Release {
     pub fn main(self) -> ExitCode {
         let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         let call = words.next().filter(|call| !call.is_empty());
-        let release = match (&self.call, call) {
-            (None, Some(call)) => self.called(call),
-            _ => self,
+        let release = match call {
+            Some(call) => self.started_as(&call),
+            None => self,
         };
         let words: Vec<String> = words.collect();
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -83,6 +85,15 @@ impl Release {
         // A question that nobody answered is no reason to stay.
         runtime.shutdown_background();
         ExitCode::from(code)
+    }
+
+    /// Takes the path by which the program was started for its name, unless it has one.
+    fn started_as(self, path: &str) -> Self {
+        match self.call {
+            Some(_) => self,
+            // One with a space in it is one word to a shell.
+            None => self.called(shell_words::quote(path)),
+        }
     }
 
     /// Runs a command line without the program's name, and returns its exit code. What servers say besides their answers
@@ -100,7 +111,7 @@ impl Release {
     /// What messages say about it.
     fn program(&self) -> Program {
         Program {
-            call: Cow::Owned(shell_words::quote(self.call()).into_owned()),
+            call: Cow::Owned(self.call().to_owned()),
             words: Some(args::WORDS),
             environment: Cow::Borrowed(DEFAULT_ENVIRONMENT),
         }

@@ -126,16 +126,12 @@ pub async fn examine(session: &mut Session<'_>) -> Report {
 fn of_server(repo: &Repo, target: &Target, about: &About, vitals: &Vitals) -> Vec<Finding> {
     let mut report = Report::default();
     report.add("database", Health::Ok, format!("{} on {}", about.database, about.version), None);
-    let variable = |name: &str| format!("{}_{name}", repo.name.variable_prefix());
     match &about.capabilities.pooled {
         Some(why) => report.add(
             "pooler",
             Health::Warn,
             format!("{why}: files that need a session of their own will be refused"),
-            Some(format!(
-                "name the server itself: set `{}`, or `direct-url` in Cargo.toml",
-                variable("DIRECT_URL")
-            )),
+            Some(repo.past_pooler()),
         ),
         None if vitals.role.is_some() => {
             report.add("pooler", Health::Ok, "the session is one of the server's own", None);

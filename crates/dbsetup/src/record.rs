@@ -130,6 +130,77 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
     lock::release(session, &key).await
 }
 
+/// Returns whether a first setup is to be done here: no migration was ever run, or an earlier one began and did not get
+/// to its end. Its beginning is recorded unless this is a `dry_run`, so that whoever comes after an interruption knows.
+///
+/// # Errors
+/// Those of connecting and writing.
+pub async fn begin_setup(session: &mut Session<'_>, dry_run: bool) -> Result<bool> {
+    let result = begin_setup_and_unlock(session, dry_run).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn begin_setup_and_unlock(session: &mut Session<'_>, dry_run: bool) -> Result<bool> {
+    let is_begun = |state: &LedgerState| state.meta(meta_key::SETUP).is_some();
+    // A missing database is for the next step to refuse.
+    let Some(seen) = session.inspect_if_exists().await? else { return Ok(true) };
+    refuse_newer_format(session.repo(), &seen.state)?;
+    if is_begun(&seen.state) || !seen.state.rows.is_empty() || dry_run {
+        return Ok(is_begun(&seen.state) || seen.state.rows.is_empty());
+    }
+    let ledger = seen.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    // Another process may have done it all meanwhile.
+    let now = session.inspect().await?;
+    let is_new = is_begun(&now.state) || now.state.rows.is_empty();
+    if is_new && !is_begun(&now.state) && !is_strange(session, &now.state, &ledger).await? {
+        let mut changes = first_changes(session.repo(), &now.state);
+        changes.push(Change::SetMeta { key: meta_key::SETUP.to_owned(), value: "begun".to_owned() });
+        write(session, &ledger, &changes).await?;
+    }
+    lock::release(session, &key).await?;
+    Ok(is_new)
+}
+
+/// Whether a structure would be refused here: there are objects that no load of ours has made. Nothing of ours is to be
+/// left behind in such a database.
+async fn is_strange(session: &mut Session<'_>, state: &LedgerState, ledger: &LedgerTable) -> Result<bool> {
+    let repo = session.repo();
+    let is_ours = [meta_key::LOADED, meta_key::LOADING].iter().any(|mark| state.meta(mark).is_some());
+    if is_ours || !repo.files.is_file(&repo.structure) {
+        return Ok(false);
+    }
+    Ok(!session.driver().await?.user_objects(ledger, 1).await?.is_empty())
+}
+
+/// Records that the first setup is done, where one was begun.
+///
+/// # Errors
+/// Those of connecting and writing.
+pub async fn end_setup(session: &mut Session<'_>) -> Result<()> {
+    let result = end_setup_and_unlock(session).await;
+    if result.is_err() {
+        session.close().await;
+    }
+    result
+}
+
+async fn end_setup_and_unlock(session: &mut Session<'_>) -> Result<()> {
+    let inspection = session.inspect().await?;
+    if inspection.state.meta(meta_key::SETUP).is_none() {
+        return Ok(());
+    }
+    let ledger = inspection.choice.table;
+    let key = lock::main_key(&ledger);
+    lock::acquire(session, &key).await?;
+    write(session, &ledger, &[Change::ClearMeta { key: meta_key::SETUP.to_owned() }]).await?;
+    lock::release(session, &key).await
+}
+
 /// Records another environment.
 ///
 /// # Errors

@@ -396,6 +396,22 @@ impl Repo {
         if self.files.is_embedded() { "this binary" } else { "this checkout" }
     }
 
+    /// Returns the advice for who is connected through a pooler where a session of its own is wanted. What a manifest says
+    /// about URLs is in no binary.
+    pub fn past_pooler(&self) -> String {
+        let variable = format!("{}_DIRECT_URL", self.name.variable_prefix());
+        if self.program.words.is_some() {
+            format!("go past the pooler to the server itself: set `{variable}`")
+        } else if self.files.is_embedded() {
+            "go past the pooler: have the application hand over the URL of the server itself".to_owned()
+        } else {
+            format!(
+                "go past the pooler to the server itself: set `{variable}`, or `direct-url = \"postgres://…\"` in \
+                 Cargo.toml"
+            )
+        }
+    }
+
     /// Refuses to write files of a repo whose files are in the binary.
     ///
     /// # Errors
@@ -418,6 +434,21 @@ impl Repo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_past_a_pooler_is_one_that_the_program_reads() {
+        let url = DatabaseUrl::new("postgres://h/core");
+        let mut repo = Repo::plain(RepoName::new("core"), "priv/core".into(), url, "prod");
+        assert!(
+            repo.past_pooler().contains("`CORE_DIRECT_URL`, or `direct-url = "),
+            "{}",
+            repo.past_pooler()
+        );
+        repo.files = Files::Embedded(&[]);
+        assert!(repo.past_pooler().contains("have the application"), "{}", repo.past_pooler());
+        repo.program.words = Some(&["migrate"]);
+        assert!(repo.past_pooler().ends_with("set `CORE_DIRECT_URL`"), "{}", repo.past_pooler());
+    }
 
     #[test]
     fn a_url_never_shows_its_password() {

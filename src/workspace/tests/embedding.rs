@@ -79,7 +79,9 @@ fn compare(fixture: &Fixture, package: &str, name: &str) {
         let embedded: Vec<(&str, String)> = prepared
             .settings(environment)
             .iter()
-            .filter(|(key, _)| !matches!(*key, "by_environment" | "url_env"))
+            .filter(|(key, _)| {
+                !matches!(*key, "by_environment" | "url_env" | "sqlx_url_env" | "seed_command")
+            })
             .map(|(key, value)| {
                 let value = expand(value, environment, &mut |_| None).expect("every variable has a default");
                 (*key, value)
@@ -87,6 +89,14 @@ fn compare(fixture: &Fixture, package: &str, name: &str) {
             .collect();
         assert_eq!(embedded, expected(repo), "`{name}` in {environment}");
         assert_eq!(prepared.dir, repo.root);
+        let resolved = repos.iter().find(|repo| repo.name().as_str() == prepared.name).expect("it is here");
+        for key in ["url_env", "sqlx_url_env"] {
+            let line = prepared.settings(environment).iter().find(|(known, _)| *known == key);
+            // `Some("X")`
+            let named = line.and_then(|(_, value)| value.split('"').nth(1));
+            let asked = named.is_none_or(|name| resolved.url_variables.iter().any(|known| known == name));
+            assert!(asked, "`{key}` of `{name}`: {named:?}, {:?}", resolved.url_variables);
+        }
     }
 }
 
@@ -171,7 +181,17 @@ fn the_layout_speaks_for_the_same_ledger_on_both_sides() {
         "app",
     );
     let toml = "[common]\ndatabase-url-var = \"X\"\n[migrate]\ntable-name = \"app._m\" # theirs\nignored-chars = [\"\\r\", \" \"]\nmigrations-dir = \"sql\"\n";
-    compare(&Fixture::single("").file("sqlx.toml", toml).file("sql/1_a.sql", ""), "", "app");
+    let fixture = Fixture::single("").file("sqlx.toml", toml).file("sql/1_a.sql", "");
+    compare(&fixture, "", "app");
+    let prepared = dbsetup_build::prepare(&fixture.path(""), "app").expect("it can be embedded");
+    assert!(prepared.settings("prod").contains(&("sqlx_url_env", "Some(\"X\")".to_owned())));
+    let two = Fixture::single(
+        "[package.metadata.dbsetup.repos.a]\nmigrations = \"sql\"\n[package.metadata.dbsetup.repos.b]\n",
+    );
+    let two = two.file("sqlx.toml", toml).file("sql/1_a.sql", "").file("priv/b/migrations/1_a.sql", "");
+    compare(&two, "", "a");
+    let prepared = dbsetup_build::prepare(&two.path(""), "a").expect("it can be embedded");
+    assert!(prepared.settings("prod").contains(&("sqlx_url_env", "None".to_owned())));
     let inside = Fixture::single("[package.metadata.dbsetup.repos.core]\n")
         .file("priv/core/migrations/1_a.sql", "")
         .file("src/main.rs", "static M: Migrator = sqlx::migrate!(\"priv/core/migrations\");");

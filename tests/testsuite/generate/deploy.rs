@@ -40,6 +40,9 @@ fn the_image_has_both_programs_and_nothing_to_build_with() {
         dockerfile.contains("cargo build --locked --release --package core --bin web_shop --bin release"),
         "{dockerfile}"
     );
+    let cache = "target=/build/target,id=web-shop-target-$TARGETPLATFORM,sharing=locked";
+    assert!(dockerfile.contains(cache) && dockerfile.contains("\nARG TARGETPLATFORM\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("libpq") && !dockerfile.contains("libssl"), "{dockerfile}");
     let last = last_stage(&dockerfile);
     assert_eq!(last[0], "FROM gcr.io/distroless/cc-debian12:nonroot");
     assert!(last.contains(&"USER 65532:65532") && last.contains(&"CMD [\"/app/web_shop\"]"), "{last:?}");
@@ -59,11 +62,13 @@ fn more_can_be_made_beside_a_dockerfile_of_ones_own() {
     assert!(!project.path(".dockerignore").exists(), "all or nothing");
     let run = project.run("gen dockerfile --fly --kubernetes");
     run.success().stderr_contains("Dockerfile is there already and stays as it is");
+    run.stderr_contains(".create_if_missing()");
     assert_eq!(project.read("Dockerfile"), "FROM scratch\n");
     project.run("gen dockerfile --fly").code(2).stderr_contains("`fly.toml` is there already");
 
     let fly = project.read("fly.toml");
     assert_eq!(toml_at(&fly, &["deploy", "release_command"]), None, "a release command gets no volume");
+    assert!(fly.contains(".create_if_missing()"), "{fly}");
     assert_eq!(toml_at(&fly, &["env", "RUN_MIGRATIONS"]).as_deref(), Some("migrate"));
     assert_eq!(toml_at(&fly, &["env", "CORE_DATABASE_URL"]).as_deref(), Some("sqlite:/data/core.db"));
     assert_eq!(toml_at(&fly, &["mounts", "destination"]).as_deref(), Some("/data"));
@@ -71,6 +76,15 @@ fn more_can_be_made_beside_a_dockerfile_of_ones_own() {
     let deployment = documents(&project, "k8s/deployment.yaml");
     assert_eq!(deployment.len(), 2, "a claim and a deployment");
     let spec = &deployment[1]["spec"];
+    let pod = &spec["template"]["spec"];
+    for container in [&pod["initContainers"][0], &pod["containers"][0]] {
+        let mounts = container["volumeMounts"].as_vec().expect("a list").iter();
+        let places: Vec<_> = mounts.map(|mount| mount["mountPath"].as_str()).collect();
+        assert_eq!(places, [Some("/data"), Some("/tmp")], "SQLite sorts in a file of its own");
+        assert_eq!(container["securityContext"]["readOnlyRootFilesystem"].as_bool(), Some(true));
+    }
+    let volumes = pod["volumes"].as_vec().expect("a list");
+    assert!(volumes.iter().any(|volume| !volume["emptyDir"].is_badvalue()), "{volumes:?}");
     assert_eq!((spec["replicas"].as_i64(), spec["strategy"]["type"].as_str()), (Some(1), Some("Recreate")));
 }
 
@@ -82,7 +96,7 @@ fn a_server_database_is_migrated_once_a_release_and_no_file_holds_its_password()
     let project = released(project_on(Postgres));
     project.run("gen dockerfile --fly --kubernetes").success();
     let fly = project.read("fly.toml");
-    assert_eq!(toml_at(&fly, &["deploy", "release_command"]).as_deref(), Some("/app/release migrate"));
+    assert_eq!(toml_at(&fly, &["deploy", "release_command"]).as_deref(), Some("/app/release setup"));
     assert_eq!(toml_at(&fly, &["mounts", "destination"]), None);
 
     let job = &documents(&project, "k8s/migrate.yaml")[0];
@@ -92,15 +106,18 @@ fn a_server_database_is_migrated_once_a_release_and_no_file_holds_its_password()
     );
     let container = &job["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(container["command"][0].as_str(), Some("/app/release"));
+    assert_eq!(container["command"][1].as_str(), Some("setup"));
+    assert!(container["command"][2].is_badvalue(), "a job makes no database: {container:?}");
     let variable = &container["env"][0];
     assert_eq!(variable["name"].as_str(), Some("CORE_DATABASE_URL"));
     assert_eq!(variable["valueFrom"]["secretKeyRef"]["name"].as_str(), Some("web-shop-database"));
     let deployment = &documents(&project, "k8s/deployment.yaml")[0];
     let pod = &deployment["spec"]["template"]["spec"];
-    assert_eq!(pod["initContainers"][0]["command"][0].as_str(), Some("/app/release"));
+    assert_eq!(pod["initContainers"][0]["command"][1].as_str(), Some("setup"));
     assert!(pod["containers"][0]["command"].is_badvalue(), "{pod:?}");
     assert!(pod["volumes"].is_badvalue(), "{pod:?}");
 
+    assert!(project.read("Dockerfile").contains("/app/release setup\n"));
     let url = project.server().url("core_dev");
     for path in ["Dockerfile", ".dockerignore", "fly.toml", "k8s/migrate.yaml", "k8s/deployment.yaml"] {
         let text = project.read(path);
@@ -117,7 +134,7 @@ fn a_job_leaves_files_to_the_pods_that_have_the_volume() {
     project.run("gen dockerfile --fly --kubernetes").success();
     let fly = project.read("fly.toml");
     let command = toml_at(&fly, &["deploy", "release_command"]);
-    assert_eq!(command.as_deref(), Some("/app/release migrate --repo core"));
+    assert_eq!(command.as_deref(), Some("/app/release setup --repo core"));
     assert_eq!(toml_at(&fly, &["env", "CACHE_DATABASE_URL"]).as_deref(), Some("sqlite:/data/cache.db"));
     let job = &documents(&project, "k8s/migrate.yaml")[0];
     let container = &job["spec"]["template"]["spec"]["containers"][0];
@@ -131,9 +148,37 @@ fn a_job_leaves_files_to_the_pods_that_have_the_volume() {
         let words = container["command"].as_vec().expect("a list").iter();
         words.map(|word| word.as_str().expect("a word").to_owned()).collect()
     };
-    assert_eq!(words(migrate), ["/app/release", "migrate", "--repo", "core"]);
+    assert_eq!(words(migrate), ["/app/release", "setup", "--repo", "core"]);
     assert_eq!(words(setup), ["/app/release", "setup", "--create", "--repo", "cache"]);
     assert!(migrate["volumeMounts"].is_badvalue() && !setup["volumeMounts"].is_badvalue(), "{pod:?}");
+}
+
+#[test]
+fn every_variable_of_a_secret_is_named() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let project = released(project_on(Postgres).repo_in("core", "audit", Postgres));
+    project.run("gen dockerfile --fly --kubernetes").success();
+    let (first, second) = ("CORE_DATABASE_URL=...", "AUDIT_DATABASE_URL=...");
+    for (path, flag) in [("fly.toml", ""), ("k8s/deployment.yaml", "--from-literal=")] {
+        let text = project.read(path);
+        let has = |variable: &str| text.contains(&format!(" {flag}{variable}"));
+        assert!(has(first) && has(second), "{path}: {text}");
+    }
+}
+
+#[test]
+fn what_tls_links_is_there_where_the_image_is_built() {
+    let project = released(project_on(Sqlite)).package_metadata(
+        "core",
+        "[dependencies]\nsqlx = { version = \"0.9\", features = [\"sqlite\", \"tls-native-tls\"] }\n",
+    );
+    project.run("gen dockerfile").success();
+    let dockerfile = project.read("Dockerfile");
+    assert!(dockerfile.contains(" libssl-dev pkg-config \\\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("libpq"), "{dockerfile}");
+    assert_eq!(last_stage(&dockerfile)[0], "FROM gcr.io/distroless/cc-debian12:nonroot");
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Load {
     #[arg(long)]
     skip_if_loaded: bool,
 
-    /// Empty the database first, under the rules of `drop`.
+    /// Empty the database first. That is asked for, and a protected database has to be named: `--allow-protected`.
     #[arg(long, conflicts_with = "skip_if_loaded")]
     force: bool,
 

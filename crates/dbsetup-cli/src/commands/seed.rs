@@ -6,7 +6,7 @@ use dbsetup::{Error, Kind, Result, seed};
 
 use crate::task::{Output, Task};
 
-/// Run the seeds: seeds.sql, seeds/*.sql, seeds/ENVIRONMENT/*.sql, then the seed command.
+/// Run the seeds: seeds.sql, seeds/*.sql, seeds/ENVIRONMENT/*.sql, and in a checkout the seed command.
 #[derive(Debug, Clone, Args)]
 pub struct Seed {
     /// Only a database that was created or loaded and not seeded since.
@@ -18,6 +18,11 @@ impl Seed {
     /// Returns the command for a database that was created or loaded and not seeded since.
     pub fn if_new() -> Self {
         Self { if_new: true }
+    }
+
+    /// Whether it leaves a database alone that is in use.
+    pub fn is_if_new(&self) -> bool {
+        self.if_new
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {

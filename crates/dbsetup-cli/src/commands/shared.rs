@@ -31,7 +31,7 @@ impl From<LaneFlag> for Lanes {
 /// Where migrations are looked for.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Paths {
-    /// Take migrations from this directory instead, relative to the crate, or a bare name under its priv directory; may be given several times.
+    /// Take migrations from this directory instead, relative to the crate (inside a release: as it was in the crate), or a bare name under its priv directory; may be given several times.
     #[arg(long, value_name = "PATH", action = ArgAction::Append)]
     pub migrations_path: Vec<PathBuf>,
 }

@@ -177,7 +177,9 @@ pub fn command() -> clap::Command {
 fn named(command: clap::Command, release: &Release) -> clap::Command {
     let call = release.call().to_owned();
     let after = format!("Exit codes: see `{call} help exit-codes`.");
-    let file = std::path::Path::new(&call).file_name().map(|name| name.to_string_lossy().into_owned());
+    // `'/app/my release'` is a quoted path.
+    let plain = shell_words::split(&call).map_or_else(|_| call.clone(), |words| words.join(" "));
+    let file = std::path::Path::new(&plain).file_name().map(|name| name.to_string_lossy().into_owned());
     let command = command.name(file.unwrap_or_else(|| call.clone())).bin_name(call).after_help(after);
     match &release.version {
         Some(version) => command.version(version.clone()),

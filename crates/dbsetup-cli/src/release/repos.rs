@@ -116,20 +116,29 @@ fn names<'s>(sources: impl IntoIterator<Item = &'s Source>) -> String {
 /// The variables that may hold the URL of a repo, in the order in which they are asked.
 fn url_variables(source: &Source, environment: &str, only: bool) -> Vec<String> {
     let own = format!("{}_DATABASE_URL", source.name().variable_prefix());
-    let configured = source.as_embedded().and_then(|embedded| embedded.settings_in(environment).url_env);
+    let settings = source.as_embedded().map(|embedded| embedded.settings_in(environment));
+    let configured = settings.and_then(|settings| settings.url_env);
+    let of_sqlx = settings.and_then(|settings| settings.sqlx_url_env).map(str::to_owned);
     let mut names = vec![format!("{own}_{}", environment.replace('-', "_").to_uppercase())];
     names.push(configured.map_or(own, str::to_owned));
-    if only && !names.iter().any(|name| name == PLAIN_VARIABLE) {
-        names.push(PLAIN_VARIABLE.to_owned());
+    for name in of_sqlx.into_iter().chain(only.then(|| PLAIN_VARIABLE.to_owned())) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
     }
     names
+}
+
+/// The URL that a variable holds: `{env}` in it is put in, as `cargo dbsetup` does.
+fn in_environment(url: &str, environment: &str) -> DatabaseUrl {
+    DatabaseUrl::new(url.replace("{env}", environment))
 }
 
 fn url(source: &Source, environment: &str, only: bool, variables: Variables<'_>) -> Result<DatabaseUrl> {
     let names = url_variables(source, environment, only);
     for name in &names {
         if let Some(url) = variables(name)? {
-            return Ok(DatabaseUrl::new(url));
+            return Ok(in_environment(&url, environment));
         }
     }
     let usual = &names[1];
@@ -145,9 +154,13 @@ fn url(source: &Source, environment: &str, only: bool, variables: Variables<'_>)
 /// What variables say besides the URL: the same ones that `cargo dbsetup` reads.
 fn other_settings(repo: &mut Repo, variables: Variables<'_>) -> Result<()> {
     let prefix = repo.name.variable_prefix();
-    let other = |key: &str| variables(&format!("{prefix}_{key}")).map(|url| url.map(DatabaseUrl::new));
-    repo.direct_url = other("DIRECT_URL")?.or(repo.direct_url.take());
-    repo.maintenance_url = other("MAINTENANCE_URL")?.or(repo.maintenance_url.take());
+    let other = |key: &str| -> Result<Option<DatabaseUrl>> {
+        let url = variables(&format!("{prefix}_{key}"))?;
+        Ok(url.map(|url| in_environment(&url, &repo.environment)))
+    };
+    let (direct, maintenance) = (other("DIRECT_URL")?, other("MAINTENANCE_URL")?);
+    repo.direct_url = direct.or(repo.direct_url.take());
+    repo.maintenance_url = maintenance.or(repo.maintenance_url.take());
     if let Some(order) = variables("DBSETUP_VERSION_ORDER")? {
         repo.version_order = match order.as_str() {
             "any" => VersionOrder::Any,

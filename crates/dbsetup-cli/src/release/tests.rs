@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
+use dbsetup::source::{Embedded, EmbeddedSettings};
+
 use crate::release::args::{Global, Line};
 
 /// A crate with a repo `core`, and a place for its database.
@@ -75,15 +77,16 @@ fn every_word_that_messages_may_name_is_a_command_and_the_other_way_round() {
 
 #[test]
 fn messages_name_this_program_where_it_has_the_command() {
-    let program = Release::new().called("/app/my release").program();
+    assert_eq!(Release::new().started_as("/app/my release").program().call, "'/app/my release'");
+    let program = Release::new().called("shop db").started_as("/app/shop").program();
     let place = Place::new(TABLES);
     let url = dbsetup::repo::DatabaseUrl::new("sqlite:core.db");
     let mut repo = Source::directory("core", place.0.path()).repo(url, "prod").expect("it is one");
     repo.program = program;
-    assert_eq!(repo.command("migrate --lane all"), "`'/app/my release' migrate --lane all --repo core`");
+    assert_eq!(repo.command("migrate --lane all"), "`shop db migrate --lane all --repo core`");
     assert_eq!(repo.command("dump"), "`cargo dbsetup dump --repo core --env prod`");
     repo.environment = "staging".into();
-    assert_eq!(repo.command("status"), "`'/app/my release' status --repo core --env staging`");
+    assert_eq!(repo.command("status"), "`shop db status --repo core --env staging`");
 }
 
 #[test]
@@ -119,13 +122,36 @@ fn the_url_comes_from_the_variables_of_the_repo_and_only_then_from_the_plain_one
 }
 
 #[test]
+fn the_variable_that_sqlx_toml_names_is_asked_where_it_was_embedded() {
+    const CORE: Embedded = Embedded {
+        name: "core",
+        digest: "",
+        marker: "",
+        disposable: dbsetup::source::DISPOSABLE,
+        settings: EmbeddedSettings { sqlx_url_env: Some("APP_URL"), ..EmbeddedSettings::DEFAULT },
+        environments: &[],
+        files: &[],
+        debug_assertions: false,
+    };
+    static OF_SQLX: Embedded = CORE;
+    let url = |set: &[&str]| {
+        let variables = |name: &str| Ok(set.contains(&name).then(|| format!("sqlite:{name}_{{env}}.db")));
+        let repos =
+            repos::settle(&[Source::from(&OF_SQLX)], &global(""), &Program::default(), &variables).unwrap();
+        repos[0].url.to_string()
+    };
+    assert_eq!(url(&["DATABASE_URL", "APP_URL", "CORE_DATABASE_URL"]), "sqlite:CORE_DATABASE_URL_prod.db");
+    assert_eq!(url(&["DATABASE_URL", "APP_URL"]), "sqlite:APP_URL_prod.db");
+}
+
+#[test]
 fn what_cargo_dbsetup_reads_from_variables_is_read_here_too() {
     let place = Place::new(TABLES);
     let variables = |name: &str| {
         Ok(match name {
             "DBSETUP_ENV" => Some("staging".to_owned()),
-            "CORE_DATABASE_URL" => Some("postgres://pooler/app".to_owned()),
-            "CORE_DIRECT_URL" => Some("postgres://server/app".to_owned()),
+            "CORE_DATABASE_URL" => Some("postgres://pooler/app_{env}".to_owned()),
+            "CORE_DIRECT_URL" => Some("postgres://server/app_{env}".to_owned()),
             "DBSETUP_LOCK_WAIT" => Some("10m".to_owned()),
             "DBSETUP_STATEMENT_TIMEOUT" => Some("0".to_owned()),
             _ => None,
@@ -135,7 +161,8 @@ fn what_cargo_dbsetup_reads_from_variables_is_read_here_too() {
     let repos = repos::settle(&sources, &global(""), &Program::default(), &variables).expect("they settle");
     let repo = &repos[0];
     assert_eq!((repo.environment.as_str(), repo.disposable), ("staging", false));
-    assert_eq!(repo.direct_url.as_ref().expect("it is set").expose(), "postgres://server/app");
+    assert_eq!(repo.direct_url.as_ref().expect("it is set").expose(), "postgres://server/app_staging");
+    assert_eq!(repo.url.expose(), "postgres://pooler/app_staging");
     assert_eq!((repo.lock_wait.as_secs(), repo.statement_timeout), (600, None));
     let broken = |name: &str| Ok((name == "DBSETUP_LOCK_WAIT").then(|| "soon".to_owned()));
     let error = repos::settle(&sources, &global("--database-url x"), &Program::default(), &broken);
@@ -166,6 +193,34 @@ async fn setup_runs_manual_migrations_only_where_the_database_is_new() {
     assert_eq!(place.run("migrate_manual --log-sql").await, exit::OK);
     assert_eq!(place.rows("d").await, Some(0));
     assert_eq!(place.run("status --check").await, exit::OK);
+}
+
+#[tokio::test]
+async fn a_first_setup_that_was_interrupted_is_finished_by_the_next_one() {
+    let place = Place::new(TABLES);
+    place.write("manual_migrations/2_b.sql", "create table b (i integer);\nselect nothing from nowhere;\n");
+    assert_eq!(place.run("setup --create").await, exit::FAILED);
+    assert_eq!((place.rows("a").await, place.rows("b").await), (Some(0), None));
+    place.write("manual_migrations/2_b.sql", "create table b (i integer);\n");
+    assert_eq!(place.run("setup --dry-run").await, exit::OK);
+    assert_eq!(place.run("setup").await, exit::OK);
+    assert_eq!((place.rows("a").await, place.rows("b").await), (Some(1), Some(0)));
+    // From here on it is in use.
+    place.write("manual_migrations/3_c.sql", "create table c (i integer);\n");
+    assert_eq!(place.run("setup").await, exit::OK);
+    assert_eq!(place.rows("c").await, None);
+}
+
+#[tokio::test]
+async fn whoever_runs_the_manual_lane_has_finished_the_first_setup() {
+    let place = Place::new(TABLES);
+    place.write("manual_migrations/2_b.sql", "select nothing from nowhere;\n");
+    assert_eq!(place.run("setup --create").await, exit::FAILED);
+    place.write("manual_migrations/2_b.sql", "create table b (i integer);\n");
+    assert_eq!(place.run("migrate_manual").await, exit::OK);
+    place.write("manual_migrations/3_c.sql", "create table c (i integer);\n");
+    assert_eq!(place.run("setup").await, exit::OK);
+    assert_eq!((place.rows("b").await, place.rows("c").await), (Some(0), None));
 }
 
 #[tokio::test]

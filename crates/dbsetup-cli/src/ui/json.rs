@@ -250,6 +250,22 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_lists_every_kind_of_error() {
+        let text = include_str!("../../../../docs/json.md");
+        let start = text.find("`kind` is ").expect("the list is there") + "`kind` is ".len();
+        let list = text[start..].split("\n\n").next().expect("it has a first part");
+        let mut listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+        // The words of `kind`, as this file has them.
+        let own = include_str!("json.rs");
+        let body = own.split("fn kind(kind: Kind)").nth(1).and_then(|rest| rest.split("\n}\n").next());
+        let mut words: Vec<&str> = body.expect("it is in this file").split('"').skip(1).step_by(2).collect();
+        words.push("usage");
+        listed.sort_unstable();
+        words.sort_unstable();
+        assert_eq!(listed, words);
+    }
+
+    #[test]
     fn an_error_keeps_its_place() {
         let site = dbsetup::error::Site::in_text("a.sql", "select 1;\nselect x;\n", 17..18);
         let failure = Error::new(Kind::Statement, "no such column: x").at(site).help("fix it");

@@ -35,6 +35,8 @@ pub mod meta_key {
     pub const UNSEEDED: &str = "unseeded";
     /// When the database was seeded.
     pub const SEEDED: &str = "seeded";
+    /// Set from the beginning of a release's first `setup` until every lane has been run: it is owed the manual ones.
+    pub const SETUP: &str = "setup";
     /// Set while migrations run whose failure puts a copy back: a random text that the copy has, too.
     pub const BACKUP: &str = "backup";
     /// Followed by the version: the checksum where a peer's ledger keeps none.

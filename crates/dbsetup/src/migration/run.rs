@@ -194,10 +194,11 @@ impl Runner<'_, '_> {
             Mode::Code => Some("is code"),
             Mode::Message | Mode::Units(_) => None,
         };
+        let repo = self.session.repo();
         if let Some(what) = what
             && let Some(reason) = &self.session.driver().await?.about().capabilities.pooled
         {
-            return Err(pooled(job, what, reason));
+            return Err(pooled(repo, job, what, reason));
         }
         self.log(job, &[]);
         loop {

@@ -6,7 +6,7 @@ use crate::driver::{DbErrorClass, ScriptError};
 use crate::error::{Error, Kind};
 use crate::event::Direction;
 use crate::failure::failing_range;
-use crate::repo::Lane;
+use crate::repo::{Lane, Repo};
 
 impl Runner<'_, '_> {
     /// Returns the error of a script: where, why, what was undone, what next. `within` is the unit, with its index and
@@ -102,11 +102,11 @@ fn sentence_of(failure: &ScriptError) -> String {
     failure.error.message.clone()
 }
 
-pub(super) fn pooled(job: &Job<'_>, what: &str, reason: &str) -> Error {
+pub(super) fn pooled(repo: &Repo, job: &Job<'_>, what: &str, reason: &str) -> Error {
     Error::new(
         Kind::Pooled,
         format!("`{}` {what} and needs a session of its own", job.script().path.display()),
     )
     .note(reason.to_owned())
-    .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo")
+    .help(repo.past_pooler())
 }

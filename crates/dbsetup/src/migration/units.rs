@@ -90,9 +90,10 @@ impl Runner<'_, '_> {
         progress: Option<&Progress>,
     ) -> Result<Option<usize>> {
         let ledger = self.ledger.clone();
+        let repo = self.session.repo();
         let driver = self.session.driver().await?;
         if let Some(reason) = &driver.about().capabilities.pooled {
-            return Err(pooled(job, "runs without a transaction", reason));
+            return Err(pooled(repo, job, "runs without a transaction", reason));
         }
         driver.prepare(&ledger, Present { ledger: true, meta: true, progress: true }).await?;
         match progress {

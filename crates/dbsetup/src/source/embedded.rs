@@ -51,6 +51,10 @@ pub struct EmbeddedSettings {
     pub by_environment: bool,
     /// `url-env`: the variable that holds the URL.
     pub url_env: Option<&'static str>,
+    /// `common.database-url-var` of sqlx.toml, where that speaks of this repo: another variable that may hold the URL.
+    pub sqlx_url_env: Option<&'static str>,
+    /// Whether there is a `seed-command`, which no binary runs.
+    pub seed_command: bool,
     /// `ledger.kind`.
     pub ledger_kind: Option<LedgerKind>,
     /// `ledger.table`.
@@ -97,6 +101,8 @@ impl EmbeddedSettings {
         archive: &["dumped_migrations"],
         by_environment: false,
         url_env: None,
+        sqlx_url_env: None,
+        seed_command: false,
         ledger_kind: None,
         ledger_table: None,
         ignored_chars: &[],

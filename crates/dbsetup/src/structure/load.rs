@@ -223,6 +223,9 @@ async fn fill(
     changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(files, &path, &shown)? });
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });
+    if let Some(begun) = inspection.state.meta(meta_key::SETUP).filter(|_| empties) {
+        changes.push(Change::SetMeta { key: meta_key::SETUP.into(), value: begun.into() });
+    }
     let driver = session.driver().await?;
     driver.use_ledger(&ledger);
     let meta = Present { ledger: false, meta: true, progress: false };

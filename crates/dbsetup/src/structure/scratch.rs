@@ -100,7 +100,7 @@ pub(super) async fn refuse_pooled(session: &mut Session<'_>, so: &str) -> Result
         Some(why) => {
             Err(Error::new(Kind::Pooled, format!("{so}a scratch database needs a session of its own"))
                 .note(why)
-                .help("name a way past the pooler: direct-url = \"postgres://…\" for this repo"))
+                .help(session.repo().past_pooler()))
         }
         None => Ok(()),
     }

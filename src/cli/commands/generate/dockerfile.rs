@@ -32,7 +32,7 @@ impl Dockerfile {
     pub fn run(&self, selected: &Selected<'_>) -> Result<Output> {
         let Some(workspace) = selected.workspace else { return Ok(Output::Done) };
         let programs = Programs::find(&workspace.members, self.bin.as_deref())?;
-        let rust = Rust::of(&workspace.root, programs.package)?;
+        let rust = Rust::of(&workspace.root)?;
         let databases = databases::of(selected, workspace, "prod")?;
         let mut files = Vec::new();
         let mut kept = Vec::new();
@@ -52,7 +52,7 @@ impl Dockerfile {
             for path in kept {
                 selected.ui.success(&format!("* {} is there already and stays as it is", path.display()));
             }
-            for line in next(&programs) {
+            for line in self.next(&programs, &databases) {
                 selected.ui.success(&line);
             }
         }
@@ -79,6 +79,25 @@ impl Dockerfile {
             files.push(("k8s/deployment.yaml", deployment));
         }
         files.into_iter().map(|(name, text)| (name.to_owned(), template.fill(text))).collect()
+    }
+
+    /// Returns what to do next.
+    fn next(&self, programs: &Programs<'_>, databases: &[Database]) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !programs.has_release {
+            let line =
+                format!("There is no program `{RELEASE}` yet: make it with `cargo dbsetup gen release`");
+            lines.push(line);
+        }
+        if self.fly && databases.iter().any(|database| !database.server) {
+            lines.push(
+                "On fly the application makes its SQLite database itself: `dbsetup::Startup`, with \
+                 `.create_if_missing()`"
+                    .to_owned(),
+            );
+        }
+        lines.push(format!("Build it with `docker build --tag {} .`", dashed(&programs.app)));
+        lines
     }
 }
 
@@ -112,25 +131,37 @@ fn template(programs: &Programs<'_>, rust: &Rust, databases: &[Database]) -> Tem
         if is_mixed { databases.iter().map(|database| pair(&database.repo)).collect() } else { String::new() }
     };
     let word = |repo: &str| format!(", \"--repo\", \"{repo}\"");
-    let secret = servers.first().map(|database| database.variable.clone()).unwrap_or_default();
+    let each = |pair: fn(&str) -> String| -> String {
+        servers.iter().map(|database| pair(&database.variable)).collect::<Vec<_>>().join(" ")
+    };
+    let mut libraries = Vec::new();
+    if programs.link_libpq() {
+        libraries.push("libpq-dev");
+    }
+    if programs.link_openssl() {
+        libraries.extend(["libssl-dev", "pkg-config"]);
+    }
     Template::default()
         .value("image", name.clone())
         .value("run", run)
         .value("rust", rust.tag.clone())
         .value("selection", programs.selection())
         .value("app", programs.app.clone())
-        .value("secret", secret)
+        .value("set_secrets", each(|variable| format!("{variable}=...")))
+        .value("literals", each(|variable| format!("--from-literal={variable}=...")))
+        .value("libraries_dev", libraries.join(" "))
         .value("variables", variables.join("\n"))
         .value("secrets", secrets.join("\n"))
         .value("files", of_files.join("\n"))
         .value("only", only(&servers, |repo| format!(" --repo {repo}")))
         .value("only_servers", only(&servers, word))
         .value("only_files", only(&on_disk, word))
-        .value("words", if on_disk.is_empty() { "migrate" } else { "setup --create" })
+        .value("words", if on_disk.is_empty() { "setup" } else { "setup --create" })
         .value("data_env", pairs(|name, url| format!("{name}={url}"), " "))
         .value("data_toml", pairs(|name, url| format!("{name} = \"{url}\""), "\n"))
         .value("name", name)
-        .when("libpq", programs.package.links_libpq)
+        .when("libpq", programs.link_libpq())
+        .when("libraries", !libraries.is_empty())
         .when("own_toolchain", rust.is_of_image)
         .when("server", !servers.is_empty())
         .when("sqlite", !on_disk.is_empty())
@@ -139,14 +170,4 @@ fn template(programs: &Programs<'_>, rust: &Rust, databases: &[Database]) -> Tem
 /// Returns a name as images and Kubernetes want it.
 fn dashed(name: &str) -> String {
     name.to_lowercase().replace('_', "-")
-}
-
-/// Returns what to do next.
-fn next(programs: &Programs<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !programs.has_release {
-        lines.push(format!("There is no program `{RELEASE}` yet: make it with `cargo dbsetup gen release`"));
-    }
-    lines.push(format!("Build it with `docker build --tag {} .`", dashed(&programs.app)));
-    lines
 }

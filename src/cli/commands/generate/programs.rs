@@ -6,7 +6,7 @@ use dbsetup::{Error, Kind, Result};
 use toml::de::DeTable;
 
 use crate::ui::text;
-use crate::workspace::{Member, nearest};
+use crate::workspace::{Member, Native, nearest};
 
 /// The name of the program that `gen release` makes.
 pub const RELEASE: &str = "release";
@@ -21,6 +21,8 @@ pub struct Programs<'a> {
     pub release_package: Option<&'a str>,
     /// Whether there is a release binary yet.
     pub has_release: bool,
+    /// The packages that are built for them: theirs, and the members that those depend on.
+    built: Vec<&'a Member>,
 }
 
 impl<'a> Programs<'a> {
@@ -62,7 +64,20 @@ impl<'a> Programs<'a> {
             package,
             release_package: release.map(|member| member.name.as_str()).filter(|name| *name != package.name),
             has_release: release.is_some(),
+            built: built(members, [Some(package), release]),
         })
+    }
+
+    /// Whether they want PostgreSQL's client library.
+    pub fn link_libpq(&self) -> bool {
+        let any = |holds: fn(&Native) -> bool| self.built.iter().any(|member| holds(&member.native));
+        any(|native| native.libpq) && !any(|native| native.own_libpq)
+    }
+
+    /// Whether they are linked with OpenSSL.
+    pub fn link_openssl(&self) -> bool {
+        let any = |holds: fn(&Native) -> bool| self.built.iter().any(|member| holds(&member.native));
+        any(|native| native.openssl) && !any(|native| native.own_openssl)
     }
 
     /// Returns the arguments that have cargo build both.
@@ -73,6 +88,20 @@ impl<'a> Programs<'a> {
         }
         format!("{packages} --bin {} --bin {RELEASE}", self.app)
     }
+}
+
+/// Returns the members that cargo builds for these.
+fn built<'a>(members: &'a [Member], first: impl IntoIterator<Item = Option<&'a Member>>) -> Vec<&'a Member> {
+    let mut built: Vec<&Member> = Vec::new();
+    let mut open: Vec<&Member> = first.into_iter().flatten().collect();
+    while let Some(member) = open.pop() {
+        if built.iter().any(|known| known.name == member.name) {
+            continue;
+        }
+        built.push(member);
+        open.extend(members.iter().filter(|other| member.local.contains(&other.name)));
+    }
+    built
 }
 
 fn unknown(named: &str, names: &[&str]) -> Error {
@@ -117,7 +146,7 @@ impl Rust {
     ///
     /// # Errors
     /// [`Kind::Io`] for a toolchain file that cannot be read.
-    pub fn of(root: &Path, package: &Member) -> Result<Self> {
+    pub fn of(root: &Path) -> Result<Self> {
         let mut channel = None;
         for name in ["rust-toolchain", "rust-toolchain.toml"] {
             let path = root.join(name);
@@ -127,17 +156,18 @@ impl Rust {
                 Err(error) => return Err(Error::io("read", &path, error)),
             }
         }
-        Ok(Self::choose(channel.as_deref(), package.rust_version.as_deref()))
+        Ok(Self::choose(channel.as_deref()))
     }
 
-    fn choose(channel: Option<&str>, rust_version: Option<&str>) -> Self {
+    fn choose(channel: Option<&str>) -> Self {
         let is_version = |text: &str| {
             text.starts_with(|c: char| c.is_ascii_digit())
                 && text.chars().all(|c| c.is_ascii_digit() || c == '.')
         };
         match channel {
             Some(version) if is_version(version) => Self { tag: version.to_owned(), is_of_image: true },
-            None | Some("stable") => Self { tag: rust_version.unwrap_or("1").to_owned(), is_of_image: true },
+            // The newest, and not the oldest that the package itself builds with: what it depends on may want more.
+            None | Some("stable") => Self { tag: "1".to_owned(), is_of_image: true },
             // beta, nightly, a toolchain of one's own: rustup gets it, whatever the image brings.
             Some(_) => Self { tag: "1".to_owned(), is_of_image: false },
         }
@@ -159,20 +189,45 @@ fn channel_in(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn tag(channel: Option<&str>, rust_version: Option<&str>) -> String {
-        Rust::choose(channel, rust_version).tag
+    fn tag(channel: Option<&str>) -> String {
+        Rust::choose(channel).tag
     }
 
     #[test]
     fn the_image_has_the_rust_that_the_workspace_asks_for() {
-        assert_eq!(tag(Some("1.95.1"), Some("1.90")), "1.95.1");
-        assert_eq!(tag(Some("stable"), Some("1.90")), "1.90");
-        assert_eq!(tag(None, None), "1");
-        assert!(Rust::choose(Some("stable"), None).is_of_image);
+        assert_eq!(tag(Some("1.95.1")), "1.95.1");
+        assert_eq!(tag(Some("stable")), "1");
+        assert_eq!(tag(None), "1");
+        assert!(Rust::choose(Some("stable")).is_of_image);
         assert_eq!(
-            Rust::choose(Some("nightly-2026-01-01"), Some("1.90")),
+            Rust::choose(Some("nightly-2026-01-01")),
             Rust { tag: "1".to_owned(), is_of_image: false }
         );
+    }
+
+    #[test]
+    fn what_is_linked_is_found_in_every_member_that_is_built() {
+        let member = |name: &str, local: &[&str], native: Native| {
+            let mut member = crate::workspace::member_for_tests(name, "/w", &[], &[]);
+            member.local = local.iter().map(|&name| name.to_owned()).collect();
+            member.native = native;
+            member
+        };
+        let diesel = Native { libpq: true, openssl: true, ..Native::default() };
+        let mut app = member("app", &["web"], Native::default());
+        app.binaries = vec!["app".to_owned()];
+        let web = member("web", &["data", "app"], Native::default());
+        let mut members =
+            vec![app, web, member("data", &[], diesel), member("other", &[], Native::default())];
+        let links = |members: &[Member]| {
+            let programs = Programs::find(members, None).expect("there is one");
+            (programs.link_libpq(), programs.link_openssl())
+        };
+        assert_eq!(links(&members), (true, true));
+        members[1].native = Native { own_libpq: true, ..Native::default() };
+        assert_eq!(links(&members), (false, true));
+        members[1].local.clear();
+        assert_eq!(links(&members), (false, false));
     }
 
     #[test]

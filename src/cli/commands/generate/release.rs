@@ -175,7 +175,7 @@ fn manifests(home: &Member, owners: &[&Member], carried: &[Carried<'_>], made: &
             features.push("sqlite");
         }
         let features = features.iter().map(|feature| format!("\"{feature}\"")).collect::<Vec<_>>().join(", ");
-        let lacks = |name: &str| !package.dependencies.contains(name);
+        let lacks = |name: &str| !package.in_code.contains(name);
         let mut dependencies = String::new();
         for name in ["dbsetup", "dbsetup-cli"].into_iter().filter(|name| is_home || *name == "dbsetup") {
             if lacks(name) {
@@ -198,7 +198,9 @@ fn manifests(home: &Member, owners: &[&Member], carried: &[Carried<'_>], made: &
         if !dependencies.is_empty() {
             text += &format!("[dependencies]\n{dependencies}\n");
         }
-        if lacks("dbsetup-build") && owners.iter().any(|owner| owner.name == package.name) {
+        if !package.in_build.contains("dbsetup-build")
+            && owners.iter().any(|owner| owner.name == package.name)
+        {
             text += &format!("[build-dependencies]\ndbsetup-build = \"{VERSION}\"\n");
         }
         if !text.is_empty() {
@@ -284,6 +286,18 @@ mod tests {
         assert_eq!(pasted(&made, "build script"), "dbsetup_build::embed(\"core\");");
         let made = made_of(&shop, &[("core", &shop, true)], Some("{ dbsetup_build::embed(\"core\"); }"));
         assert_eq!(made.paste, []);
+    }
+
+    #[test]
+    fn what_tests_and_build_scripts_depend_on_is_not_there_for_the_code() {
+        let mut shop = member("shop", "/w/shop", &["dbsetup", "dbsetup-cli", "dbsetup-build"], &[]);
+        shop.in_code = ["dbsetup-build".to_owned()].into();
+        shop.in_build = ["dbsetup".to_owned()].into();
+        let made = made_of(&shop, &[("core", &shop, true)], None);
+        let manifest = pasted(&made, "Cargo.toml of `shop`");
+        for line in ["dbsetup = {", "dbsetup-cli = {", "[build-dependencies]\ndbsetup-build"] {
+            assert!(manifest.contains(line), "{manifest}");
+        }
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(super) fn own(class: DbErrorClass, message: impl Into<String>) -> DbError {
     DbError { class, message: message.into(), code: None, notes: Vec::new() }
 }
 
+/// What to do where a pooler stands in between. Whether a manifest, a variable or an application named the URL is not
+/// known here.
+pub(super) const PAST_POOLER: &str = "go past the pooler to the server itself: set `<REPO>_DIRECT_URL` or, for `cargo dbsetup`, `direct-url` in Cargo.toml; an application hands over another URL";
+
 /// Adds advice, which the rules above show as such.
 pub(super) fn advised(mut error: DbError, help: impl Into<String>) -> DbError {
     error.notes.push(format!("help: {}", help.into()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::catalog::cell;
-use super::error::{advised, did_nothing, own};
+use super::error::{PAST_POOLER, advised, did_nothing, own};
 use super::script::{Failed, Message, Row, refuse_copy};
 use super::session::Session;
 use super::text::{literal, name};
@@ -64,7 +64,7 @@ impl Session {
                 DbErrorClass::Unsupported,
                 format!("the statement needs a session of its own, and {why}"),
             );
-            return Err(outside(advised(error, "name the server itself in `direct-url`"), true));
+            return Err(outside(advised(error, PAST_POOLER), true));
         }
         match sql::concurrent_index(statement) {
             Some(ConcurrentIndex::Create { name: None, .. }) => {

@@ -4,7 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::error::{advised, own};
+use super::error::{PAST_POOLER, advised, own};
 use super::session::Session;
 use super::text::literal;
 use crate::driver::{DbError, DbErrorClass, LockKey};
@@ -57,7 +57,7 @@ impl Session {
         if let Some(why) = &self.about.capabilities.pooled {
             return Err(advised(
                 own(DbErrorClass::Unsupported, format!("a lock needs a session of its own, and {why}")),
-                "name the server itself in `direct-url`",
+                PAST_POOLER,
             ));
         }
         let key = self.lock_key(lock);

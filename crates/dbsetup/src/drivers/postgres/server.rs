@@ -140,7 +140,7 @@ fn hidden(place: &Place) -> DbError {
     );
     advised(
         own(DbErrorClass::Unsupported, message),
-        "name the server itself in `maintenance-url` and `direct-url`",
+        "name the server itself: the variables `<REPO>_MAINTENANCE_URL` and `<REPO>_DIRECT_URL`, or `maintenance-url` and `direct-url` in Cargo.toml",
     )
 }
 
