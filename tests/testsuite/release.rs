@@ -253,8 +253,12 @@ mod in_an_empty_root {
                 std::fs::copy(path, copy).expect("it can be copied");
             }
             std::fs::copy(program(), root.0.path().join("release")).expect("it can be copied");
-            if root.run("--version", &[]).is_success() {
-                return Some(root);
+            // Whoever starts a program at this moment holds the copy open for writing, until its own program is there.
+            for _ in 0..50 {
+                if root.run("--version", &[]).is_success() {
+                    return Some(root);
+                }
+                std::thread::sleep(Duration::from_millis(100));
             }
             assert!(
                 std::env::var("CI").as_deref() != Ok("true"),

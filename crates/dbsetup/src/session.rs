@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use crate::choice::{self, Choice};
-use crate::driver::{DbError, DbErrorClass, Driver, LedgerState, Scratch, Server, SessionOptions, Target};
+use crate::driver::{
+    DbError, DbErrorClass, Driver, LedgerState, Present, Scratch, Server, SessionOptions, Target,
+};
 use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
@@ -310,21 +312,32 @@ impl<'a> Session<'a> {
     pub async fn inspect(&mut self) -> Result<Inspection> {
         let repo = self.repo;
         let names = choice::names(repo);
-        let driver = self.driver().await?;
-        let found = driver.find_tables(&names).await?;
-        let about = driver.about();
-        // Where no schema of the search path is there, the ledger may still have one.
-        let schema = about.schema.clone().or_else(|| choice::configured_schema(repo, about.dialect));
-        let choice = match &self.pinned {
-            Some(table) => choice::pinned(repo, table, &found)?,
-            None => choice::choose(repo, &found, schema.as_deref())?,
+        let mut found = self.driver().await?.find_tables(&names).await?;
+        let (choice, mut state) = loop {
+            let about = self.driver().await?.about();
+            // Where no schema of the search path is there, the ledger may still have one.
+            let schema = about.schema.clone().or_else(|| choice::configured_schema(repo, about.dialect));
+            let choice = match &self.pinned {
+                Some(table) => choice::pinned(repo, table, &found)?,
+                None => choice::choose(repo, &found, schema.as_deref())?,
+            };
+            if choice.present == Present::default() {
+                break (choice, LedgerState::default());
+            }
+            let driver = self.driver().await?;
+            match driver.read_ledger(&choice.table, choice.present).await {
+                Ok(state) => break (choice, state),
+                // Somebody who empties the database takes the tables away between two looks.
+                Err(error) => {
+                    let now = driver.find_tables(&names).await?;
+                    if now == found {
+                        return Err(error.into());
+                    }
+                    found = now;
+                }
+            }
         };
         let driver = self.driver().await?;
-        let mut state = if choice.present == crate::driver::Present::default() {
-            LedgerState::default()
-        } else {
-            driver.read_ledger(&choice.table, choice.present).await?
-        };
         driver.use_ledger(&choice.table);
         if choice.table.kind == LedgerKind::Sqlx {
             // A floor that cannot be read is told of by whoever reads the files.

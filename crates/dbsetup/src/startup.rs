@@ -198,11 +198,11 @@ impl Startup {
     /// Does it.
     ///
     /// # Errors
-    /// [`Kind::Configuration`](crate::Kind::Configuration) for settings and `RUN_MIGRATIONS`,
-    /// [`Kind::DatabaseMissing`](crate::Kind::DatabaseMissing), [`Kind::Locked`](crate::Kind::Locked),
-    /// [`Kind::BelowFloor`](crate::Kind::BelowFloor), [`Kind::Changed`](crate::Kind::Changed) and whatever else stops
-    /// `migrate`; [`Kind::Check`](crate::Kind::Check) where the policy only looks and something is pending;
-    /// [`Kind::Refused`](crate::Kind::Refused) for a database that is ahead when that is not accepted. No connection and no
+    /// [`Kind::Configuration`] for settings and `RUN_MIGRATIONS`,
+    /// [`Kind::DatabaseMissing`], [`Kind::Locked`],
+    /// [`Kind::BelowFloor`], [`Kind::Changed`] and whatever else stops
+    /// `migrate`; [`Kind::Check`] where the policy only looks and something is pending;
+    /// [`Kind::Refused`] for a database that is ahead when that is not accepted. No connection and no
     /// lock is left.
     pub async fn run(self) -> Result<Report> {
         let phases = self.phases.clone();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dbsetup::Kind;
 use dbsetup::startup::{OnFailure, Outcome};
@@ -142,22 +142,30 @@ fn killed(backend: Backend, name: &str, fails: bool) {
     if backend == Postgres && crate::support::postgres::server().is_none() {
         return;
     }
+    // When the work is in its middle differs from machine to machine, and with what else is at work.
+    let (mut early, mut late) = (Duration::ZERO, Duration::from_millis(500));
     fault_loop(name, tries(5, 60), |_, random| {
+        if late < early + Duration::from_millis(20) {
+            (early, late) = (Duration::ZERO, late * 2 + Duration::from_millis(500));
+        }
         let app = released(backend);
         if !fails {
             app.migration("3_fails", "create table third (id int);");
         }
         let before = content(&app.database());
         let mut running = app.start(&["failure restore"]);
-        // The program itself takes a moment to begin.
-        std::thread::sleep(Duration::from_millis(10));
-        random.pause(Duration::from_millis(500));
+        let began = Instant::now();
+        std::thread::sleep(early);
+        random.pause(late - early);
+        let at = began.elapsed();
         if !running.is_running() {
+            late -= late.saturating_sub(at) / 2;
             return None;
         }
         running.kill();
         drop(running);
         if !is_begun(&app) {
+            early += at.saturating_sub(early) / 2;
             return None;
         }
         let again = app.start(&["failure restore"]).wait();

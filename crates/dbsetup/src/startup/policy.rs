@@ -40,7 +40,8 @@ impl Policy {
     /// # Errors
     /// Those of [`Policy::from_env`].
     pub fn from_env_in(debug_assertions: bool) -> Result<Self> {
-        match std::env::var_os(VARIABLE) {
+        // `${RUN_MIGRATIONS:-}` sets it to nothing.
+        match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
             None => Ok(if debug_assertions { Self::Off } else { Self::Migrate }),
             Some(value) => value.to_string_lossy().parse(),
         }

@@ -363,7 +363,7 @@ fn in_use(database: &str, rows: &[Row], sessions: Sessions) -> DbError {
     let message = format!("{} other {noun} connected to `{database}`: {}", rows.len(), names.join(", "));
     let error = DbError { code: Some("55006".into()), ..own(DbErrorClass::Statement, message) };
     match sessions {
-        Sessions::Keep => advised(error, "close them, or pass `--force-drop` to end them"),
+        Sessions::Keep => advised(error, "close them, or end them with `drop --force-drop`"),
         Sessions::End => advised(error, "they come back as fast as they are ended: stop that program first"),
     }
 }
