@@ -24,7 +24,8 @@ fn the_second_one_is_told_who_is_at_it_and_the_first_one_finishes() {
     committed(&project);
     let mut first = project.command("squash").spawn();
     let started = Instant::now();
-    while !held(&project).exists() {
+    // The file says who holds it once it is held.
+    while !std::fs::read_to_string(held(&project)).is_ok_and(|holder| holder.ends_with('\n')) {
         assert!(first.is_running() && started.elapsed() < Duration::from_secs(60), "it holds the repo");
         std::thread::sleep(Duration::from_micros(100));
     }
