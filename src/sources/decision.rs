@@ -76,8 +76,13 @@ pub fn refusal(facts: Facts<'_>, way: Option<Way>) -> Option<Error> {
             "write `#[sqlx::test(migrations = false)]` and load the structure file in the test".to_owned(),
         );
     }
+    let ours = match (migrators, tests) {
+        (true, false) => "`dbsetup::Startup`",
+        (false, true) => "`#[dbsetup::test]`",
+        _ => "`dbsetup::Startup` and `#[dbsetup::test]`",
+    };
     let joint = if migrators && tests && ledger != LedgerKind::Sqlx { "; and " } else { "; or " };
-    Some(error.help(ways.join(joint)))
+    Some(error.help(format!("{}; or let {ours} take their place, which know the floor", ways.join(joint))))
 }
 
 #[cfg(test)]
@@ -115,6 +120,7 @@ mod tests {
             "squash --as-migration",
             "squash --sqlx ignore-missing",
             "migrations = false",
+            "`dbsetup::Startup` and `#[dbsetup::test]` take their place",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
