@@ -7,6 +7,7 @@
 //!
 //! A template is a cache: what goes wrong with it is told and never fails the work that could have done without.
 
+mod ahead;
 mod keep;
 mod key;
 mod ready;
@@ -23,6 +24,8 @@ use crate::session::Session;
 use crate::storage;
 use crate::structure;
 
+pub(crate) use ahead::Ahead;
+pub use ahead::look_ahead;
 pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
@@ -73,8 +76,10 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
         }
     }
     let start = Instant::now();
+    // Where a drop went before, the files have been read meanwhile.
+    look_ahead(session, recipe);
     // A file that cannot be read is told of by whoever runs it.
-    let Ok(name) = key(session.repo(), session.server(), recipe) else {
+    let Some(name) = ahead::name(session, recipe).await else {
         return storage::create(session).await;
     };
     let options = storage::options(session.repo());
@@ -107,16 +112,22 @@ pub(crate) fn is_copy(session: &Session<'_>) -> bool {
     matches!(session.origin, Some(Origin::Template { .. }))
 }
 
-/// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
-/// a template in which everything of these lanes has been run.
-pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
-    let Some(Origin::Template { recipe, migrations }) = session.origin else { return None };
+/// Returns the files, and how many migrations are applied, where `migrate` has nothing to do: the session's database was
+/// just copied from a template in which everything of these lanes has been run.
+pub(crate) async fn is_through(
+    session: &mut Session<'_>,
+    request: &MigrateRequest,
+) -> Option<(Result<FileSet>, usize)> {
+    let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }));
+    let read = ahead::files(session).await;
     // Only the first migrate after the copy is known to find nothing.
-    session.origin = None;
-    if !runs_all(request, recipe.lanes) {
+    let Some(Origin::Template { recipe, migrations }) = origin else { return None };
+    if request.dry_run || !runs_all(request, recipe.lanes) {
         return None;
     }
-    Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+    let files = read.unwrap_or_else(|| FileSet::read_lanes(session.repo(), &[]));
+    let applied = migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+    Some((files, applied))
 }
 
 /// Whether `migrate` of these lanes runs nothing once the structure is loaded, as far as the files tell: the structure
