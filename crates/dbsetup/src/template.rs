@@ -24,8 +24,8 @@ use crate::session::Session;
 use crate::storage;
 use crate::structure;
 
-pub(crate) use ahead::Ahead;
 pub use ahead::look_ahead;
+pub(crate) use ahead::{Ahead, files_ahead};
 pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
@@ -112,22 +112,17 @@ pub(crate) fn is_copy(session: &Session<'_>) -> bool {
     matches!(session.origin, Some(Origin::Template { .. }))
 }
 
-/// Returns the files, and how many migrations are applied, where `migrate` has nothing to do: the session's database was
-/// just copied from a template in which everything of these lanes has been run.
-pub(crate) async fn is_through(
-    session: &mut Session<'_>,
-    request: &MigrateRequest,
-) -> Option<(Result<FileSet>, usize)> {
-    let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }));
-    let read = ahead::files(session).await;
+/// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
+/// a template in which everything of these lanes has been run.
+pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
     // Only the first migrate after the copy is known to find nothing.
-    let Some(Origin::Template { recipe, migrations }) = origin else { return None };
-    if request.dry_run || !runs_all(request, recipe.lanes) {
-        return None;
+    let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }))?;
+    match origin {
+        Origin::Template { recipe, migrations } if !request.dry_run && runs_all(request, recipe.lanes) => {
+            Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+        }
+        _ => None,
     }
-    let files = read.unwrap_or_else(|| FileSet::read_lanes(session.repo(), &[]));
-    let applied = migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
-    Some((files, applied))
 }
 
 /// Whether `migrate` of these lanes runs nothing once the structure is loaded, as far as the files tell: the structure

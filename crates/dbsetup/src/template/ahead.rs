@@ -1,17 +1,23 @@
 //! What `create` and `migrate` are going to ask of the files, read while the server drops and copies.
 
+use std::time::{Duration, Instant};
+
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::key::{Destination, named_for};
 use super::{Recipe, is_allowed};
 use crate::driver::TemplateName;
 use crate::error::Result;
-use crate::migration::FileSet;
+use crate::migration::{FileSet, MigrateRequest};
 use crate::session::Session;
+
+/// How old what was read may be: whoever edits a file in the middle of a run is not to wonder for long.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// Files that are being read by threads of their own.
 pub(crate) struct Ahead {
     recipe: Recipe,
+    since: Instant,
     name: Option<JoinHandle<Result<TemplateName>>>,
     files: Option<JoinHandle<Result<FileSet>>>,
 }
@@ -27,6 +33,7 @@ pub fn look_ahead(session: &mut Session<'_>, recipe: Recipe) {
     let (named, read) = (repo.clone(), repo.clone());
     session.ahead = Some(Ahead {
         recipe,
+        since: Instant::now(),
         name: Some(spawn_blocking(move || named_for(&named, &destination, recipe).map(|named| named.name))),
         files: Some(spawn_blocking(move || FileSet::read_lanes(&read, &[]))),
     });
@@ -38,7 +45,12 @@ pub(super) async fn name(session: &mut Session<'_>, recipe: Recipe) -> Option<Te
     ahead.name.take()?.await.ok()?.ok()
 }
 
-/// Returns the files as they were when the template was looked for; `None` where nobody has read them.
-pub(super) async fn files(session: &mut Session<'_>) -> Option<Result<FileSet>> {
-    session.ahead.take()?.files?.await.ok()
+/// Returns the repo's files as they were read a moment ago, for `migrate`; `None` where nobody has, or they are not what
+/// is asked for.
+pub(crate) async fn files_ahead(
+    session: &mut Session<'_>,
+    request: &MigrateRequest,
+) -> Option<Result<FileSet>> {
+    let ahead = session.ahead.take().filter(|ahead| ahead.since.elapsed() < FRESH)?;
+    if request.paths.is_empty() { ahead.files?.await.ok() } else { None }
 }
