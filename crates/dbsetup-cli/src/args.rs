@@ -10,7 +10,7 @@ pub struct Safety {
     pub dry_run: bool,
 
     /// Answer yes to the question that destructive commands ask.
-    #[arg(long, global = true, help_heading = "Safety")]
+    #[arg(short, long, global = true, help_heading = "Safety")]
     pub yes: bool,
 
     /// Let destructive commands destroy this protected database, named as it is printed; may be given several times.
