@@ -399,6 +399,11 @@ pub(crate) fn explain(repo: &Repo, target: &Target, error: DbError) -> Error {
         DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
             result.help(format!("create it: {}", repo.command("create")))
         }
+        DbErrorClass::Unreachable | DbErrorClass::NotReady
+            if result.help_text().is_none() && repo.program.from_application =>
+        {
+            result.help("look whether the server runs and the URL is right, then start the application again")
+        }
         DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
             result.help(format!("start the server, or wait for it: {}", repo.command("wait")))
         }

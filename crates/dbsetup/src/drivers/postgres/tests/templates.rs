@@ -77,7 +77,7 @@ async fn a_database_that_a_copy_would_be_poorer_than_is_not_kept() {
         ("alter database {} set timezone = 'UTC'", "alter database {} reset all", "settings of its own"),
         ("comment on database {} is 'ours'", "comment on database {} is null", "a comment"),
         ("alter database {} connection limit 7", "alter database {} connection limit -1", "a limit"),
-        ("revoke connect on database {} from public", "", "rights on the database"),
+        ("revoke connect on database {} from public", "", "privileges of its own"),
     ] {
         let mut session = scratch.session().await;
         session.run_alone(&set.replace("{}", &quoted), &[]).await.expect("right");
