@@ -16,6 +16,7 @@ mod digest;
 mod embed;
 mod files;
 pub mod layout;
+pub mod manifest;
 mod metadata;
 pub mod paths;
 mod problem;

@@ -40,7 +40,7 @@ pub struct Telling {
     #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
     pub format: Option<Format>,
 
-    /// Drop lines that tell of success; reasons, warnings and errors stay.
+    /// Drop lines that tell of success, or that nothing was to be done; reasons, warnings and errors stay.
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 

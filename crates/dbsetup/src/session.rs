@@ -37,6 +37,8 @@ pub struct Session<'a> {
     is_scratch: bool,
     /// Whether this run has dropped the database and not made it again.
     is_dropped: bool,
+    /// Whether a plan is made for a time by which the database is gone, or is a new one.
+    is_imagined_new: bool,
     /// Whether this run keeps a copy of the database, and puts it back when it fails.
     keeps_copy: bool,
     /// How the database came to be, if this run made it.
@@ -85,6 +87,7 @@ impl<'a> Session<'a> {
             pinned: None,
             is_scratch: false,
             is_dropped: false,
+            is_imagined_new: false,
             keeps_copy: false,
             origin: None,
             ahead: None,
@@ -179,6 +182,12 @@ impl<'a> Session<'a> {
             self.owed = false;
         }
         Ok(())
+    }
+
+    /// Says whether what is planned next is for a database that is made anew by then, so that the one that is there is
+    /// not looked at: [`Session::inspect_if_exists`] finds none.
+    pub fn imagine_new(&mut self, new: bool) {
+        self.is_imagined_new = new;
     }
 
     /// Whether the database is to be thrown away.
@@ -359,6 +368,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of [`Session::inspect`] but [`Kind::DatabaseMissing`].
     pub async fn inspect_if_exists(&mut self) -> Result<Option<Inspection>> {
+        if self.is_imagined_new {
+            return Ok(None);
+        }
         match self.inspect().await {
             Ok(inspection) => Ok(Some(inspection)),
             Err(error) if error.kind() == Kind::DatabaseMissing => Ok(None),
