@@ -410,7 +410,10 @@ impl Repo {
         if self.program.words.is_some() {
             format!("go past the pooler to the server itself: set `{variable}`")
         } else if self.files.is_embedded() {
-            "go past the pooler: have the application hand over the URL of the server itself".to_owned()
+            format!(
+                "go past the pooler: have the application hand over the URL of the server itself, or let \
+                 `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
+            )
         } else {
             format!(
                 "go past the pooler to the server itself: set `{variable}`, or `direct-url = \"postgres://…\"` in \

@@ -364,6 +364,7 @@ async fn apply(
                 locks: vec![key.clone()],
                 log_sql: wishes.log_sql,
                 seq: next_seq(&inspection.state),
+                is_first: inspection.state.rows.is_empty(),
                 recorded: Vec::new(),
             };
             for job in &jobs {
