@@ -23,6 +23,7 @@ mod floor;
 mod generate;
 mod git;
 mod guides;
+mod identity;
 mod interop;
 mod interruption;
 mod layouts;

@@ -14,6 +14,7 @@
 mod code;
 mod digest;
 mod embed;
+mod engine;
 mod files;
 pub mod layout;
 pub mod manifest;
@@ -27,6 +28,7 @@ mod tables;
 mod toml;
 
 pub use embed::{Prepared, embed, prepare};
+pub use engine::{Engine, variable_of};
 pub use problem::Problem;
 pub use tables::{KEYS, duration};
 

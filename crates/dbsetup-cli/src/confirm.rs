@@ -1,6 +1,7 @@
 //! Consent to destruction: decided once for the whole plan, before anything runs.
 
 use dbsetup::ledger::meta_key::ENVIRONMENT;
+use dbsetup::record::{self, Belongs};
 use dbsetup::session::Session;
 use dbsetup::{Error, Kind, Result};
 
@@ -24,6 +25,8 @@ pub struct Victim {
     pub disposable: bool,
     /// The environment that the database itself says it belongs to.
     pub recorded: Option<String>,
+    /// The other repo that the database itself says it belongs to.
+    pub owner: Option<String>,
     /// Why that cannot be read, if it cannot.
     pub unreadable: Option<String>,
     /// What `--allow-protected` named for this step.
@@ -44,6 +47,9 @@ impl Victim {
         }
         if let Some(why) = &self.unreadable {
             return Some(format!("whose it is cannot be read: {}", text::line(why)));
+        }
+        if let Some(owner) = self.owner.as_ref().filter(|_| self.danger != Danger::Unprotect) {
+            return Some(format!("the database says that it belongs to the repo `{}`", text::line(owner)));
         }
         match &self.recorded {
             Some(recorded) if *recorded != self.environment => Some(format!(
@@ -82,14 +88,23 @@ pub async fn find(
     is_open: impl Fn(&str) -> bool,
 ) -> Result<Option<Victim>> {
     let repo = session.repo();
-    let (recorded, unreadable) = match session.inspect_if_exists().await {
+    let (mut owner, mut recorded, mut unreadable) = (None, None, None);
+    match session.inspect_if_exists().await {
         Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-        Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            recorded = found.state.meta(ENVIRONMENT).map(str::to_owned);
+            match record::belongs(repo, &found.choice.table, &found.state) {
+                Ok(Belongs::Other(other)) => owner = Some(other),
+                Ok(_) => {}
+                Err(error) => unreadable = Some(error.message().to_owned()),
+            }
+        }
         Err(error) if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) => {
             return Err(error);
         }
-        Err(error) => (None, Some(error.message().to_owned())),
-    };
+        Err(error) => unreadable = Some(error.message().to_owned()),
+    }
     // A drop is not to wait for the very session that looked.
     session.close().await;
     let target = session.server().target().clone();
@@ -104,6 +119,7 @@ pub async fn find(
         database: target.database,
         disposable: repo.disposable,
         recorded,
+        owner,
         unreadable,
         allowed: answers.allowed,
         yes: answers.yes,
@@ -168,7 +184,8 @@ fn protected(closed: &[(&Victim, String)], terminal: bool) -> Error {
         if !flags.contains(&flag) {
             flags.push(flag);
         }
-        let is_elsewhere = victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
+        let is_elsewhere = victim.owner.is_some()
+            || victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
         if is_elsewhere && victim.danger != Danger::Unprotect && !resolve.contains(&victim.record) {
             resolve.push(victim.record.clone());
         }
@@ -208,6 +225,7 @@ mod tests {
             database: "core_dev".into(),
             disposable: true,
             recorded: None,
+            owner: None,
             unreadable: None,
             allowed: Vec::new(),
             yes: false,
@@ -271,6 +289,16 @@ mod tests {
             judge(&[Victim { allowed: vec!["core_dev".into()], ..record }], false),
             Verdict::Go
         ));
+    }
+
+    #[test]
+    fn a_database_of_another_repo_is_protected_in_any_environment() {
+        let other = Victim { owner: Some("billing".into()), yes: true, ..victim() };
+        let error = refusal(std::slice::from_ref(&other), true).to_string();
+        assert!(error.contains("belongs to the repo `billing`"), "{error}");
+        assert!(error.contains("--allow-protected core_dev") && error.contains("resolve"), "{error}");
+        let named = Victim { allowed: vec!["core_dev".into()], ..other };
+        assert!(matches!(judge(&[named], false), Verdict::Go));
     }
 
     #[test]

@@ -131,6 +131,8 @@ pub enum What {
     Resolved { version: String, change: String },
     /// The database's record of its environment was changed.
     EnvironmentRecorded { environment: String },
+    /// The database's record of its repo was changed: it was `before`'s.
+    RepoRecorded { before: String },
     /// Work is tried again: why, and the number of the next attempt.
     Retry { why: String, attempt: u32 },
     /// The server said something.

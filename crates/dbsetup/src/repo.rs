@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Files;
 use crate::ledger::LedgerKind;
 use crate::migration::CodeMigration;
+use crate::sql::Dialect;
 
 /// The name of a repo, as printed. `-` and `_` are equal in comparisons.
 #[derive(Debug, Clone, Eq)]
@@ -333,6 +334,8 @@ impl Repo {
             display_root: priv_dir.clone(),
             root: priv_dir.clone(),
             url,
+            url_from: None,
+            engine: None,
             direct_url: None,
             maintenance_url: None,
             scratch_url: None,
@@ -380,6 +383,10 @@ pub struct Repo {
     pub priv_dir: PathBuf,
     /// The database.
     pub url: DatabaseUrl,
+    /// Where its URL comes from, for messages: "the variable `CORE_DATABASE_URL`".
+    pub url_from: Option<String>,
+    /// The engine that a manifest's `url` speaks of for this very environment.
+    pub engine: Option<Dialect>,
     /// The same database past a pooler.
     pub direct_url: Option<DatabaseUrl>,
     /// Where databases are created and dropped from.
@@ -486,7 +493,10 @@ impl Repo {
         } else if self.program.words.is_some() {
             format!("go past the pooler to the server itself: set `{variable}`")
         } else if self.files.is_embedded() {
-            "go past the pooler: have the application hand over the URL of the server itself".to_owned()
+            format!(
+                "go past the pooler: have the application hand over the URL of the server itself, or let \
+                 `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
+            )
         } else {
             format!(
                 "go past the pooler to the server itself: set `{variable}`, or `direct-url = \"postgres://…\"` in \

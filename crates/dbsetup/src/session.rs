@@ -7,6 +7,7 @@ use crate::driver::{
     DbError, DbErrorClass, Driver, LedgerState, Present, Scratch, Server, SessionOptions, Target,
 };
 use crate::drivers;
+use crate::engine;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
 use crate::ledger::{LedgerKind, LedgerTable};
@@ -62,7 +63,8 @@ impl<'a> Session<'a> {
     /// Opens what the repo's URL names, without connecting. `verb` is shown to whoever waits for our lock.
     ///
     /// # Errors
-    /// [`Kind::Configuration`] when the URL does not parse.
+    /// [`Kind::Configuration`] when the URL does not parse; [`Kind::WrongDatabase`] when it is one of another engine than
+    /// the repo's files.
     pub fn new(repo: &'a Repo, observer: &'a dyn Observer, verb: &str) -> Result<Self> {
         Ok(Self::with_server(repo, observer, verb, open(repo)?))
     }
@@ -382,11 +384,14 @@ impl<'a> Session<'a> {
 /// Opens what the repo's URL names, without connecting.
 ///
 /// # Errors
-/// [`Kind::Configuration`] when the URL does not parse.
+/// [`Kind::Configuration`] when the URL does not parse; [`Kind::WrongDatabase`] when it is one of another engine than the
+/// repo's files.
 pub(crate) fn open(repo: &Repo) -> Result<Box<dyn Server>> {
     // A pooler is no place for locks and sessions; who configured a way past it wants it taken.
     let url = repo.direct_url.as_ref().unwrap_or(&repo.url);
-    drivers::open(url, &repo.root, repo.maintenance_url.as_ref())
+    let server = drivers::open(url, &repo.root, repo.maintenance_url.as_ref())?;
+    engine::refuse_other(repo, server.dialect())?;
+    Ok(server)
 }
 
 /// Returns how a session of the repo is opened. `verb` is shown to whoever waits for our lock.

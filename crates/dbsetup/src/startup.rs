@@ -16,6 +16,7 @@
 //! when the future is dropped half way. The application's pool is never touched; open it afterwards.
 
 mod address;
+mod direct;
 mod ears;
 mod failure;
 mod fast;
@@ -259,7 +260,11 @@ impl Startup {
         let mut repo = match (&self.origin, &self.url) {
             (Origin::Source(source), Some(url)) => {
                 let environment = self.environment.as_deref().unwrap_or("prod");
-                source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?
+                let mut repo = source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?;
+                if repo.direct_url.is_none() {
+                    repo.direct_url = direct::url(source, &repo, &|name| std::env::var(name).ok());
+                }
+                repo
             }
             (Origin::Source(source), None) => {
                 let message = format!("nothing says where the database of `{}` is", source.name());
@@ -270,6 +275,7 @@ impl Startup {
                 if let Some(url) = url {
                     // The others belong to the URL that is replaced.
                     repo.url = url.clone();
+                    repo.url_from = None;
                     (repo.direct_url, repo.maintenance_url) = (None, None);
                 }
                 if let Some(environment) = self.environment.as_ref().filter(|name| **name != repo.environment)
@@ -277,6 +283,7 @@ impl Startup {
                     // Which environments are disposable was asked for another one.
                     repo.environment.clone_from(environment);
                     repo.disposable = false;
+                    repo.engine = None;
                 }
                 repo
             }

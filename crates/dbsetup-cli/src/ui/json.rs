@@ -182,6 +182,7 @@ pub fn event(event: &Event) -> Object {
         What::EnvironmentRecorded { environment } => {
             object("environment_recorded").text("environment", environment)
         }
+        What::RepoRecorded { before } => object("repo_recorded").text("before", before),
         What::Retry { why, attempt } => object("retry").text("why", why).number("attempt", *attempt),
         What::Notice { text } => object("notice").text("text", text),
         What::Warning { text, help } => object("warning").text("text", text).maybe("help", help.as_deref()),
@@ -234,6 +235,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Check => "check",
         Kind::BelowFloor => "below_floor",
         Kind::Refused => "refused",
+        Kind::WrongDatabase => "wrong_database",
         Kind::Locked => "locked",
         Kind::Unreachable => "unreachable",
         _ => "other",

@@ -245,7 +245,7 @@ pub(super) fn compare(
 }
 
 /// Returns the checksum that was recorded with a row, or beside the ledger where it keeps none.
-pub(super) fn recorded_checksum<'s>(
+pub(crate) fn recorded_checksum<'s>(
     row: &'s AppliedRow,
     ledger: &LedgerTable,
     state: &'s LedgerState,

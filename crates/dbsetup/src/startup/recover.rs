@@ -96,11 +96,13 @@ async fn empty(session: &mut Session<'_>, accept_data_loss: bool) -> Result<bool
     let repo = session.repo();
     let seen = session.inspect().await?;
     record::refuse_other_environment(repo, &seen.state)?;
+    record::refuse_other_repo(session, &seen)?;
     let ledger = seen.choice.table;
     let keys = [lock::main_key(&ledger), LockKey { ledger: ledger.clone(), lane: Lane::Manual }];
     lock::acquire_all(session, &keys).await?;
     let seen = session.inspect().await?;
     record::refuse_other_environment(repo, &seen.state)?;
+    record::refuse_other_repo(session, &seen)?;
     record::refuse_newer_format(repo, &seen.state)?;
     if is_mended(repo, &seen) {
         lock::release_all(session, &keys).await?;

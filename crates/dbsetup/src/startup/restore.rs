@@ -206,7 +206,7 @@ async fn marked(work: &Work<'_>, mark: Option<String>) -> Result<()> {
         let changes = match mark {
             Some(value) => {
                 // What the first migration would record is in the copy, so that only migrations make a difference.
-                let mut changes = record::first_changes(work.repo, &seen.state);
+                let mut changes = record::first_changes(work.repo, &seen.choice.table, &seen.state);
                 changes.push(Change::SetMeta { key: key_of_mark, value });
                 changes
             }

@@ -163,6 +163,8 @@ impl Work<'_> {
         }
         let mut files = FileSet::read_lanes(repo, &[])?;
         let seen = session.inspect().await?;
+        // What is said of its migrations makes no sense where they are not ours.
+        record::refuse_other_repo(session, &seen)?;
         files.complete(repo, &seen.choice.table, &seen.state)?;
         let ahead = ahead(repo, &files, &seen.choice, &seen.state);
         self.tell_ahead(session.teller(), &ahead)?;
@@ -336,7 +338,7 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
     // Another process may have begun while this one waited.
     let now = session.inspect().await?;
     if says_nothing(&now) && session.driver().await?.user_objects(ledger, 1).await?.is_empty() {
-        let mut changes = record::first_changes(session.repo(), &now.state);
+        let mut changes = record::first_changes(session.repo(), ledger, &now.state);
         changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "empty".into() });
         record::write(session, ledger, &changes).await?;
     }
@@ -346,7 +348,7 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
 /// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance. It is no
 /// failure when that cannot be done: nothing depends on it.
 async fn introduce(session: &mut Session<'_>, now: &Inspection) {
-    let changes = record::first_changes(session.repo(), &now.state);
+    let changes = record::first_changes(session.repo(), &now.choice.table, &now.state);
     if changes.is_empty() || !now.choice.present.ledger {
         return;
     }

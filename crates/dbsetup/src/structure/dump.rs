@@ -94,8 +94,9 @@ async fn read(session: &mut Session<'_>, options: &DumpOptions, path: Option<&Pa
     let mut before = session.inspect().await?;
     for attempt in 1.. {
         record::refuse_newer_format(repo, &before.state)?;
+        record::refuse_other_repo(session, &before)?;
         if before.state.meta(meta_key::LOADING).is_some() {
-            record::check_before_writing(session, &before.state)?;
+            record::check_before_writing(session, &before)?;
         }
         if let Some(running) = before.state.progress.first() {
             return Err(Error::new(
