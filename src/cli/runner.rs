@@ -6,6 +6,7 @@ mod results;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use dbsetup::repo::Repo;
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind, template};
 use dbsetup_cli::sessions::Sessions;
@@ -73,6 +74,20 @@ struct Ended {
     repo: usize,
     result: Result<Output, u8>,
     took: Duration,
+    /// Whether there was less to do because the database is a copy of a template.
+    copied: bool,
+}
+
+impl Ended {
+    /// Returns what a dry run foresees.
+    fn foreseen(repo: usize, plan: Vec<String>) -> Self {
+        Self { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO, copied: false }
+    }
+
+    /// Returns a failure before anything began.
+    fn failed(repo: usize, code: u8) -> Self {
+        Self { repo, result: Err(code), took: Duration::ZERO, copied: false }
+    }
 }
 
 impl<'a> Runner<'a> {
@@ -159,6 +174,9 @@ impl<'a> Runner<'a> {
             self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
         }
         self.ui.begin(options.quiet, options.verbose, several);
+        if !options.silent {
+            self.ui.say_skips();
+        }
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
             Action::Command(command)
@@ -212,18 +230,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
-    /// is there to copy.
-    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped.
+    async fn recreated(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
         let options = &self.prepared.steps[at].step.options;
         if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
             return None;
         }
-        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let recipe = templates::recipe(self.prepared, at, repo);
         let session = self.sessions.get(repo).ok()?;
-        let name = template::foresee(session, recipe).await.ok()??;
+        let name = match recipe {
+            Some(recipe) => template::foresee(session, recipe).await.ok().flatten(),
+            None => None,
+        };
         self.rehearsal.create(repo);
-        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+        Some(vec![templates::planned(&session.server().target().shown, name.as_ref())])
     }
 
     /// Runs a command in the database of every repo of a step that has not failed before.
@@ -235,16 +255,22 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
-            } else if let Some(plan) = self.copied(at, repo, command).await {
-                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
+            } else if let Some(plan) = self.recreated(at, repo, command).await {
+                ended.push(Ended::foreseen(repo, plan));
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
-                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
-            } else if let Err(error) = self.sessions.get(repo) {
-                let error = placed(error, &self.prepared.repos[repo]);
-                ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
+                ended.push(Ended::foreseen(repo, plan));
             } else {
-                chosen.push(repo);
+                match self.sessions.get(repo) {
+                    Ok(session) => {
+                        session.imagine_new(options.dry_run && self.rehearsal.is_fresh(repo));
+                        chosen.push(repo);
+                    }
+                    Err(error) => {
+                        let error = placed(error, &self.prepared.repos[repo]);
+                        ended.push(Ended::failed(repo, self.tell(repo, &error)));
+                    }
+                }
             }
         }
         let variables = if command.starts_programs() {
@@ -256,8 +282,7 @@ impl<'a> Runner<'a> {
             Ok(variables) => variables,
             Err(error) => {
                 let code = self.tell_about_run(&error);
-                let failed = |repo| Ended { repo, result: Err(code), took: Duration::ZERO };
-                ended.extend(chosen.into_iter().map(failed));
+                ended.extend(chosen.into_iter().map(|repo| Ended::failed(repo, code)));
                 return ended;
             }
         };
@@ -265,13 +290,23 @@ impl<'a> Runner<'a> {
         let agreed = &self.agreed;
         let target = workspace.target.as_path();
         let (prepared_run, step) = (self.prepared, at);
+        let peers: Vec<&Repo> = prepared.repos.iter().map(|&repo| repos[repo].files()).collect();
+        let peers = peers.as_slice();
         let work = self.sessions.of(&chosen).map(|(at, session)| async move {
             let repo = repos[at].files();
             let started = Instant::now();
             let variables = variables.as_ref();
             let agreed = agreed[at].as_slice();
             let recipe = templates::recipe(prepared_run, step, at);
-            let mut task = Task { repo, session, options, target, workspace, agreed, variables, recipe };
+            let was_copied = template::is_copy(session);
+            if matches!(command, Command::Drop(_))
+                && !options.dry_run
+                && let Some(recipe) = templates::recipe_after_drop(prepared_run, step, at)
+            {
+                template::look_ahead(session, recipe);
+            }
+            let mut task =
+                Task { repo, peers, session, options, target, workspace, agreed, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {
                 let error = placed(error, &repos[at]);
@@ -279,7 +314,8 @@ impl<'a> Runner<'a> {
                 ui.error(&error, Some(repo.name.as_str()), code);
                 code
             });
-            Ended { repo: at, result, took: started.elapsed() }
+            let copied = was_copied || template::is_copy(task.session);
+            Ended { repo: at, result, took: started.elapsed(), copied }
         });
         ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
         ended.sort_by_key(|ended| ended.repo);
@@ -298,7 +334,7 @@ impl<'a> Runner<'a> {
             let started = Instant::now();
             let result = command.examine(self.prepared.repos[repo].files(), &prepared.step.options);
             let result = result.map_err(|error| self.tell(repo, &error));
-            ended.push(Ended { repo, result, took: started.elapsed() });
+            ended.push(Ended { repo, result, took: started.elapsed(), copied: false });
         }
         ended
     }

@@ -1,6 +1,7 @@
 //! Which `create` of a plan may copy a template: one that the plan makes ready at once, so that a copy is what it would
 //! come to.
 
+use dbsetup::driver::TemplateName;
 use dbsetup::migration::Lanes;
 use dbsetup::repo::Repo;
 use dbsetup::template::{self, Recipe};
@@ -8,7 +9,7 @@ use dbsetup_cli::commands::Command as Shared;
 
 use super::commands::Command;
 use super::plan::Action;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, PreparedStep};
 
 /// How the words of a plan's line begin that says what a database is copied from.
 pub const FROM_TEMPLATE: &str = "from the template ";
@@ -41,6 +42,17 @@ pub fn recipe(prepared: &Prepared, at: usize, repo: usize) -> Option<Recipe> {
     None
 }
 
+/// Returns the same of the `create` that follows the `drop` at `at` with nothing between that is about this repo or could
+/// write its files.
+pub fn recipe_after_drop(prepared: &Prepared, at: usize, repo: usize) -> Option<Recipe> {
+    let is_next = |prepared: &PreparedStep| match &prepared.step.action {
+        Action::Program(_) => true,
+        Action::Command(_) => prepared.repos.contains(&repo),
+    };
+    let next = at + 1 + prepared.steps[at + 1..].iter().position(is_next)?;
+    recipe(prepared, next, repo)
+}
+
 /// Whether a `migrate` of a new database is followed by a dump: some migration is not in the structure file yet.
 fn would_dump(repo: &Repo, lanes: Lanes) -> bool {
     let dumps = repo.dump_after_migrate && repo.environment == "dev";
@@ -48,7 +60,10 @@ fn would_dump(repo: &Repo, lanes: Lanes) -> bool {
     dumps && !template::is_recorded(repo, lanes).unwrap_or(false)
 }
 
-/// Returns what a plan says of a database that is copied.
-pub fn planned(target: &str, template: &str) -> String {
-    format!("create the database {target} {FROM_TEMPLATE}{template}")
+/// Returns what a plan says of a database that is made: copied, where there is a template.
+pub fn planned(target: &str, template: Option<&TemplateName>) -> String {
+    match template {
+        Some(template) => format!("create the database {target} {FROM_TEMPLATE}{template}"),
+        None => format!("create the database {target}"),
+    }
 }

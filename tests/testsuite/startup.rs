@@ -5,6 +5,7 @@ pub mod app;
 mod connections;
 mod crowds;
 mod policies;
+mod price;
 mod recreation;
 mod restoration;
 mod traces;

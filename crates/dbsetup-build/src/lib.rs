@@ -17,6 +17,7 @@ mod embed;
 mod engine;
 mod files;
 pub mod layout;
+pub mod manifest;
 mod metadata;
 pub mod paths;
 mod problem;

@@ -52,8 +52,12 @@ pub enum What {
     TemplateThere { template: String },
     /// So many templates were removed.
     TemplatesRemoved { count: usize },
-    /// No template was used, or none was kept, and why; the database was made without.
+    /// No template was used, and why; the database was made without.
     TemplateRefused { reason: String },
+    /// The database, ready, was not kept as a template, and why.
+    TemplateNotKept { reason: String },
+    /// Nobody tried to make a template that was asked for, and why.
+    TemplateSkipped { reason: String },
     /// The database was there already.
     AlreadyCreated { target: String },
     /// The database was dropped; `sessions` of other clients were ended for it.

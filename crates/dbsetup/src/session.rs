@@ -14,7 +14,7 @@ use crate::ledger::{LedgerKind, LedgerTable};
 use crate::migration::baseline;
 use crate::repo::Repo;
 use crate::structure::floor::Floor;
-use crate::template::Origin;
+use crate::template::{Ahead, Origin};
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
 pub type SessionId = Arc<Mutex<Option<String>>>;
@@ -38,10 +38,14 @@ pub struct Session<'a> {
     is_scratch: bool,
     /// Whether this run has dropped the database and not made it again.
     is_dropped: bool,
+    /// Whether a plan is made for a time by which the database is gone, or is a new one.
+    is_imagined_new: bool,
     /// Whether this run keeps a copy of the database, and puts it back when it fails.
     keeps_copy: bool,
     /// How the database came to be, if this run made it.
     pub(crate) origin: Option<Origin>,
+    /// What is being read of its files meanwhile.
+    pub(crate) ahead: Option<Ahead>,
     /// How many statements of structures were run in the database that this run created.
     pub(crate) statements: u64,
 }
@@ -85,8 +89,10 @@ impl<'a> Session<'a> {
             pinned: None,
             is_scratch: false,
             is_dropped: false,
+            is_imagined_new: false,
             keeps_copy: false,
             origin: None,
+            ahead: None,
             statements: 0,
         }
     }
@@ -178,6 +184,12 @@ impl<'a> Session<'a> {
             self.owed = false;
         }
         Ok(())
+    }
+
+    /// Says whether what is planned next is for a database that is made anew by then, so that the one that is there is
+    /// not looked at: [`Session::inspect_if_exists`] finds none.
+    pub fn imagine_new(&mut self, new: bool) {
+        self.is_imagined_new = new;
     }
 
     /// Whether the database is to be thrown away.
@@ -358,6 +370,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of [`Session::inspect`] but [`Kind::DatabaseMissing`].
     pub async fn inspect_if_exists(&mut self) -> Result<Option<Inspection>> {
+        if self.is_imagined_new {
+            return Ok(None);
+        }
         match self.inspect().await {
             Ok(inspection) => Ok(Some(inspection)),
             Err(error) if error.kind() == Kind::DatabaseMissing => Ok(None),
@@ -400,6 +415,11 @@ pub(crate) fn explain(repo: &Repo, target: &Target, error: DbError) -> Error {
     match class {
         DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
             result.help(format!("create it: {}", repo.command("create")))
+        }
+        DbErrorClass::Unreachable | DbErrorClass::NotReady
+            if result.help_text().is_none() && repo.program.from_application =>
+        {
+            result.help("look whether the server runs and the URL is right, then start the application again")
         }
         DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
             result.help(format!("start the server, or wait for it: {}", repo.command("wait")))

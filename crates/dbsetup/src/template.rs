@@ -7,6 +7,7 @@
 //!
 //! A template is a cache: what goes wrong with it is told and never fails the work that could have done without.
 
+mod ahead;
 mod keep;
 mod key;
 mod ready;
@@ -23,7 +24,9 @@ use crate::session::Session;
 use crate::storage;
 use crate::structure;
 
-pub use keep::{Filled, collect, is_stale, keep, pays};
+pub use ahead::look_ahead;
+pub(crate) use ahead::{Ahead, files_ahead};
+pub use keep::{Filled, collect, home, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
 pub use warm::{Warmed, warm};
@@ -44,8 +47,14 @@ pub(crate) enum Origin {
     /// It was copied: so many migrations are recorded in it, if that is known.
     Template { recipe: Recipe, migrations: Option<u64> },
     /// It was made empty, and is worth keeping as this template once it is ready.
-    /// `filled` is in how many statements and migrations it was made ready, as soon as it is.
-    Empty { recipe: Recipe, name: TemplateName, since: Instant, filled: Option<u64> },
+    /// `filled` is how many statements of the structure and how many migrations made it ready, as soon as they have, or
+    /// why it is no database to be kept.
+    Empty {
+        recipe: Recipe,
+        name: TemplateName,
+        since: Instant,
+        filled: Option<std::result::Result<(u64, u64), &'static str>>,
+    },
 }
 
 /// Whether databases of a repo may be made from templates.
@@ -73,8 +82,10 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
         }
     }
     let start = Instant::now();
+    // Where a drop went before, the files have been read meanwhile.
+    look_ahead(session, recipe);
     // A file that cannot be read is told of by whoever runs it.
-    let Ok(name) = key(session.repo(), session.server(), recipe) else {
+    let Some(name) = ahead::name(session, recipe).await else {
         return storage::create(session).await;
     };
     let options = storage::options(session.repo());
@@ -102,21 +113,23 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
     storage::create(session).await
 }
 
-/// Whether the session's database was just copied from a template: its structure is there.
-pub(crate) fn is_copy(session: &Session<'_>) -> bool {
+/// Whether the session's database was just copied from a template: its structure is there, and so is what the next
+/// `migrate` would run.
+pub fn is_copy(session: &Session<'_>) -> bool {
     matches!(session.origin, Some(Origin::Template { .. }))
 }
 
 /// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
 /// a template in which everything of these lanes has been run.
 pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
-    let Some(Origin::Template { recipe, migrations }) = session.origin else { return None };
     // Only the first migrate after the copy is known to find nothing.
-    session.origin = None;
-    if !runs_all(request, recipe.lanes) {
-        return None;
+    let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }))?;
+    match origin {
+        Origin::Template { recipe, migrations } if !request.dry_run && runs_all(request, recipe.lanes) => {
+            Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+        }
+        _ => None,
     }
-    Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
 }
 
 /// Whether `migrate` of these lanes runs nothing once the structure is loaded, as far as the files tell: the structure
@@ -140,14 +153,18 @@ pub(crate) fn note_migrated(session: &mut Session<'_>, request: &MigrateRequest,
         .planned
         .iter()
         .any(|planned| repo.archive.iter().any(|archive| planned.path.starts_with(repo.shown(archive))));
-    let steps = session.statements + report.done as u64;
+    let (statements, migrations) = (session.statements, report.done as u64);
     if let Some(Origin::Empty { recipe, filled, .. }) = &mut session.origin
         && !request.dry_run
-        && !from_archive
-        && report.blocked.is_empty()
         && runs_all(request, recipe.lanes)
     {
-        *filled = Some(steps);
+        *filled = Some(if from_archive {
+            Err("squashed migrations were run from the archive")
+        } else if !report.blocked.is_empty() {
+            Err("a migration waits for another one")
+        } else {
+            Ok((statements, migrations))
+        });
     }
 }
 

@@ -35,7 +35,7 @@ impl Runner<'_> {
     pub(super) fn account(&mut self, at: usize, command: &Command, ended: Vec<Ended>) -> Result<(), Stop> {
         let prepared = &self.prepared.steps[at];
         let dry_run = prepared.step.options.dry_run;
-        for Ended { repo, result, took } in ended {
+        for Ended { repo, result, took, copied } in ended {
             let name = self.prepared.repos[repo].name().as_str();
             let mut output = match result {
                 Ok(output) => output,
@@ -72,7 +72,7 @@ impl Runner<'_> {
                     open.map(|open| Error::new(Kind::Check, open))
                 }
             };
-            self.summary.note(repo, at, Outcome::Done(took));
+            self.summary.note(repo, at, if copied { Outcome::Copied(took) } else { Outcome::Done(took) });
             if let Some(error) = found {
                 self.ui.error(&error, Some(name), exit::CHECK);
                 self.codes.push(exit::CHECK);

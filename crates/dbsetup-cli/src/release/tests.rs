@@ -73,6 +73,8 @@ fn every_word_that_messages_may_name_is_a_command_and_the_other_way_round() {
     names.sort_unstable();
     words.sort_unstable();
     assert_eq!(names, words);
+    // An application speaks of this program, too.
+    assert_eq!(Program::release("db").words, Some(args::WORDS));
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub fn event(event: &Event) -> Object {
         What::TemplateThere { template } => object("template_there").text("template", template),
         What::TemplatesRemoved { count } => object("templates_removed").number("count", size(count)),
         What::TemplateRefused { reason } => object("template_refused").text("reason", reason),
+        What::TemplateNotKept { reason } => object("template_not_kept").text("reason", reason),
+        What::TemplateSkipped { reason } => object("template_skipped").text("reason", reason),
         What::AlreadyCreated { target } => object("already_created").text("target", target),
         What::Dropped { target, sessions, took } => {
             object("dropped").text("target", target).number("sessions_ended", size(sessions)).took(*took)

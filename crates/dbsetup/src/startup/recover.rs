@@ -50,6 +50,10 @@ pub(super) fn may_mend(error: &Error) -> bool {
 /// # Errors
 /// [`Kind::Refused`], with the reason; those of the database.
 pub(super) async fn recreate(work: &Work<'_>, error: &Error, accept_data_loss: bool) -> Result<()> {
+    recreated(work, error, accept_data_loss).await.map_err(|refusal| work.worded(refusal))
+}
+
+async fn recreated(work: &Work<'_>, error: &Error, accept_data_loss: bool) -> Result<()> {
     let repo = work.repo;
     if work.policy != Policy::Migrate {
         return Err(refused(

@@ -7,6 +7,7 @@ use crate::ledger::{AppliedRow, Progress};
 use crate::migration::testing;
 
 mod settings;
+mod words;
 
 struct Fixture {
     directory: tempfile::TempDir,

@@ -66,7 +66,7 @@ pub async fn load(session: &mut Session<'_>, request: &LoadRequest) -> Result<Lo
 
 async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
     if request.skip_if_loaded && !request.dry_run && template::is_copy(session) {
-        return Ok(LoadOutcome::Skipped { reason: "it was created from a template".to_owned() });
+        return Ok(skipped(session, "the database was copied from a template".to_owned()));
     }
     let repo = session.repo();
     let path = &repo.structure;
