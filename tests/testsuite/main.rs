@@ -9,6 +9,7 @@ mod support;
 
 mod aliases;
 mod bad_input;
+mod caches;
 mod check;
 mod code;
 mod commands;

@@ -129,10 +129,10 @@ async fn templates(task: &Task<'_, '_>) -> Result<Vec<Found>> {
 fn why_not(repo: &Repo) -> Option<String> {
     if template::is_allowed(repo) {
         None
-    } else if repo.template {
-        Some(format!("the environment `{}` is protected", repo.environment))
-    } else {
+    } else if repo.disposable {
         Some("`template = false`".to_owned())
+    } else {
+        Some(format!("the environment `{}` is protected", repo.environment))
     }
 }
 
@@ -141,7 +141,7 @@ async fn warm(task: &mut Task<'_, '_>) -> Result<Output> {
     if let Some(reason) = why_not(task.repo) {
         // Whoever names what has no templates hears so, and so does a run that has nothing else to do.
         let named = task.options.selections.iter().any(|chosen| *chosen != Selection::default());
-        if task.peers.iter().all(|repo| why_not(repo).is_some()) && (named || task.repo.template) {
+        if task.peers.iter().all(|repo| why_not(repo).is_some()) && (named || !task.repo.disposable) {
             let message = format!("no template of `{}` is made: {reason}", task.repo.name);
             return Err(Error::new(Kind::Refused, message));
         }
@@ -244,11 +244,18 @@ impl Clear {
         let mut plan = Vec::new();
         for found in found.iter().filter(goes) {
             let Found { info, .. } = found;
+            let is_anybodys = found.is_anybodys();
             if task.options.dry_run {
-                let whose = if found.is_anybodys() { ", which may be another project's" } else { "" };
+                let whose = if is_anybodys { ", which may be another project's" } else { "" };
                 plan.push(format!("remove the template {}{whose}", info.shown));
             } else {
                 removed += usize::from(task.session.server().remove_template(info).await?);
+                if is_anybodys {
+                    let text = format!("`{}` did not say whose tests it was for", info.shown);
+                    let help =
+                        "another project with a repo of this name makes its own again when it needs one";
+                    task.session.teller().warn(text, Some(help.to_owned()));
+                }
             }
         }
         if !task.options.dry_run {

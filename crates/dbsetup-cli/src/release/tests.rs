@@ -170,7 +170,9 @@ fn the_variable_that_direct_url_is_is_asked_after_the_repos_own() {
         let repos =
             repos::settle(&[Source::from(&CORE)], &global(""), &Program::default(), &variables).unwrap();
         assert_eq!(repos[0].url_from.as_deref(), Some("the variable `CORE_DATABASE_URL`"));
-        let shown = |url: &Option<DatabaseUrl>| url.as_ref().map(ToString::to_string).unwrap_or_default();
+        let shown = |url: &Option<dbsetup::repo::DatabaseUrl>| {
+            url.as_ref().map(ToString::to_string).unwrap_or_default()
+        };
         (shown(&repos[0].direct_url), shown(&repos[0].maintenance_url))
     };
     let (session, admin) = ("postgres://SESSION_URL/core_prod", "postgres://ADMIN_URL/core_prod");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use statements::{
     create_meta, create_progress, create_table, delete_row, insert_row, record, select_meta, select_progress,
-    select_rows,
+    select_rows, unsorted,
 };
 
 /// The name of our table beside any ledger: key, value.

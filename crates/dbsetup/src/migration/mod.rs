@@ -34,7 +34,7 @@ pub use archive::archive_folders;
 pub use assess::{Assessment, Entry, State};
 pub use code::{CodeConnection, CodeMigration, CodeResult};
 pub use directive::Requirement;
-pub(crate) use directory::refuse_escape;
+pub(crate) use directory::{first_grammar, refuse_escape};
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use floor::{Standing, Verdict};
 pub use grammar::{Grammar, version_in_path};
