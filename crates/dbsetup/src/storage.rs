@@ -76,7 +76,10 @@ pub async fn drop(session: &mut Session<'_>, sessions: Sessions) -> Result<Dropp
         let target = &session.server().target().shown;
         Error::from(error).note(format!("dropping the database of `{}` ({target})", session.repo().name))
     })?;
-    session.dropped_now();
+    // What was not found here may be found by its own URL: a pooler has names of its own.
+    if matches!(dropped, Dropped::Now { .. }) {
+        session.dropped_now();
+    }
     let target = session.server().target().shown.clone();
     session.teller().tell(match dropped {
         Dropped::Now { sessions } => What::Dropped { target, sessions, took: start.elapsed() },

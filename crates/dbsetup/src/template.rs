@@ -122,10 +122,13 @@ pub fn is_copy(session: &Session<'_>) -> bool {
 /// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
 /// a template in which everything of these lanes has been run.
 pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
+    if request.dry_run {
+        return None;
+    }
     // Only the first migrate after the copy is known to find nothing.
     let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }))?;
     match origin {
-        Origin::Template { recipe, migrations } if !request.dry_run && runs_all(request, recipe.lanes) => {
+        Origin::Template { recipe, migrations } if runs_all(request, recipe.lanes) => {
             Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
         }
         _ => None,

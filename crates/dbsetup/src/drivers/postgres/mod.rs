@@ -152,8 +152,10 @@ impl Server for PostgresServer {
         Box::pin(async move {
             let (dropped, connection) =
                 server::drop_database(&self.place, self.maintenance.as_ref(), sessions).await?;
-            if let Some(connection) = connection {
-                self.leave_idle(connection).await;
+            match (connection, &dropped) {
+                (Some(connection), Dropped::Now { .. }) => self.leave_idle(connection).await,
+                (Some(connection), Dropped::Already) => server::close(connection).await,
+                (None, _) => {}
             }
             Ok(dropped)
         })
