@@ -489,14 +489,17 @@ impl Repo {
     pub fn past_pooler(&self) -> String {
         let variable = format!("{}_DIRECT_URL", self.name.variable_prefix());
         if self.program.from_application {
-            "go past the pooler: give the application the URL of the server itself, in `.url(..)`".to_owned()
+            let way = "go past the pooler: give the application the URL of the server itself, in `.url(..)`";
+            match self.files.is_embedded() {
+                true => format!(
+                    "{way}, or let `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
+                ),
+                false => way.to_owned(),
+            }
         } else if self.program.words.is_some() {
             format!("go past the pooler to the server itself: set `{variable}`")
         } else if self.files.is_embedded() {
-            format!(
-                "go past the pooler: have the application hand over the URL of the server itself, or let \
-                 `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
-            )
+            "go past the pooler: have the application hand over the URL of the server itself".to_owned()
         } else {
             format!(
                 "go past the pooler to the server itself: set `{variable}`, or `direct-url = \"postgres://…\"` in \

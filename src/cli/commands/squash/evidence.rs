@@ -106,7 +106,15 @@ async fn of_database(repo: &Repo, variable: &str, value: Option<&str>, live: &st
         )
         .help(format!("set it to the URL of a deployed database: {variable}=postgres://…")));
     };
-    let there = Repo { url: DatabaseUrl::new(url), direct_url: None, maintenance_url: None, ..repo.clone() };
+    let there = Repo {
+        url: DatabaseUrl::new(url),
+        // What was known is of this run's environment.
+        url_from: None,
+        engine: None,
+        direct_url: None,
+        maintenance_url: None,
+        ..repo.clone()
+    };
     let told = |error: Error| error.note(format!("asked for `{flag}`"));
     let session = Session::new(&there, &Silent, "squash").map_err(|error| {
         let help = error.help_text().unwrap_or("give it the URL of a deployed database").to_owned();
