@@ -20,10 +20,9 @@ use crate::confirm::{self, Answers};
 use crate::exit;
 use crate::plan::shown;
 use crate::sessions::Sessions;
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
 use crate::summary::{Outcome, Summary};
 use crate::task::{Options, Output};
-use crate::ui::prompt::No;
 use crate::ui::{self, Ui, notices, prompt, status};
 
 /// Whether the sources of a repo have a `seed-command`.
@@ -142,7 +141,7 @@ impl<'a> Runner<'a> {
             let is_open = |environment: &str| disposable.contains(&environment);
             let answers = Answers { allowed: safety.allow_protected.clone(), yes: safety.yes };
             let session = self.sessions.get(at)?;
-            victims.extend(confirm::find(session, danger, answers, true, is_open).await?);
+            victims.extend(confirm::find(session, danger.clone(), answers, true, is_open).await?);
         }
         if safety.dry_run {
             return match confirm::refuse_protected(&victims, prompt::can_ask()) {
@@ -150,10 +149,7 @@ impl<'a> Runner<'a> {
                 None => Ok(()),
             };
         }
-        prompt::consent(confirm::judge(&victims, prompt::can_ask())).await.map_err(|no| match no {
-            No::Refused(error) => error.into(),
-            No::Interrupted => Stop::Signal(Signal::Interrupt),
-        })
+        Ok(prompt::consent(confirm::judge(&victims, prompt::can_ask())).await?)
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
