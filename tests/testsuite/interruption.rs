@@ -8,6 +8,7 @@ use crate::support::{Postgres, Project, Sqlite, postgres, wait_until};
 /// A server that takes a connection and never says a word.
 fn mute() -> (std::net::TcpListener, String) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.set_nonblocking(true).expect("it can be asked");
     let port = listener.local_addr().expect("it has an address").port();
     (listener, format!("postgres://app:s3cret@127.0.0.1:{port}/core"))
 }
@@ -18,7 +19,11 @@ fn ctrl_c_ends_what_waits_for_a_server_with_one_line() {
     for line in ["doctor", "wait", "cache list", "cache warm", "cache clear", "status", "migrate"] {
         let (listener, url) = mute();
         let mut running = project.command(line).env("CORE_DATABASE_URL", &url).spawn();
-        let taken = listener.accept().expect("it connects");
+        let mut taken = None;
+        wait_until("it connects", Duration::from_secs(20), || {
+            taken = listener.accept().ok();
+            taken.is_some() || !running.is_running()
+        });
         running.signal("INT");
         let run = running.wait();
         run.code(130).hides("s3cret");
