@@ -271,6 +271,12 @@ impl<'a> Runner<'a> {
             let variables = variables.as_ref();
             let agreed = agreed[at].as_slice();
             let recipe = templates::recipe(prepared_run, step, at);
+            if matches!(command, Command::Drop(_))
+                && !options.dry_run
+                && let Some(recipe) = templates::recipe_after_drop(prepared_run, step, at)
+            {
+                template::look_ahead(session, recipe);
+            }
             let mut task = Task { repo, session, options, target, workspace, agreed, variables, recipe };
             let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
             let result = result.map_err(|error| {

@@ -8,7 +8,7 @@ use dbsetup_cli::commands::Command as Shared;
 
 use super::commands::Command;
 use super::plan::Action;
-use super::prepare::Prepared;
+use super::prepare::{Prepared, PreparedStep};
 
 /// How the words of a plan's line begin that says what a database is copied from.
 pub const FROM_TEMPLATE: &str = "from the template ";
@@ -39,6 +39,17 @@ pub fn recipe(prepared: &Prepared, at: usize, repo: usize) -> Option<Recipe> {
         }
     }
     None
+}
+
+/// Returns the same of the `create` that follows the `drop` at `at` with nothing between that is about this repo or could
+/// write its files.
+pub fn recipe_after_drop(prepared: &Prepared, at: usize, repo: usize) -> Option<Recipe> {
+    let is_next = |prepared: &PreparedStep| match &prepared.step.action {
+        Action::Program(_) => true,
+        Action::Command(_) => prepared.repos.contains(&repo),
+    };
+    let next = at + 1 + prepared.steps[at + 1..].iter().position(is_next)?;
+    recipe(prepared, next, repo)
 }
 
 /// Whether a `migrate` of a new database is followed by a dump: some migration is not in the structure file yet.

@@ -13,7 +13,7 @@ use crate::ledger::{LedgerKind, LedgerTable};
 use crate::migration::baseline;
 use crate::repo::Repo;
 use crate::structure::floor::Floor;
-use crate::template::Origin;
+use crate::template::{Ahead, Origin};
 
 /// What ends an interrupted session from outside ([`Server::end_session`]); empty while none is open.
 pub type SessionId = Arc<Mutex<Option<String>>>;
@@ -43,6 +43,8 @@ pub struct Session<'a> {
     keeps_copy: bool,
     /// How the database came to be, if this run made it.
     pub(crate) origin: Option<Origin>,
+    /// What is being read of its files meanwhile.
+    pub(crate) ahead: Option<Ahead>,
     /// How many statements of structures were run in the database that this run created.
     pub(crate) statements: u64,
 }
@@ -88,6 +90,7 @@ impl<'a> Session<'a> {
             is_dropped: false,
             keeps_copy: false,
             origin: None,
+            ahead: None,
             statements: 0,
         }
     }

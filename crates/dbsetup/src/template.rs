@@ -7,6 +7,7 @@
 //!
 //! A template is a cache: what goes wrong with it is told and never fails the work that could have done without.
 
+mod ahead;
 mod keep;
 mod key;
 mod ready;
@@ -23,6 +24,8 @@ use crate::session::Session;
 use crate::storage;
 use crate::structure;
 
+pub use ahead::look_ahead;
+pub(crate) use ahead::{Ahead, files_ahead};
 pub use keep::{Filled, collect, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
@@ -73,8 +76,10 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
         }
     }
     let start = Instant::now();
+    // Where a drop went before, the files have been read meanwhile.
+    look_ahead(session, recipe);
     // A file that cannot be read is told of by whoever runs it.
-    let Ok(name) = key(session.repo(), session.server(), recipe) else {
+    let Some(name) = ahead::name(session, recipe).await else {
         return storage::create(session).await;
     };
     let options = storage::options(session.repo());
@@ -110,13 +115,14 @@ pub(crate) fn is_copy(session: &Session<'_>) -> bool {
 /// Returns how many migrations are applied where `migrate` has nothing to do: the session's database was just copied from
 /// a template in which everything of these lanes has been run.
 pub(crate) fn is_through(session: &mut Session<'_>, request: &MigrateRequest) -> Option<usize> {
-    let Some(Origin::Template { recipe, migrations }) = session.origin else { return None };
     // Only the first migrate after the copy is known to find nothing.
-    session.origin = None;
-    if !runs_all(request, recipe.lanes) {
-        return None;
+    let origin = session.origin.take_if(|origin| matches!(origin, Origin::Template { .. }))?;
+    match origin {
+        Origin::Template { recipe, migrations } if !request.dry_run && runs_all(request, recipe.lanes) => {
+            Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+        }
+        _ => None,
     }
-    Some(migrations.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
 }
 
 /// Whether `migrate` of these lanes runs nothing once the structure is loaded, as far as the files tell: the structure

@@ -107,11 +107,11 @@ pub struct MigrateReport {
 /// # Errors
 /// Those of the files, of planning and of running; whatever fails, no lock is left.
 pub async fn migrate(session: &mut Session<'_>, request: &MigrateRequest) -> Result<MigrateReport> {
-    match FileSet::read_lanes(session.repo(), &request.paths) {
+    let ahead = template::files_ahead(session, request).await;
+    match ahead.unwrap_or_else(|| FileSet::read_lanes(session.repo(), &request.paths)) {
         Ok(files) => {
             // A copy has everything that its recipe runs; what there is to say of the files is said all the same.
-            let through = if request.dry_run { None } else { template::is_through(session, request) };
-            if let Some(applied) = through {
+            if let Some(applied) = template::is_through(session, request) {
                 tell_of_files(session, &files);
                 session.teller().tell(What::NothingToMigrate { direction: Direction::Up, applied });
                 return Ok(MigrateReport::default());

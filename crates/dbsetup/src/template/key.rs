@@ -87,6 +87,23 @@ pub(super) struct Named {
 
 /// The same as [`key`], with what else was seen.
 pub(super) fn named(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<Named> {
+    named_for(repo, &Destination::of(server), recipe)
+}
+
+/// What a name takes from the server: what is known of it without asking.
+pub(super) struct Destination {
+    session: Vec<(String, String)>,
+    database: String,
+}
+
+impl Destination {
+    pub fn of(server: &dyn Server) -> Self {
+        Self { session: server.session_of_url(), database: server.target().database.clone() }
+    }
+}
+
+/// The same as [`named`], for a thread of its own.
+pub(super) fn named_for(repo: &Repo, destination: &Destination, recipe: Recipe) -> Result<Named> {
     let mut pieces = Pieces { digest: Sha256::new(), asks_for_name: false };
     pieces.list("edition", [EDITION, record::FORMAT, env!("CARGO_PKG_VERSION")]);
     pieces.text("repo", repo.name.as_str());
@@ -97,8 +114,8 @@ pub(super) fn named(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<
     pieces.list("role", repo.role.as_deref());
     pieces.text("create", format!("{:?}", repo.create));
     pieces.text("order", format!("{:?}", repo.version_order));
-    for (name, value) in server.session_of_url() {
-        pieces.list("session", [name.as_str(), &value]);
+    for (name, value) in &destination.session {
+        pieces.list("session", [name.as_str(), value]);
     }
     let single = [repo.structure.clone(), Floor::path(&repo.structure)];
     for path in single.iter().filter(|path| repo.files.is_file(path)) {
@@ -131,7 +148,7 @@ pub(super) fn named(repo: &Repo, server: &dyn Server, recipe: Recipe) -> Result<
         pieces.list("code", [code.version(), code.name(), &program()]);
     }
     if pieces.asks_for_name || !recipe.seeds {
-        pieces.text("database", &server.target().database);
+        pieces.text("database", &destination.database);
     }
     let digest: String = pieces.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let name = TemplateName::new(&digest).expect("a digest is long and hexadecimal");

@@ -79,6 +79,8 @@ pub(super) async fn ready_as(
         };
         let Some(claim) = claim else {
             if Instant::now() < deadline {
+                // The maker may need the very database that we are connected to.
+                session.server().let_go().await;
                 tokio::time::sleep(pause).await;
                 // The standard library seeds its hash tables from the system.
                 pause = longer(pause, RandomState::new().build_hasher().finish());

@@ -44,15 +44,15 @@ struct Object {
 impl Session {
     /// Returns up to `limit` objects, schemas last.
     async fn census(&mut self, ledger: Option<&LedgerTable>, limit: usize) -> Result<Vec<Object>, DbError> {
-        let catalogs = self.catalogs_in_use().await?;
-        if catalogs.is_empty() {
-            return Ok(Vec::new());
-        }
         let own_tables = ledger.map(|ledger| {
             let tables = [ledger.name.as_str(), META_TABLE, PROGRESS_TABLE];
             let schema = ledger.schema.as_deref().unwrap_or("public");
             (schema.to_owned(), literals(tables))
         });
+        let catalogs = self.catalogs_in_use(own_tables.as_ref()).await?;
+        if catalogs.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut parts = Vec::new();
         for catalog in &catalogs {
             parts.push(part(catalog, own_tables.as_ref()));
@@ -69,9 +69,9 @@ impl Session {
         Ok(rows.iter().map(|row| Object { kind: cell(row, 0), identity: cell(row, 1) }).collect())
     }
 
-    /// Returns the catalogs that hold anything which is not the engine's own: on an empty database none, which spares
-    /// a session that has seen no catalog yet most of the work.
-    async fn catalogs_in_use(&mut self) -> Result<Vec<String>, DbError> {
+    /// Returns the catalogs that hold anything which is not the engine's own: in a database without any object none,
+    /// also where `own` tables are there, which spares a session that has seen no catalog yet most of the work.
+    async fn catalogs_in_use(&mut self, own: Option<&(String, String)>) -> Result<Vec<String>, DbError> {
         let catalogs = match catalogs_of(self.version) {
             Some(known) => known,
             // The server itself says which catalogs it has: a kind that a later release adds is counted too.
@@ -79,7 +79,11 @@ impl Session {
         };
         let columns: Vec<String> = catalogs
             .iter()
-            .map(|catalog| format!("EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid >= {FIRST_USER_OID})"))
+            .map(|catalog| match catalog.as_str() {
+                // Where our own tables leave a trace.
+                "pg_class" | "pg_type" | "pg_namespace" => format!("EXISTS ({})", part(catalog, own)),
+                _ => format!("EXISTS (SELECT FROM pg_catalog.{catalog} WHERE oid >= {FIRST_USER_OID})"),
+            })
             .collect();
         let rows = self.look(format!("SELECT {}", columns.join(", "))).await?;
         let used = |index: usize| rows.first().is_none_or(|row| cell(row, index) != "f");

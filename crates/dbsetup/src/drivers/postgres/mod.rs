@@ -35,9 +35,9 @@ use std::sync::{Mutex, PoisonError};
 use sqlx::postgres::PgConnection;
 
 use crate::driver::{
-    About, Backup, BoxFuture, Created, DbError, Driver, Dropped, DumpRequest, Fetched, FilledTable,
-    Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest, Scratch,
-    ScriptError, Server, SessionOptions, Sessions, Structure, Target, Templates, Vitals, Work,
+    About, Backup, BoxFuture, Created, DbError, DbErrorClass, Driver, Dropped, DumpRequest, Fetched,
+    FilledTable, Fingerprint, FoundTable, Glance, LedgerState, LockKey, Present, Recovery, Rows, RowsRequest,
+    Scratch, ScriptError, Server, SessionOptions, Sessions, Structure, Target, Vitals, Work,
 };
 use crate::error::Result;
 use crate::ledger::{Change, LedgerTable};
@@ -135,8 +135,15 @@ impl Server for PostgresServer {
 
     fn create<'a>(&'a self, options: &'a CreateOptions) -> BoxFuture<'a, Result<Created, DbError>> {
         Box::pin(async move {
-            // Whether it is there is asked of the database itself: a pooler between may know otherwise.
-            self.let_go().await;
+            // Whoever is left of a drop, or has looked for a template in vain, has seen that it is not there.
+            if let Some(mut connection) = self.take_idle() {
+                let made = server::create_from(&mut connection, &self.place.database, options).await;
+                server::close(connection).await;
+                // It may have been ended meanwhile.
+                if !made.as_ref().is_err_and(|error| error.class == DbErrorClass::ConnectionLost) {
+                    return made;
+                }
+            }
             server::create(&self.place, self.maintenance.as_ref(), options).await
         })
     }

@@ -184,7 +184,7 @@ pub(super) async fn create(
     made
 }
 
-async fn create_from(
+pub(super) async fn create_from(
     connection: &mut PgConnection,
     database: &str,
     options: &CreateOptions,

@@ -105,7 +105,11 @@ impl PostgresServer {
             Ok(row) => clone_found(&mut connection, &self.place.database, &row, options).await,
             Err(error) => Err(error),
         };
-        close(connection).await;
+        match done {
+            // What is not copied is made next.
+            Ok(Cloned::NoTemplate) => self.leave_idle(connection).await,
+            _ => close(connection).await,
+        }
         done
     }
 

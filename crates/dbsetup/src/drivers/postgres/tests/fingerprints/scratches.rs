@@ -74,7 +74,7 @@ async fn without_the_right_to_make_one_the_advice_names_scratch_url() {
     let poor = DatabaseUrl::new(format!("postgres://{role}:x@{address}/{}", original.name));
     let poor = PostgresServer::new(&poor, None).expect("the URL is right");
     let error = poor.scratch(None, None).await.err().expect("it may not");
-    assert_eq!(error.class, crate::driver::DbErrorClass::Permission);
+    assert_eq!(error.class, DbErrorClass::Permission);
     assert!(error.notes.iter().any(|note| note.contains("`scratch-url`")), "{error:?}");
     let elsewhere = DatabaseUrl::new(format!("{}/postgres", original.base));
     let scratch = poor.scratch(Some(&elsewhere), None).await.expect("that role may");
