@@ -15,7 +15,11 @@ fn mute() -> (std::net::TcpListener, String) {
 
 #[test]
 fn ctrl_c_ends_what_waits_for_a_server_with_one_line() {
-    let project = Project::new().repo("core", Sqlite).url("core", None);
+    let project = Project::new().repo("core", Sqlite).url("core", None).migration(
+        "core",
+        "1_a",
+        "create table a (id int);",
+    );
     for line in ["doctor", "wait", "cache list", "cache warm", "cache clear", "status", "migrate"] {
         let (listener, url) = mute();
         let mut running = project.command(line).env("CORE_DATABASE_URL", &url).spawn();

@@ -1,7 +1,7 @@
 //! Consent to destruction: decided once for the whole plan, before anything runs.
 
-use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::event::Direction;
+use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::migration::RollbackRequest;
 use dbsetup::session::Session;
 use dbsetup::{Error, Kind, Result, migration};
@@ -322,7 +322,9 @@ mod tests {
             undone: vec!["3".into(), "2".into()],
             ..victim()
         };
-        let Verdict::Ask(question) = judge(std::slice::from_ref(&several), true) else { panic!("no question") };
+        let Verdict::Ask(question) = judge(std::slice::from_ref(&several), true) else {
+            panic!("no question")
+        };
         assert!(question.contains("core_dev (repo core, environment prod): 3, 2\n"), "{question}");
         let error = refusal(std::slice::from_ref(&several), false).to_string();
         assert!(error.contains("`--yes`") && !error.contains("--allow-protected"), "{error}");

@@ -288,7 +288,11 @@ fn of_migrations(repo: &Repo, status: &Status, report: &mut Report) {
             report.add(
                 "migrations",
                 Health::Warn,
-                format!("{} running now: {}; its lock is held by {holder}", are(running.len()), listed(&running)),
+                format!(
+                    "{} running now: {}; its lock is held by {holder}",
+                    are(running.len()),
+                    listed(&running)
+                ),
                 Some(format!("let it finish; how far it is: {}", repo.command("status"))),
             );
         }

@@ -1,18 +1,20 @@
 //! Consent, before anything runs: what a plan destroys, what it squashes without evidence, and what reaches beyond
 //! scratch databases.
 
+use dbsetup_cli::drive::Stop;
+
 use super::{Runner, placed};
 use crate::cli::commands::squash::Squash;
 use crate::cli::confirm::{self, Answers, Reaching, Unproven, Victim};
 use crate::cli::context::Danger;
 use crate::cli::options::Options;
-use crate::cli::plan::{Action, Stop};
+use crate::cli::plan::Action;
 use crate::cli::prepare::PreparedStep;
 use crate::ui::prompt;
 
 impl Runner<'_> {
     /// Asks once for everything that the plan destroys, and once for all that it squashes.
-    pub(super) async fn ask(&mut self) -> Result<(), Stop> {
+    pub(super) async fn ask_for_everything(&mut self) -> Result<(), Stop> {
         let prepared = self.prepared;
         let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
         // What a step before may have made is there by then, whatever is there now.

@@ -52,7 +52,9 @@ fn settings_of_a_file_hold_in_its_blocks_and_after_an_interruption_on_postgres()
         return;
     }
     let look = |mark: &str| {
-        format!("insert into public.seen (mark, value) values ('{mark}', current_setting('my.name', true));\n")
+        format!(
+            "insert into public.seen (mark, value) values ('{mark}', current_setting('my.name', true));\n"
+        )
     };
     let block = |mark: &str| format!("BEGIN;\n{}COMMIT;\n", look(mark));
     let file = format!(

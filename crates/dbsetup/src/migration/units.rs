@@ -136,8 +136,7 @@ impl Runner<'_, '_> {
             }
             let text = &job.script().sql()[unit.range.clone()];
             let result = self.session.driver().await?.run_alone(text, &[]).await;
-            result
-                .map_err(|failure| Error::from(failure.error).at(job.script().site(unit.range.clone())))?;
+            result.map_err(|failure| Error::from(failure.error).at(job.script().site(unit.range.clone())))?;
         }
         self.keep(job, done).await
     }

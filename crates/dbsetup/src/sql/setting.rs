@@ -37,7 +37,8 @@ const OF_CONNECTION: [&str; 26] = [
 /// What follows `SET` and `RESET` where it is about a transaction, or about who works: whoever records the work is not to
 /// lose the rights to.
 /// Source: PostgreSQL documentation, "SET", "SET TRANSACTION", "SET CONSTRAINTS", "SET ROLE", "SET SESSION AUTHORIZATION".
-const OF_WORK: [&str; 6] = ["local", "transaction", "constraints", "role", "authorization", "characteristics"];
+const OF_WORK: [&str; 6] =
+    ["local", "transaction", "constraints", "role", "authorization", "characteristics"];
 
 /// Tells whether the statement does nothing but set something for its session that holds until the session ends: running
 /// it again changes nothing else.
@@ -75,9 +76,12 @@ mod tests {
     #[test]
     fn settings_of_a_session_are_told_from_those_of_a_transaction_and_from_roles() {
         let sets = |statement: &str| sets_session(Dialect::Postgres, statement);
-        for statement in
-            ["SET maintenance_work_mem = '1GB'", "set session work_mem to 1", "SET TIME ZONE 'UTC'", "RESET ALL"]
-        {
+        for statement in [
+            "SET maintenance_work_mem = '1GB'",
+            "set session work_mem to 1",
+            "SET TIME ZONE 'UTC'",
+            "RESET ALL",
+        ] {
             assert!(sets(statement), "{statement}");
         }
         for statement in [
