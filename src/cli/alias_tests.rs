@@ -52,7 +52,12 @@ fn built_in_aliases_nest() {
 fn the_quiet_line_of_setup_is_quiet_and_no_other() {
     let steps = expand(&aliases(&[]), "setup").expect("it expands");
     assert_eq!(steps.iter().map(|step| step.options.quiet).collect::<Vec<_>>(), [false, true, false, false]);
+    assert!(!steps.iter().any(|step| step.options.silent), "only the line itself asks for it");
     assert!(expand(&aliases(&[]), "setup -q").expect("it expands").iter().all(|step| step.options.quiet));
+    let own = aliases(&[("test", None, &["setup --quiet", "load --quiet"])]);
+    let silent: Vec<bool> =
+        expand(&own, "test").expect("it expands").iter().map(|step| step.options.silent).collect();
+    assert_eq!(silent, [true, true, true, true, false]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ use crate::workspace::{ProgramVariables, ResolvedRepo, Workspace};
 pub struct Task<'a, 's> {
     /// The repo.
     pub repo: &'a Repo,
+    /// Every repo of the step, itself among them.
+    pub peers: &'s [&'a Repo],
     /// Its session, shared by all steps.
     pub session: &'s mut Session<'a>,
     /// What holds for the step.

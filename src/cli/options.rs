@@ -56,6 +56,8 @@ pub struct Options {
     pub format: Option<Format>,
     /// `--quiet`.
     pub quiet: bool,
+    /// Whether `--quiet` holds for more than this one line of an alias: the run, or an alias on the way to it.
+    pub silent: bool,
     /// `--verbose`, counted.
     pub verbose: u8,
     /// `--offline`: for `check`, files alone.
@@ -89,6 +91,7 @@ impl Options {
             keep_going: global.running.keep_going,
             format: global.telling.format,
             quiet: global.telling.quiet,
+            silent: global.telling.quiet,
             verbose: global.telling.verbose,
             offline: global.offline,
         }
@@ -121,6 +124,7 @@ impl Options {
         step.keep_going |= line.running.keep_going;
         // By now cargo has been asked: in a step, no connection is all that is left of it.
         step.offline |= line.offline;
+        step.silent = self.quiet;
         step.quiet |= line.telling.quiet;
         step.verbose = if step.quiet { 0 } else { self.verbose.max(line.telling.verbose) };
         step.jobs = match (self.jobs, line.running.jobs) {

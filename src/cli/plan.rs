@@ -42,7 +42,8 @@ impl Step {
     /// The heading of its column in the table that ends a run.
     pub fn heading(&self) -> String {
         match &self.action {
-            Action::Command(command) => command.name().to_owned(),
+            // `squash` and `migrations` are words of their own.
+            Action::Command(command) => self.words.first().map_or(command.name(), String::as_str).to_owned(),
             Action::Program(words) => words.first().cloned().unwrap_or_default(),
         }
     }

@@ -33,6 +33,11 @@ impl Rehearsal {
         self.0[repo] == Imagined::Absent
     }
 
+    /// Whether an earlier step has made it anew, so that it is not the one that is there.
+    pub fn is_fresh(&self, repo: usize) -> bool {
+        self.0[repo] == Imagined::Fresh
+    }
+
     /// Takes note that a database is created that was dropped.
     pub fn create(&mut self, repo: usize) {
         self.0[repo] = Imagined::Fresh;
@@ -58,11 +63,8 @@ impl Rehearsal {
             return None;
         }
         match command {
-            Command::Create(_) if self.0[repo] == Imagined::Absent => {
-                self.0[repo] = Imagined::Fresh;
-                Some(vec!["create the database".to_owned()])
-            }
-            Command::Create(_) => Some(Vec::new()),
+            Command::Create(_) if self.0[repo] == Imagined::Fresh => Some(Vec::new()),
+            Command::Create(_) => None,
             Command::Drop(_) => {
                 let is_there = self.0[repo] == Imagined::Fresh;
                 self.0[repo] = Imagined::Absent;
@@ -71,6 +73,8 @@ impl Rehearsal {
             _ if self.0[repo] == Imagined::Absent => {
                 Some(vec![format!("fail: `{}` needs the database, and it would be gone", step.shown())])
             }
+            // The rules plan for a database that is missing as for an empty one.
+            Command::Shared(Shared::Load(_) | Shared::Migrate(_) | Shared::Seed(_)) => None,
             _ if self.3[repo] => Some(vec![format!("run `{}` on the new database", step.shown())]),
             _ => Some(vec![format!("run `{}` on the new, empty database", step.shown())]),
         }

@@ -5,6 +5,7 @@ mod results;
 
 use std::time::{Duration, Instant};
 
+use dbsetup::repo::Repo;
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, template};
 use dbsetup_cli::drive::{self, Run, Stop};
@@ -51,7 +52,18 @@ fn origins(resolved: &ResolvedRepo) -> Origins {
 }
 
 /// What became of one repo in one step.
-type Ended = drive::Ended<Output>;
+/// What a command gave back, and whether there was less to do because the database is a copy of a template.
+type Ended = drive::Ended<(Output, bool)>;
+
+/// Returns what a dry run foresees.
+fn foreseen(repo: usize, plan: Vec<String>) -> Ended {
+    Ended { repo, result: Ok((Output::Plan(plan), false)), took: Duration::ZERO }
+}
+
+/// Returns a failure before anything began.
+fn failed(repo: usize, code: u8) -> Ended {
+    Ended { repo, result: Err(code), took: Duration::ZERO }
+}
 
 impl<'a> Runner<'a> {
     /// Returns a run that has not begun.
@@ -104,18 +116,20 @@ impl<'a> Runner<'a> {
         Ok(())
     }
 
-    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped, where a template
-    /// is there to copy.
-    async fn copied(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
+    /// Returns the plan of a dry run's `create` of a database that an earlier step would have dropped.
+    async fn recreated(&mut self, at: usize, repo: usize, command: &Command) -> Option<Vec<String>> {
         let options = &self.prepared.steps[at].step.options;
         if !(options.dry_run && matches!(command, Command::Create(_)) && self.rehearsal.is_absent(repo)) {
             return None;
         }
-        let recipe = templates::recipe(self.prepared, at, repo)?;
+        let recipe = templates::recipe(self.prepared, at, repo);
         let session = self.sessions.get(repo).ok()?;
-        let name = template::foresee(session, recipe).await.ok()??;
+        let name = match recipe {
+            Some(recipe) => template::foresee(session, recipe).await.ok().flatten(),
+            None => None,
+        };
         self.rehearsal.create(repo);
-        Some(vec![templates::planned(&session.server().target().shown, name.as_str())])
+        Some(vec![templates::planned(&session.server().target().shown, name.as_ref())])
     }
 
     /// Runs a command in the database of every repo of a step that has not failed before.
@@ -127,16 +141,22 @@ impl<'a> Runner<'a> {
         for &repo in &prepared.repos {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
-            } else if let Some(plan) = self.copied(at, repo, command).await {
-                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
+            } else if let Some(plan) = self.recreated(at, repo, command).await {
+                ended.push(foreseen(repo, plan));
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
-                ended.push(Ended { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO });
-            } else if let Err(error) = self.sessions.get(repo) {
-                let error = placed(error, &self.prepared.repos[repo]);
-                ended.push(Ended { repo, result: Err(self.tell(repo, &error)), took: Duration::ZERO });
+                ended.push(foreseen(repo, plan));
             } else {
-                chosen.push(repo);
+                match self.sessions.get(repo) {
+                    Ok(session) => {
+                        session.imagine_new(options.dry_run && self.rehearsal.is_fresh(repo));
+                        chosen.push(repo);
+                    }
+                    Err(error) => {
+                        let error = placed(error, &self.prepared.repos[repo]);
+                        ended.push(failed(repo, self.tell(repo, &error)));
+                    }
+                }
             }
         }
         let variables = if command.starts_programs() {
@@ -148,8 +168,7 @@ impl<'a> Runner<'a> {
             Ok(variables) => variables,
             Err(error) => {
                 let code = self.tell_about_run(&error);
-                let failed = |repo| Ended { repo, result: Err(code), took: Duration::ZERO };
-                ended.extend(chosen.into_iter().map(failed));
+                ended.extend(chosen.into_iter().map(|repo| failed(repo, code)));
                 return ended;
             }
         };
@@ -157,20 +176,25 @@ impl<'a> Runner<'a> {
         let agreed = &self.agreed;
         let target = workspace.target.as_path();
         let (prepared_run, step) = (self.prepared, at);
+        let peers: Vec<&Repo> = prepared.repos.iter().map(|&repo| repos[repo].files()).collect();
+        let peers = peers.as_slice();
         let work = self.sessions.of(&chosen).map(|(at, session)| {
             let repo = repos[at].files();
             let work = async move {
                 let variables = variables.as_ref();
                 let agreed = agreed[at].as_slice();
                 let recipe = templates::recipe(prepared_run, step, at);
+                let was_copied = template::is_copy(session);
                 if matches!(command, Command::Drop(_))
                     && !options.dry_run
                     && let Some(recipe) = templates::recipe_after_drop(prepared_run, step, at)
                 {
                     template::look_ahead(session, recipe);
                 }
-                let mut task = Task { repo, session, options, target, workspace, agreed, variables, recipe };
-                command.run(&mut task).await
+                let mut task =
+                    Task { repo, peers, session, options, target, workspace, agreed, variables, recipe };
+                let output = command.run(&mut task).await?;
+                Ok((output, was_copied || template::is_copy(task.session)))
             };
             drive::one(at, repo.name.as_str(), ui, move |error| placed(error, &repos[at]), work)
         });
@@ -191,7 +215,7 @@ impl<'a> Runner<'a> {
             let started = Instant::now();
             let result = command.examine(self.prepared.repos[repo].files(), &prepared.step.options);
             let result = result.map_err(|error| self.tell(repo, &error));
-            ended.push(Ended { repo, result, took: started.elapsed() });
+            ended.push(Ended { repo, result: result.map(|output| (output, false)), took: started.elapsed() });
         }
         ended
     }
@@ -242,6 +266,9 @@ impl<'a> Run<'a> for Runner<'a> {
             self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
         }
         self.ui.begin(options.quiet, options.verbose, several);
+        if !options.silent {
+            self.ui.say_skips();
+        }
         match &prepared.step.action {
             Action::Program(words) => self.program(at, words).await,
             Action::Command(command)

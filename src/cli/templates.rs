@@ -1,6 +1,7 @@
 //! Which `create` of a plan may copy a template: one that the plan makes ready at once, so that a copy is what it would
 //! come to.
 
+use dbsetup::driver::TemplateName;
 use dbsetup::migration::Lanes;
 use dbsetup::repo::Repo;
 use dbsetup::template::{self, Recipe};
@@ -59,7 +60,10 @@ fn would_dump(repo: &Repo, lanes: Lanes) -> bool {
     dumps && !template::is_recorded(repo, lanes).unwrap_or(false)
 }
 
-/// Returns what a plan says of a database that is copied.
-pub fn planned(target: &str, template: &str) -> String {
-    format!("create the database {target} {FROM_TEMPLATE}{template}")
+/// Returns what a plan says of a database that is made: copied, where there is a template.
+pub fn planned(target: &str, template: Option<&TemplateName>) -> String {
+    match template {
+        Some(template) => format!("create the database {target} {FROM_TEMPLATE}{template}"),
+        None => format!("create the database {target}"),
+    }
 }

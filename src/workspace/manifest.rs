@@ -194,7 +194,11 @@ fn typed(key: &Key, value: &Json, at: &Place) -> Result<Value> {
     let parsed = parsed.ok_or_else(|| wrong_value(key, value, at))?;
     match &parsed {
         Value::Text(text) if text.trim().is_empty() => {
-            Err(at.error_at_key(format!("`{}` is empty", key.name)))
+            let error = at.error_at_key(format!("`{}` is empty", key.name));
+            Err(match key.name {
+                "url" => error.help(super::url::EXAMPLES),
+                _ => error,
+            })
         }
         Value::Text(name)
             if key.ty == Type::Variable

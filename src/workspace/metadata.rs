@@ -175,6 +175,11 @@ fn failure(error: cargo_metadata::Error) -> Error {
                     "install it: `rustup toolchain install`; or name one that you have: `cargo +stable dbsetup ...`",
                 );
             }
+            if text.starts_with("could not find `Cargo.toml`") {
+                help = Some(
+                    "go to a Cargo package or workspace, make one (`cargo init`), or name one: `--manifest-path PATH`",
+                );
+            }
             format!("`cargo metadata` failed: {}", without_secrets(text))
         }
         cargo_metadata::Error::Io(ref cause) => format!("cannot start `cargo metadata`: {cause}"),
@@ -240,6 +245,9 @@ mod tests {
         let error = failure(cargo_metadata::Error::CargoMetadata { stderr: stderr.to_owned() });
         assert_eq!(error.message(), "`cargo metadata` failed: toolchain '1.2.3-x' is not installed");
         assert!(error.help_text().is_some_and(|help| help.contains("cargo +stable dbsetup")), "{error}");
+        let stderr = "error: could not find `Cargo.toml` in `/x` or any parent directory\n".to_owned();
+        let error = failure(cargo_metadata::Error::CargoMetadata { stderr });
+        assert!(error.help_text().is_some_and(|help| help.contains("--manifest-path")), "{error}");
         let stderr = "error: failed to parse manifest\n\nCaused by:\n  x".to_owned();
         let error = failure(cargo_metadata::Error::CargoMetadata { stderr });
         assert!(error.message().ends_with("Caused by:\n  x") && error.help_text().is_none(), "{error}");

@@ -11,7 +11,7 @@ use dbsetup::{Error, Kind, Result};
 use super::environment::{self, VariableFile, Variables};
 use super::layout::{self, Candidate, Home};
 use super::manifest::{RepoTable, Values};
-use super::origin::Setting;
+use super::origin::{Origin, Setting};
 use super::reader::Reader;
 use super::selection::{Selectable, listed};
 use super::settings::{Failure, Settings};
@@ -246,8 +246,10 @@ impl Workspace {
 
         let mut problem = None;
         let mut url = DatabaseUrl::new("");
+        let mut url_from = None;
         match url::find(flag, &variables, &names, &settings, missing, environment)? {
             Ok((found, origin)) => {
+                url_from = Some(named(&origin));
                 read.say("url", shown(&found, dir), origin);
                 url = found;
             }
@@ -279,6 +281,8 @@ impl Workspace {
             root: dir.to_path_buf(),
             priv_dir,
             url,
+            url_from,
+            engine: settings.engine(),
             direct_url,
             maintenance_url,
             scratch_url,
@@ -346,6 +350,22 @@ impl Workspace {
         let manifest = dir.join("Cargo.toml");
         let shown = manifest.strip_prefix(&self.root).unwrap_or(&manifest).display().to_string();
         (shown, format!("{kind}.metadata.dbsetup.repos.{}", owned.name))
+    }
+}
+
+/// Names where a URL comes from in the middle of a sentence.
+fn named(origin: &Origin) -> String {
+    match origin {
+        Origin::Flag(flag) => format!("`{flag}`"),
+        Origin::Variable(name) => format!("the variable `{name}`"),
+        Origin::DotEnv { path, variable } | Origin::CargoConfig { path, variable } => {
+            format!("`{variable}` in {}", path.display())
+        }
+        Origin::Package { manifest, .. } | Origin::Workspace { manifest, .. } => {
+            format!("{}", manifest.display())
+        }
+        Origin::Layout(path) => path.display().to_string(),
+        Origin::Default => "the default".to_owned(),
     }
 }
 

@@ -2,7 +2,9 @@
 //! resolver's.
 
 use dbsetup::repo::RepoName;
+use dbsetup::sql::Dialect;
 use dbsetup::{Error, Kind, Result};
+use dbsetup_build::Engine;
 
 use super::Request;
 use super::environment::Variables;
@@ -106,6 +108,18 @@ impl<'a> Settings<'a> {
                 None => table.join(name),
             };
             Some(Said { value, origin: Origin::of_place(&place), place: Some(place) })
+        })
+    }
+
+    /// Returns the engine that the manifests' `url` speaks of in this very environment.
+    pub fn engine(&self) -> Option<Dialect> {
+        let said = self.in_manifests("url")?;
+        let Value::Text(text) = &said.value else { return None };
+        let mut own = self.tables.iter().filter_map(|table| table.environments.get(self.environment));
+        let is_own = own.any(|values| values.contains_key("url"));
+        Some(match Engine::of_url(text, self.environment, is_own)? {
+            Engine::Postgres => Dialect::Postgres,
+            Engine::Sqlite => Dialect::Sqlite,
         })
     }
 

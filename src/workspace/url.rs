@@ -11,6 +11,10 @@ use super::origin::Origin;
 use super::selection::listed;
 use super::settings::{Failure, Said, Settings, held_back_notes};
 
+/// What URLs look like, for messages.
+pub const EXAMPLES: &str =
+    "a server is `postgres://user:password@host:5432/database`, a file is `sqlite:app.db`";
+
 /// The variable of the only repo of a workspace, which other tools read too.
 pub const PLAIN_VARIABLE: &str = "DATABASE_URL";
 
@@ -110,7 +114,7 @@ fn from_manifest(
         Ok(url) if url.trim().is_empty() => Some(Err(Failure {
             message: "`url` is empty once its variables are put in".to_owned(),
             notes: Vec::new(),
-            help: None,
+            help: Some(format!("{EXAMPLES}; a variable that is set to nothing counts as set")),
             place: place.clone(),
         })),
         Ok(url) => Some(Ok((DatabaseUrl::new(url), origin.clone()))),

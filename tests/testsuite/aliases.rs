@@ -172,7 +172,12 @@ seed --if-new (core)
     assert!(!project.database("core").exists());
     project.run("setup").success();
     // Nothing is destroyed, so nobody is asked.
-    project.run("reset --dry-run").success().stdout_contains("would drop the database sqlite:core_dev.db");
+    // What is there by then is planned for, in the same words.
+    let rehearsed = project.run("reset --dry-run");
+    rehearsed.success().stdout_contains("would drop the database sqlite:core_dev.db");
+    rehearsed.stdout_contains("create (core)\n    would create the database sqlite:core_dev.db");
+    rehearsed.stdout_contains("would run 1 users (automatic)");
+    rehearsed.stdout_contains("would run crates/core/priv/core/seeds.sql");
     assert_eq!(project.database("core").value("select count(*) from users"), "1");
 }
 

@@ -308,6 +308,12 @@ fn every_object_is_as_documented() {
         let cached = squashed.run(&format!("{line} --format json"));
         seen.extend(checked(&cached, &documented));
     }
+    let without = Project::new().repo("core", Sqlite).repo_config("core", "template = false").migration(
+        "core",
+        "1_a",
+        "create table a (id integer);\n",
+    );
+    seen.extend(checked(&without.run("cache warm --format json"), &documented));
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }

@@ -9,6 +9,7 @@ mod support;
 
 mod aliases;
 mod bad_input;
+mod caches;
 mod check;
 mod code;
 mod commands;
@@ -23,6 +24,7 @@ mod floor;
 mod generate;
 mod git;
 mod guides;
+mod identity;
 mod interop;
 mod interruption;
 mod layouts;

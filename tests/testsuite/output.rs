@@ -24,10 +24,18 @@ fn status_lines_go_to_stderr_and_data_to_stdout() {
 }
 
 #[test]
-fn quiet_drops_success_and_keeps_reasons() {
-    let project = project();
-    let run = project.run("setup -q");
-    run.success().stderr_contains("was not loaded").stderr_lacks("created").stderr_lacks("Migrated");
+fn quiet_says_nothing_where_all_went_well_and_a_quiet_line_of_an_alias_says_why_it_did_nothing() {
+    let project = project().alias("twice", &["setup --quiet", "load --skip-if-loaded --quiet"]);
+    for line in ["setup -q", "setup -q", "load --skip-if-loaded -q", "seed -q", "seed --if-new -q"] {
+        project.run(line).success().stderr_is("").stdout_is("");
+    }
+    project
+        .run("setup")
+        .success()
+        .stderr_contains("was not loaded: there is no file")
+        .stderr_contains("was not seeded");
+    let run = project.run("twice");
+    run.success().stderr_contains("The structure for core was not loaded").stderr_lacks("was not seeded");
 }
 
 #[test]

@@ -187,6 +187,40 @@ on_each_database! {
     }
 }
 
+on_each_database! {
+    fn a_release_says_in_its_own_words_how_an_existing_database_is_recorded(backend) {
+        let place = Place::new(backend);
+        place.database.create();
+        place.database.execute(USERS);
+        let run = place.run("migrate");
+        run.code(1).stderr_contains("no migration is recorded in it");
+        run.stderr_contains("release resolve --applied --to VERSION --repo").stderr_lacks("cargo dbsetup");
+        run.stderr_contains("fix the migration, build and deploy it, and run");
+        place.run("resolve --applied --to 1").success();
+        place.run("migrate").success().stderr_contains("2 orders");
+    }
+}
+
+#[test]
+fn a_url_of_another_engine_or_of_another_repo_is_refused_by_name() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let run = |line: &str, variable: &str, file: &str| {
+        let mut command = Command::new(program());
+        command.args(line.split(' ')).env_clear().current_dir(directory.path());
+        command.env(variable, format!("sqlite:{file}"));
+        Running::spawn(command, format!("release {line}"), None, Duration::from_secs(60)).wait()
+    };
+    for line in ["setup --create", "migrate", "doctor"] {
+        run(&format!("{line} --repo server"), "SERVER_DATABASE_URL", "oops.db")
+            .code(4)
+            .stderr_contains("`server` is for PostgreSQL")
+            .stderr_contains("the variable `SERVER_DATABASE_URL` is one of SQLite");
+    }
+    assert!(!directory.path().join("oops.db").exists());
+    run("setup --create --repo file", "FILE_DATABASE_URL", "file.db").success();
+    run("doctor --repo file", "FILE_DATABASE_URL", "file.db").success().stdout_contains("recorded as file");
+}
+
 #[test]
 fn without_a_url_the_variables_are_named_and_two_repos_do_not_share_one() {
     let run = |line: &str, url: Option<&str>| {

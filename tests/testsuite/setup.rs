@@ -134,10 +134,10 @@ on_each_database! {
     fn load_that_is_skipped_names_its_reason(backend) {
         let project = shop(backend);
         project.run("create").success();
-        let load = || project.run("load --skip-if-loaded -q");
+        let load = || project.run("load --skip-if-loaded");
         load().success().stderr_contains("was not loaded: there is no file crates/core/priv/core/structure.sql");
         project.write(project.priv_dir("core").join("structure.sql"), "create table alone (id integer);\n");
-        load().success().stderr_is("");
+        load().success().stderr_contains("has been loaded from").stderr_lacks("was not loaded");
         load().success().stderr_contains("The structure for core was not loaded: it was loaded before");
         project.run("load").code(1).stderr_contains("the structure of `core` is loaded already: it was loaded before").stderr_contains("load --force --repo core");
         project.run("migrate --to 20260101000000").success();

@@ -15,8 +15,10 @@ mod absent;
 mod code;
 mod digest;
 mod embed;
+mod engine;
 mod files;
 pub mod layout;
+pub mod manifest;
 mod metadata;
 pub mod paths;
 mod problem;
@@ -27,6 +29,7 @@ mod tables;
 mod toml;
 
 pub use embed::{Prepared, embed, prepare};
+pub use engine::{Engine, variable_of};
 pub use problem::Problem;
 pub use tables::{KEYS, duration};
 

@@ -9,7 +9,7 @@ use crate::metadata::Workspace;
 use crate::paths::{clean, relative, same};
 use crate::problem::{Problem, Result};
 use crate::tables::{Config, Table, Values};
-use crate::{Ledger, toml};
+use crate::{Engine, Ledger, toml};
 
 /// A repo and the place that owns it.
 pub(crate) struct Owned<'a> {
@@ -36,6 +36,11 @@ pub(crate) struct Settings {
     pub url_env: Option<String>,
     /// The variable that sqlx.toml names.
     pub sqlx_url_env: Option<String>,
+    /// The engine that `url` speaks of.
+    pub engine: Option<Engine>,
+    /// The variables that `direct-url` and `maintenance-url` are, where they are nothing else.
+    pub direct_url_env: Option<String>,
+    pub maintenance_url_env: Option<String>,
     /// Whether a `seed-command` is configured, which no binary runs.
     pub seed_command: bool,
     pub ledger_kind: Option<Ledger>,
@@ -211,6 +216,9 @@ impl Owned<'_> {
             create,
             url_env: values.text("url-env")?,
             sqlx_url_env,
+            engine: values.engine(),
+            direct_url_env: values.variable("direct-url"),
+            maintenance_url_env: values.variable("maintenance-url"),
             seed_command: values.text("seed-command")?.is_some(),
             role: values.text("role")?,
             schemas: values.texts("schemas")?.unwrap_or_default(),
@@ -267,6 +275,13 @@ impl Settings {
             ("by_environment", self.by_environment.to_string()),
             ("url_env", text(&self.url_env)),
             ("sqlx_url_env", text(&self.sqlx_url_env)),
+            (
+                "engine",
+                self.engine
+                    .map_or("None".to_owned(), |engine| format!("Some(__dbsetup::Dialect::{engine:?})")),
+            ),
+            ("direct_url_env", text(&self.direct_url_env)),
+            ("maintenance_url_env", text(&self.maintenance_url_env)),
             ("seed_command", self.seed_command.to_string()),
             ("ledger_kind", ledger(self.ledger_kind)),
             ("ledger_table", text(&self.ledger_table)),

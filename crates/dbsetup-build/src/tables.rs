@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::Ledger;
 use crate::layout::{Package, is_name};
 use crate::metadata::Workspace;
 use crate::problem::{Problem, Result};
+use crate::{Engine, Ledger, variable_of};
 
 /// Every key of a repo; `create.` and `ledger.` stand before the keys of those two tables.
 pub const KEYS: [&str; 27] = [
@@ -259,6 +259,18 @@ impl Values<'_> {
         let not_blank =
             |value: &Json| value.as_str().filter(|text| !text.trim().is_empty()).map(str::to_owned);
         self.typed(key, "text in quotes", not_blank)
+    }
+
+    /// Returns the engine that `url` speaks of in this environment.
+    pub fn engine(&self) -> Option<Engine> {
+        let own = self.tables.iter().filter_map(|table| table.of(self.environment));
+        let is_own = own.into_iter().any(|values| at(values, "url").is_some());
+        Engine::of_url(self.get("url")?.0.as_str()?, self.environment, is_own)
+    }
+
+    /// Returns the variable that a text is, where it is nothing else.
+    pub fn variable(&self, key: &str) -> Option<String> {
+        variable_of(self.get(key)?.0.as_str()?).map(str::to_owned)
     }
 
     pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>> {

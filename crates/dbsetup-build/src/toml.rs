@@ -42,7 +42,7 @@ pub(crate) fn texts(text: &str, table: &str, key: &str, shown: &str) -> Result<O
     Ok(None)
 }
 
-fn unquoted(part: &str) -> &str {
+pub(crate) fn unquoted(part: &str) -> &str {
     let part = part.trim();
     let quoted = |quote: char| part.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
     quoted('"').or_else(|| quoted('\'')).unwrap_or(part)

@@ -10,7 +10,7 @@ pub struct Safety {
     pub dry_run: bool,
 
     /// Answer yes to the question that destructive commands ask.
-    #[arg(long, global = true, help_heading = "Safety")]
+    #[arg(short, long, global = true, help_heading = "Safety")]
     pub yes: bool,
 
     /// Let destructive commands destroy this protected database, named as it is printed; may be given several times.
@@ -40,7 +40,7 @@ pub struct Telling {
     #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Output")]
     pub format: Option<Format>,
 
-    /// Drop lines that tell of success; reasons, warnings and errors stay.
+    /// Drop lines that tell of success, or that nothing was to be done; reasons, warnings and errors stay.
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 

@@ -3,6 +3,7 @@
 use dbsetup::event::Direction;
 use dbsetup::ledger::meta_key::ENVIRONMENT;
 use dbsetup::migration::RollbackRequest;
+use dbsetup::record::{self, Belongs};
 use dbsetup::session::Session;
 use dbsetup::{Error, Kind, Result, migration};
 
@@ -26,6 +27,8 @@ pub struct Victim {
     pub disposable: bool,
     /// The environment that the database itself says it belongs to.
     pub recorded: Option<String>,
+    /// The other repo that the database itself says it belongs to.
+    pub owner: Option<String>,
     /// Why that cannot be read, if it cannot.
     pub unreadable: Option<String>,
     /// The versions that are undone, the first one first; empty where that is not the question.
@@ -52,6 +55,9 @@ impl Victim {
         }
         if let Some(why) = &self.unreadable {
             return Some(format!("whose it is cannot be read: {}", text::line(why)));
+        }
+        if let Some(owner) = self.owner.as_ref().filter(|_| self.danger != Danger::Unprotect) {
+            return Some(format!("the database says that it belongs to the repo `{}`", text::line(owner)));
         }
         match &self.recorded {
             Some(recorded) if *recorded != self.environment => Some(format!(
@@ -97,14 +103,23 @@ pub async fn find(
         },
         danger => (danger, Vec::new()),
     };
-    let (recorded, unreadable) = match session.inspect_if_exists().await {
+    let (mut owner, mut recorded, mut unreadable) = (None, None, None);
+    match session.inspect_if_exists().await {
         Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
-        Ok(found) => (found.and_then(|found| found.state.meta(ENVIRONMENT).map(str::to_owned)), None),
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            recorded = found.state.meta(ENVIRONMENT).map(str::to_owned);
+            match record::belongs(repo, &found.choice.table, &found.state) {
+                Ok(Belongs::Other(other)) => owner = Some(other),
+                Ok(_) => {}
+                Err(error) => unreadable = Some(error.message().to_owned()),
+            }
+        }
         Err(error) if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) => {
             return Err(error);
         }
-        Err(error) => (None, Some(error.message().to_owned())),
-    };
+        Err(error) => unreadable = Some(error.message().to_owned()),
+    }
     // A drop is not to wait for the very session that looked.
     session.close().await;
     let target = session.server().target().clone();
@@ -119,6 +134,7 @@ pub async fn find(
         database: target.database,
         disposable: repo.disposable,
         recorded,
+        owner,
         unreadable,
         undone,
         allowed: answers.allowed,
@@ -209,7 +225,8 @@ fn protected(closed: &[(&Victim, String)], terminal: bool) -> Error {
         if !flags.contains(&flag) {
             flags.push(flag);
         }
-        let is_elsewhere = victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
+        let is_elsewhere = victim.owner.is_some()
+            || victim.recorded.as_ref().is_some_and(|recorded| *recorded != victim.environment);
         if is_elsewhere && victim.danger != Danger::Unprotect && !resolve.contains(&victim.record) {
             resolve.push(victim.record.clone());
         }
@@ -259,6 +276,7 @@ mod tests {
             database: "core_dev".into(),
             disposable: true,
             recorded: None,
+            owner: None,
             unreadable: None,
             undone: Vec::new(),
             allowed: Vec::new(),
@@ -343,6 +361,16 @@ mod tests {
             judge(&[Victim { allowed: vec!["core_dev".into()], ..record }], false),
             Verdict::Go
         ));
+    }
+
+    #[test]
+    fn a_database_of_another_repo_is_protected_in_any_environment() {
+        let other = Victim { owner: Some("billing".into()), yes: true, ..victim() };
+        let error = refusal(std::slice::from_ref(&other), true).to_string();
+        assert!(error.contains("belongs to the repo `billing`"), "{error}");
+        assert!(error.contains("--allow-protected core_dev") && error.contains("resolve"), "{error}");
+        let named = Victim { allowed: vec!["core_dev".into()], ..other };
+        assert!(matches!(judge(&[named], false), Verdict::Go));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn code(kind: Kind) -> u8 {
     match kind {
         Kind::Configuration | Kind::Grammar | Kind::DuplicateVersion | Kind::Pooled => USAGE,
         Kind::Check => CHECK,
-        Kind::Refused => REFUSED,
+        Kind::Refused | Kind::WrongDatabase => REFUSED,
         Kind::BelowFloor => BELOW_FLOOR,
         Kind::Locked => LOCKED,
         Kind::Unreachable => UNREACHABLE,

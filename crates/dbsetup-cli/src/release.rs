@@ -111,9 +111,9 @@ impl Release {
     /// What messages say about it.
     fn program(&self) -> Program {
         Program {
-            call: Cow::Owned(self.call().to_owned()),
             words: Some(args::WORDS),
             environment: Cow::Borrowed(DEFAULT_ENVIRONMENT),
+            ..Program::release(self.call().to_owned())
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::ui::{github, text};
 pub enum Outcome {
     /// It was done in so long.
     Done(Duration),
+    /// It was done in so long, because the database is a copy of a template.
+    Copied(Duration),
     /// It failed.
     Failed,
     /// It did not run.
@@ -75,6 +77,9 @@ impl Summary {
                     Some(Outcome::Done(took)) => {
                         object.text("result", "done").number("took_us", micros(*took))
                     }
+                    Some(Outcome::Copied(took)) => {
+                        object.text("result", "done").number("took_us", micros(*took)).fact("copied", true)
+                    }
                     Some(Outcome::Failed) => object.text("result", "failed"),
                     Some(Outcome::NotRun) | None => object.text("result", "not_run"),
                 });
@@ -100,6 +105,7 @@ impl Summary {
 fn word(outcome: &Option<Outcome>) -> String {
     match outcome {
         Some(Outcome::Done(took)) => duration::shown(*took),
+        Some(Outcome::Copied(took)) => format!("{}, copied", duration::shown(*took)),
         Some(Outcome::Failed) => "failed".to_owned(),
         Some(Outcome::NotRun) => "not run".to_owned(),
         None => "-".to_owned(),
@@ -128,11 +134,11 @@ mod tests {
             Summary::new(vec!["create".into(), "migrate".into()], vec!["core".into(), "data".into()]);
         summary.note(0, 0, Outcome::Done(Duration::from_millis(8)));
         summary.note(0, 1, Outcome::Failed);
-        summary.note(1, 0, Outcome::Done(Duration::from_millis(1500)));
+        summary.note(1, 0, Outcome::Copied(Duration::from_millis(1500)));
         summary.note(1, 1, Outcome::NotRun);
         assert_eq!(
             summary.table().to_string(),
-            "  repo  create  migrate\n  core  8 ms    failed\n  data  1.5 s   not run\n"
+            "  repo  create         migrate\n  core  8 ms           failed\n  data  1.5 s, copied  not run\n"
         );
         assert_eq!(summary.failures().as_deref(), Some("1 of 2 repos failed"));
     }

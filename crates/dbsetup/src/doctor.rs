@@ -4,6 +4,7 @@
 use crate::driver::{About, Target, Vitals};
 use crate::error::Error;
 use crate::migration::{self, State, Status, Verdict};
+use crate::record::Belongs;
 use crate::repo::{Lane, Repo};
 use crate::session::Session;
 
@@ -209,6 +210,26 @@ fn of_status(repo: &Repo, status: &Status) -> Vec<Finding> {
             format!("the database belongs to {recorded}, and this run is for {}", repo.environment),
             Some(format!(
                 "check the URL; if it is right: {}",
+                repo.command(&format!("resolve --environment {}", repo.environment))
+            )),
+        ),
+    }
+    match &status.belongs {
+        Belongs::Unrecorded => report.add("repo", Health::Ok, "none is recorded yet", None),
+        Belongs::Ours => report.add("repo", Health::Ok, format!("recorded as {}", repo.name), None),
+        Belongs::Renamed(before) => report.add(
+            "repo",
+            Health::Ok,
+            format!("recorded as {before}, which this repo was called; the next migrate records its name"),
+            None,
+        ),
+        Belongs::Other(other) => report.add(
+            "repo",
+            Health::Bad,
+            format!("the database belongs to the repo {other}, and has no migration of {}", repo.name),
+            Some(format!(
+                "check the URL; if {other} is what {} was called: {}",
+                repo.name,
                 repo.command(&format!("resolve --environment {}", repo.environment))
             )),
         ),

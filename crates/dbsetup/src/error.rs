@@ -55,6 +55,8 @@ pub enum Kind {
     BelowFloor,
     /// Refused: a confirmation is missing, or the database is protected.
     Refused,
+    /// Refused: the database is not the repo's. It is of another engine than the files, or recorded for another repo.
+    WrongDatabase,
     /// The lock, or a table lock within `lock_timeout`, was not obtained in time.
     Locked,
     /// No server answers.

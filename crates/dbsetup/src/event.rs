@@ -52,8 +52,12 @@ pub enum What {
     TemplateThere { template: String },
     /// So many templates were removed.
     TemplatesRemoved { count: usize },
-    /// No template was used, or none was kept, and why; the database was made without.
+    /// No template was used, and why; the database was made without.
     TemplateRefused { reason: String },
+    /// The database, ready, was not kept as a template, and why.
+    TemplateNotKept { reason: String },
+    /// Nobody tried to make a template that was asked for, and why.
+    TemplateSkipped { reason: String },
     /// The database was there already.
     AlreadyCreated { target: String },
     /// The database was dropped; `sessions` of other clients were ended for it.
@@ -127,6 +131,8 @@ pub enum What {
     Resolved { version: String, change: String },
     /// The database's record of its environment was changed.
     EnvironmentRecorded { environment: String },
+    /// The database's record of its repo was changed: it was `before`'s.
+    RepoRecorded { before: String },
     /// Work is tried again: why, and the number of the next attempt.
     Retry { why: String, attempt: u32 },
     /// The server said something.

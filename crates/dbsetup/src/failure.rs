@@ -22,6 +22,7 @@ impl From<DbErrorClass> for Kind {
             DbErrorClass::Io => Self::Io,
             DbErrorClass::Program => Self::Program,
             DbErrorClass::Statement
+            | DbErrorClass::Exists
             | DbErrorClass::Deadlock
             | DbErrorClass::Serialization
             | DbErrorClass::TransactionClosed

@@ -9,6 +9,7 @@ mod choice;
 pub mod doctor;
 pub mod driver;
 pub mod drivers;
+mod engine;
 pub mod error;
 pub mod event;
 pub mod expand;

@@ -9,7 +9,7 @@ use crate::driver::{DbErrorClass, LockKey};
 use crate::error::{Error, Kind, Result};
 use crate::event::What;
 use crate::ledger::LedgerTable;
-use crate::repo::Lane;
+use crate::repo::{Lane, Repo};
 use crate::session::Session;
 
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -35,7 +35,7 @@ pub async fn acquire(session: &mut Session<'_>, key: &LockKey) -> Result<()> {
         if told.is_none_or(|at: Instant| at.elapsed() >= TELL_EVERY) || waited >= limit {
             let holder = driver.lock_holder(key).await?;
             if waited >= limit {
-                return Err(refused(&session.repo().name.to_string(), waited, holder));
+                return Err(refused(session.repo(), waited, holder));
             }
             teller.tell(What::LockWaiting { holder, waited });
             told = Some(Instant::now());
@@ -92,15 +92,24 @@ pub fn main_key(ledger: &LedgerTable) -> LockKey {
     LockKey { ledger: ledger.clone(), lane: Lane::Automatic }
 }
 
-fn refused(repo: &str, waited: Duration, holder: Option<String>) -> Error {
+fn refused(repo: &Repo, waited: Duration, holder: Option<String>) -> Error {
     let error = Error::new(
         Kind::Locked,
-        format!("the lock of `{repo}` was not obtained within {:.1} s", waited.as_secs_f64()),
+        format!("the lock of `{}` was not obtained within {:.1} s", repo.name, waited.as_secs_f64()),
     )
-    .help("wait for the other run, or give it longer: `DBSETUP_LOCK_WAIT=10m`");
+    .help(longer(repo));
     match holder {
         Some(holder) => error.note(format!("held by {holder}")),
         None => error.note("nobody is seen to hold it now"),
+    }
+}
+
+/// Returns what to do about a lock that was not obtained.
+pub(crate) fn longer(repo: &Repo) -> &'static str {
+    if repo.program.from_application {
+        "wait for the other run, or give it longer: `.lock_wait(..)`"
+    } else {
+        "wait for the other run, or give it longer: `DBSETUP_LOCK_WAIT=10m`"
     }
 }
 
@@ -116,6 +125,17 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migration::testing::repo;
+    use crate::repo::Program;
+
+    #[test]
+    fn who_waits_is_told_a_setting_that_is_read() {
+        let mut repo = repo();
+        let help = |repo: &Repo| refused(repo, Duration::ZERO, None).help_text().map(str::to_owned).unwrap();
+        assert!(help(&repo).ends_with("`DBSETUP_LOCK_WAIT=10m`"));
+        repo.program = Program::unknown();
+        assert!(help(&repo).ends_with("`.lock_wait(..)`"));
+    }
 
     #[test]
     fn pauses_stay_within_half_and_one_and_a_half() {

@@ -1,5 +1,10 @@
-//! The database's record of itself: which environment it belongs to, whether its structure was loaded, whether it was
-//! seeded. Kept beside the ledger, never dumped.
+//! The database's record of itself: which repo and which environment it belongs to, whether its structure was loaded,
+//! whether it was seeded. Kept beside the ledger, never dumped.
+
+mod owner;
+
+pub use owner::{Belongs, belongs};
+pub(crate) use owner::{is_of_other, refuse_other_repo, take_over};
 
 use crate::driver::{LedgerState, Present, Work};
 use crate::error::{Error, Kind, Result};
@@ -7,13 +12,14 @@ use crate::event::What;
 use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::repo::Repo;
-use crate::session::Session;
+use crate::session::{Inspection, Session};
+use owner::Owner;
 
 /// The version of our own tables and files.
 pub const FORMAT: &str = "1";
 
 /// Returns the changes that a database's first write brings along: whose it is, and in which format.
-pub fn first_changes(repo: &Repo, state: &LedgerState) -> Vec<Change> {
+pub fn first_changes(repo: &Repo, ledger: &LedgerTable, state: &LedgerState) -> Vec<Change> {
     let set = |key: &str, value: &str| Change::SetMeta { key: key.to_owned(), value: value.to_owned() };
     let mut changes = Vec::new();
     if state.meta(meta_key::FORMAT).is_none() {
@@ -21,6 +27,9 @@ pub fn first_changes(repo: &Repo, state: &LedgerState) -> Vec<Change> {
     }
     if state.meta(meta_key::ENVIRONMENT).is_none() {
         changes.push(set(meta_key::ENVIRONMENT, &repo.environment));
+    }
+    if state.meta(&owner::key(ledger)).is_none() {
+        changes.push(owner::change(repo, ledger));
     }
     changes
 }
@@ -50,13 +59,15 @@ pub fn refuse_other_environment(repo: &Repo, state: &LedgerState) -> Result<()> 
     )))
 }
 
-/// Refuses a format that a newer release wrote, warns of another environment, and refuses a half-loaded structure.
+/// Refuses a format that a newer release wrote and a database of another repo, warns of another environment, and refuses
+/// a half-loaded structure.
 ///
 /// # Errors
-/// [`Kind::Unsupported`] and [`Kind::PartlyLoaded`].
-pub fn check_before_writing(session: &Session<'_>, state: &LedgerState) -> Result<()> {
-    let repo = session.repo();
+/// [`Kind::Unsupported`], [`Kind::WrongDatabase`] and [`Kind::PartlyLoaded`].
+pub fn check_before_writing(session: &Session<'_>, inspection: &Inspection) -> Result<()> {
+    let (repo, state) = (session.repo(), &inspection.state);
     refuse_newer_format(repo, state)?;
+    refuse_other_repo(session, inspection)?;
     warn_of_other_environment(session, state);
     refuse_half_loaded(repo, state)
 }
@@ -120,7 +131,7 @@ pub async fn note_creation(session: &mut Session<'_>) -> Result<()> {
     // Another process may have found the new database meanwhile, and have loaded and seeded it.
     let now = session.inspect().await?;
     let is_seeded = now.state.meta(meta_key::SEEDED).is_some();
-    let mut changes = first_changes(session.repo(), &now.state);
+    let mut changes = first_changes(session.repo(), &ledger, &now.state);
     if !is_seeded {
         changes.push(Change::SetMeta { key: meta_key::UNSEEDED.to_owned(), value: "created".to_owned() });
     }
@@ -148,6 +159,7 @@ async fn begin_setup_and_unlock(session: &mut Session<'_>, dry_run: bool) -> Res
     // A missing database is for the next step to refuse.
     let Some(seen) = session.inspect_if_exists().await? else { return Ok(true) };
     refuse_newer_format(session.repo(), &seen.state)?;
+    refuse_other_repo(session, &seen)?;
     if is_begun(&seen.state) || !seen.state.rows.is_empty() || dry_run {
         return Ok(is_begun(&seen.state) || seen.state.rows.is_empty());
     }
@@ -158,7 +170,7 @@ async fn begin_setup_and_unlock(session: &mut Session<'_>, dry_run: bool) -> Res
     let now = session.inspect().await?;
     let is_new = is_begun(&now.state) || now.state.rows.is_empty();
     if is_new && !is_begun(&now.state) && !is_strange(session, &now.state, &ledger).await? {
-        let mut changes = first_changes(session.repo(), &now.state);
+        let mut changes = first_changes(session.repo(), &ledger, &now.state);
         changes.push(Change::SetMeta { key: meta_key::SETUP.to_owned(), value: "begun".to_owned() });
         write(session, &ledger, &changes).await?;
     }
@@ -201,7 +213,7 @@ async fn end_setup_and_unlock(session: &mut Session<'_>) -> Result<()> {
     lock::release(session, &key).await
 }
 
-/// Records another environment.
+/// Records another environment, and that the database is this repo's.
 ///
 /// # Errors
 /// Those of connecting and writing.
@@ -219,12 +231,19 @@ async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
-    let mut changes = first_changes(session.repo(), &inspection.state);
-    changes.retain(|change| !matches!(change, Change::SetMeta { key, .. } if key == meta_key::ENVIRONMENT));
+    let owner = owner::change(session.repo(), &ledger);
+    let mut changes = first_changes(session.repo(), &ledger, &inspection.state);
+    changes.retain(|change| {
+        *change != owner && !matches!(change, Change::SetMeta { key, .. } if key == meta_key::ENVIRONMENT)
+    });
     changes.push(Change::SetMeta { key: meta_key::ENVIRONMENT.to_owned(), value: environment.to_owned() });
+    changes.push(owner);
     write(session, &ledger, &changes).await?;
     lock::release(session, &key).await?;
     session.teller().tell(What::EnvironmentRecorded { environment: environment.to_owned() });
+    if let Owner::Other { before, .. } = owner::recorded(session.repo(), &ledger, &inspection.state) {
+        session.teller().tell(What::RepoRecorded { before: before.to_owned() });
+    }
     Ok(())
 }
 

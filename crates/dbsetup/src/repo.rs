@@ -9,6 +9,7 @@ use crate::error::{Error, Kind, Result};
 use crate::files::Files;
 use crate::ledger::LedgerKind;
 use crate::migration::CodeMigration;
+use crate::sql::Dialect;
 
 /// The name of a repo, as printed. `-` and `_` are equal in comparisons.
 #[derive(Debug, Clone, Eq)]
@@ -246,24 +247,77 @@ pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(300);
 /// How a program is called that works on repos, and what can be asked of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// What stands before a command's name: `cargo dbsetup`, `./release`.
+    /// What stands before a command's name: `cargo dbsetup`, `./release`. Empty where nobody knows of a program: commands are
+    /// then written without one, and whoever shows them says whose they are.
     pub call: Cow<'static, str>,
     /// The names of its commands; `None` for every one that there is.
     pub words: Option<&'static [&'static str]>,
     /// The environment of a command line that names none.
     pub environment: Cow<'static, str>,
+    /// Whether this very process is another one: an application that starts. It has settings where a program has variables.
+    pub from_application: bool,
 }
 
 impl Program {
+    /// The program of a release, by the name that it is called with: what `gen release` makes.
+    pub fn release(call: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            call: call.into(),
+            words: Some(RELEASE_WORDS),
+            environment: Cow::Borrowed("prod"),
+            from_application: false,
+        }
+    }
+
+    /// What an application says that knows of no program.
+    pub(crate) fn unknown() -> Self {
+        Self { call: Cow::Borrowed(""), words: None, environment: Cow::Borrowed(""), from_application: true }
+    }
+
     /// Whether it has a command of this name.
     pub fn knows(&self, word: &str) -> bool {
         self.words.is_none_or(|words| words.contains(&word))
     }
 }
 
+/// The commands of a release's own program.
+const RELEASE_WORDS: &[&str] = &[
+    "setup",
+    "load",
+    "migrate",
+    "migrate_manual",
+    "rollback",
+    "redo",
+    "status",
+    "doctor",
+    "resolve",
+    "seed",
+    "wait",
+    "help",
+];
+
+/// A release's own program, called so.
+impl From<&'static str> for Program {
+    fn from(call: &'static str) -> Self {
+        Self::release(call)
+    }
+}
+
+/// A release's own program, called so.
+impl From<String> for Program {
+    fn from(call: String) -> Self {
+        Self::release(call)
+    }
+}
+
 impl Default for Program {
     fn default() -> Self {
-        Self { call: Cow::Borrowed("cargo dbsetup"), words: None, environment: Cow::Borrowed("dev") }
+        Self {
+            call: Cow::Borrowed("cargo dbsetup"),
+            words: None,
+            environment: Cow::Borrowed("dev"),
+            from_application: false,
+        }
     }
 }
 
@@ -280,6 +334,8 @@ impl Repo {
             display_root: priv_dir.clone(),
             root: priv_dir.clone(),
             url,
+            url_from: None,
+            engine: None,
             direct_url: None,
             maintenance_url: None,
             scratch_url: None,
@@ -327,6 +383,10 @@ pub struct Repo {
     pub priv_dir: PathBuf,
     /// The database.
     pub url: DatabaseUrl,
+    /// Where its URL comes from, for messages: "the variable `CORE_DATABASE_URL`".
+    pub url_from: Option<String>,
+    /// The engine that a manifest's `url` speaks of for this very environment.
+    pub engine: Option<Dialect>,
     /// The same database past a pooler.
     pub direct_url: Option<DatabaseUrl>,
     /// Where databases are created and dropped from.
@@ -384,10 +444,38 @@ impl Repo {
         let development = Program::default();
         let program = if self.program.knows(word) { &self.program } else { &development };
         let (call, name, environment) = (&program.call, &self.name, &self.environment);
+        let call = if call.is_empty() { String::new() } else { format!("{call} ") };
         if *environment == program.environment {
-            format!("`{call} {words} --repo {name}`")
+            format!("`{call}{words} --repo {name}`")
         } else {
-            format!("`{call} {words} --repo {name} --env {environment}`")
+            format!("`{call}{words} --repo {name} --env {environment}`")
+        }
+    }
+
+    /// Returns an advice with a word on whose its commands are, where that is to be said: one of a program that nobody
+    /// knows, and one of `cargo dbsetup`, which is on no server.
+    pub(crate) fn explained(&self, advice: &str) -> String {
+        if !self.program.from_application {
+            return advice.to_owned();
+        }
+        let (whose, end) = if self.program.call.is_empty() {
+            let end = format!(" --repo {} --env {}`", self.name, self.environment);
+            (" (with the release's own program, or with `cargo dbsetup` from a checkout)", end)
+        } else {
+            (" (from a checkout)", "`".to_owned())
+        };
+        let last = if self.program.call.is_empty() {
+            advice.rfind(&end).map(|at| at + end.len())
+        } else {
+            let command = "`cargo dbsetup ";
+            let start = advice.rfind(command).map(|at| at + command.len());
+            start.and_then(|start| Some(start + advice[start..].find(&end)? + end.len()))
+        };
+        match last {
+            Some(last) if !advice.contains("a checkout") => {
+                format!("{}{whose}{}", &advice[..last], &advice[last..])
+            }
+            _ => advice.to_owned(),
         }
     }
 
@@ -406,10 +494,15 @@ impl Repo {
     /// about URLs is in no binary.
     pub fn past_pooler(&self) -> String {
         let variable = format!("{}_DIRECT_URL", self.name.variable_prefix());
-        if self.program.words.is_some() {
+        if self.program.from_application {
+            "go past the pooler: give the application the URL of the server itself, in `.url(..)`".to_owned()
+        } else if self.program.words.is_some() {
             format!("go past the pooler to the server itself: set `{variable}`")
         } else if self.files.is_embedded() {
-            "go past the pooler: have the application hand over the URL of the server itself".to_owned()
+            format!(
+                "go past the pooler: have the application hand over the URL of the server itself, or let \
+                 `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
+            )
         } else {
             format!(
                 "go past the pooler to the server itself: set `{variable}`, or `direct-url = \"postgres://…\"` in \
@@ -454,6 +547,31 @@ mod tests {
         assert!(repo.past_pooler().contains("have the application"), "{}", repo.past_pooler());
         repo.program.words = Some(&["migrate"]);
         assert!(repo.past_pooler().ends_with("set `CORE_DIRECT_URL`"), "{}", repo.past_pooler());
+    }
+
+    #[test]
+    fn an_application_names_no_command_that_may_not_be_there() {
+        let url = DatabaseUrl::new("postgres://h/core");
+        let mut repo = Repo::plain(RepoName::new("core"), "priv/core".into(), url, "prod");
+        repo.program = Program::unknown();
+        let (apply, forget) = (repo.command("resolve 3 --applied"), repo.command("resolve 3 --not-applied"));
+        assert_eq!(apply, "`resolve 3 --applied --repo core --env prod`");
+        assert_eq!(
+            repo.explained(&format!("look, then {apply} or {forget}; or else")),
+            format!(
+                "look, then {apply} or {forget} (with the release's own program, or with `cargo dbsetup` from a \
+                 checkout); or else"
+            )
+        );
+        assert_eq!(repo.explained("mend the file"), "mend the file");
+        repo.program = Program { from_application: true, ..Program::from("bin/db") };
+        assert_eq!(repo.explained(&repo.command("migrate")), "`bin/db migrate --repo core`");
+        assert_eq!(
+            repo.explained(&format!("{}, or not", repo.command("reset"))),
+            "`cargo dbsetup reset --repo core --env prod` (from a checkout), or not"
+        );
+        repo.program.from_application = false;
+        assert_eq!(repo.explained("`cargo dbsetup dump`"), "`cargo dbsetup dump`");
     }
 
     #[test]

@@ -120,17 +120,19 @@ async fn seed_and_unlock(session: &mut Session<'_>, request: &SeedRequest) -> Re
     let seen =
         if request.dry_run { session.inspect_if_exists().await? } else { Some(session.inspect().await?) };
     let Some(seen) = seen else { return Ok(report) };
-    record::check_before_writing(session, &seen.state)?;
+    record::check_before_writing(session, &seen)?;
     if let Some(reason) = not_new(&seen).filter(|_| request.if_new) {
         return Ok(skipped(session, reason.to_owned()));
     }
     if request.dry_run {
         return Ok(report);
     }
+    record::take_over(session, &seen).await?;
     let ledger = seen.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;
     let inspection = session.inspect().await?;
+    record::refuse_other_repo(session, &inspection)?;
     if let Some(reason) = not_new(&inspection).filter(|_| request.if_new) {
         lock::release(session, &key).await?;
         return Ok(skipped(session, reason.to_owned()));
@@ -181,7 +183,7 @@ async fn finish(
     files: &[PathBuf],
 ) -> Result<()> {
     let repo = session.repo();
-    let mut changes = record::first_changes(repo, &inspection.state);
+    let mut changes = record::first_changes(repo, ledger, &inspection.state);
     changes.extend(
         files
             .iter()

@@ -7,6 +7,7 @@ use crate::driver::{
     DbError, DbErrorClass, Driver, LedgerState, Present, Scratch, Server, SessionOptions, Target,
 };
 use crate::drivers;
+use crate::engine;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Teller};
 use crate::ledger::{LedgerKind, LedgerTable};
@@ -39,6 +40,8 @@ pub struct Session<'a> {
     is_scratch: bool,
     /// Whether this run has dropped the database and not made it again.
     is_dropped: bool,
+    /// Whether a plan is made for a time by which the database is gone, or is a new one.
+    is_imagined_new: bool,
     /// Whether this run keeps a copy of the database, and puts it back when it fails.
     keeps_copy: bool,
     /// How the database came to be, if this run made it.
@@ -62,7 +65,8 @@ impl<'a> Session<'a> {
     /// Opens what the repo's URL names, without connecting. `verb` is shown to whoever waits for our lock.
     ///
     /// # Errors
-    /// [`Kind::Configuration`] when the URL does not parse.
+    /// [`Kind::Configuration`] when the URL does not parse; [`Kind::WrongDatabase`] when it is one of another engine than
+    /// the repo's files.
     pub fn new(repo: &'a Repo, observer: &'a dyn Observer, verb: &str) -> Result<Self> {
         Ok(Self::with_server(repo, observer, verb, open(repo)?))
     }
@@ -88,6 +92,7 @@ impl<'a> Session<'a> {
             pinned: None,
             is_scratch: false,
             is_dropped: false,
+            is_imagined_new: false,
             keeps_copy: false,
             origin: None,
             ahead: None,
@@ -188,6 +193,12 @@ impl<'a> Session<'a> {
             self.owed = false;
         }
         Ok(())
+    }
+
+    /// Says whether what is planned next is for a database that is made anew by then, so that the one that is there is
+    /// not looked at: [`Session::inspect_if_exists`] finds none.
+    pub fn imagine_new(&mut self, new: bool) {
+        self.is_imagined_new = new;
     }
 
     /// Whether the database is to be thrown away.
@@ -368,6 +379,9 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of [`Session::inspect`] but [`Kind::DatabaseMissing`].
     pub async fn inspect_if_exists(&mut self) -> Result<Option<Inspection>> {
+        if self.is_imagined_new {
+            return Ok(None);
+        }
         match self.inspect().await {
             Ok(inspection) => Ok(Some(inspection)),
             Err(error) if error.kind() == Kind::DatabaseMissing => Ok(None),
@@ -379,11 +393,14 @@ impl<'a> Session<'a> {
 /// Opens what the repo's URL names, without connecting.
 ///
 /// # Errors
-/// [`Kind::Configuration`] when the URL does not parse.
+/// [`Kind::Configuration`] when the URL does not parse; [`Kind::WrongDatabase`] when it is one of another engine than the
+/// repo's files.
 pub(crate) fn open(repo: &Repo) -> Result<Box<dyn Server>> {
     // A pooler is no place for locks and sessions; who configured a way past it wants it taken.
     let url = repo.direct_url.as_ref().unwrap_or(&repo.url);
-    drivers::open(url, &repo.root, repo.maintenance_url.as_ref())
+    let server = drivers::open(url, &repo.root, repo.maintenance_url.as_ref())?;
+    engine::refuse_other(repo, server.dialect())?;
+    Ok(server)
 }
 
 /// Returns how a session of the repo is opened. `verb` is shown to whoever waits for our lock.
@@ -407,6 +424,11 @@ pub(crate) fn explain(repo: &Repo, target: &Target, error: DbError) -> Error {
     match class {
         DbErrorClass::DatabaseMissing if result.help_text().is_none() => {
             result.help(format!("create it: {}", repo.command("create")))
+        }
+        DbErrorClass::Unreachable | DbErrorClass::NotReady
+            if result.help_text().is_none() && repo.program.from_application =>
+        {
+            result.help("look whether the server runs and the URL is right, then start the application again")
         }
         DbErrorClass::Unreachable | DbErrorClass::NotReady if result.help_text().is_none() => {
             result.help(format!("start the server, or wait for it: {}", repo.command("wait")))

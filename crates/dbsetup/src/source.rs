@@ -17,6 +17,7 @@ pub use crate::ledger::LedgerKind;
 use crate::migration::CodeMigration;
 pub use crate::repo::VersionOrder;
 use crate::repo::{DatabaseUrl, Repo, RepoName};
+pub use crate::sql::Dialect;
 
 /// Environments whose databases may be dropped where nothing else is configured.
 pub const DISPOSABLE: &[&str] = &["dev", "test"];

@@ -16,6 +16,7 @@
 //! when the future is dropped half way. The application's pool is never touched; open it afterwards.
 
 mod address;
+mod direct;
 mod ears;
 mod failure;
 mod fast;
@@ -26,6 +27,8 @@ mod report;
 mod restore;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod words;
 mod work;
 
 use std::fmt;
@@ -37,6 +40,7 @@ use tracing::Instrument;
 pub use address::{ConnectOptions, PostgresOptions};
 pub use failure::{Answer, Failure, Hook, OnFailure};
 pub use phases::{Phase, Phases};
+use policy::Chosen;
 pub use policy::{Policy, VARIABLE};
 pub use report::{Outcome, Report};
 
@@ -44,9 +48,10 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Silent};
 use crate::migration::CodeMigration;
 use crate::migration::current::Standing;
-use crate::repo::{DatabaseUrl, Repo};
+use crate::repo::{DatabaseUrl, Program, Repo};
 use crate::source::Source;
-use ears::Ears;
+use ears::{Ears, Heard};
+use words::because;
 use work::{Done, Open, Restores, Wishes, Work, open_server};
 
 /// How long the lock of another run is waited for where nothing says it: what waits for an application gives up sooner than
@@ -65,6 +70,7 @@ pub struct Startup {
     origin: Origin,
     url: Option<DatabaseUrl>,
     environment: Option<String>,
+    program: Option<Program>,
     policy: Option<Policy>,
     on_failure: OnFailure,
     wishes: Wishes,
@@ -102,6 +108,7 @@ impl Startup {
             origin,
             url: None,
             environment: None,
+            program: None,
             policy: None,
             on_failure: OnFailure::default(),
             wishes: Wishes::default(),
@@ -133,6 +140,14 @@ impl Startup {
                 Origin::Repo(repo)
             }
         };
+        self
+    }
+
+    /// Which program users of the application have for its database, as errors and warnings are to call it: the release's
+    /// own, `.program("bin/db")`. Where it is not said, commands are named without a program, and with a word on whose they
+    /// are: there is no `cargo dbsetup` on a server.
+    pub fn program(mut self, program: impl Into<Program>) -> Self {
+        self.program = Some(program.into());
         self
     }
 
@@ -214,13 +229,21 @@ impl Startup {
             database = tracing::field::Empty,
             policy = tracing::field::Empty,
         );
-        let result = self.carry_out(&span).instrument(span.clone()).await;
+        let mut failing = None;
+        let result = self.carry_out(&span, &mut failing).instrument(span.clone()).await;
+        let told =
+            |error: &Error, continues| trace::failed(self.name(), error, failing.as_deref(), continues);
         span.in_scope(|| match &result {
             Ok(report) => {
                 over.phase = Phase::Ready;
-                tracing::info!(outcome = report.outcome.as_str(), took = ?report.took, "start-up done");
+                if let Some(error) = report.failure() {
+                    told(error, true);
+                }
+                if !matches!(report.outcome, Outcome::Off) {
+                    tracing::info!(outcome = report.outcome.as_str(), took = ?report.took, "start-up done");
+                }
             }
-            Err(error) => tracing::error!(%error, "start-up failed"),
+            Err(error) => told(error, false),
         });
         result
     }
@@ -237,7 +260,11 @@ impl Startup {
         let mut repo = match (&self.origin, &self.url) {
             (Origin::Source(source), Some(url)) => {
                 let environment = self.environment.as_deref().unwrap_or("prod");
-                source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?
+                let mut repo = source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?;
+                if repo.direct_url.is_none() {
+                    repo.direct_url = direct::url(source, &repo, &|name| std::env::var(name).ok());
+                }
+                repo
             }
             (Origin::Source(source), None) => {
                 let message = format!("nothing says where the database of `{}` is", source.name());
@@ -248,6 +275,7 @@ impl Startup {
                 if let Some(url) = url {
                     // The others belong to the URL that is replaced.
                     repo.url = url.clone();
+                    repo.url_from = None;
                     (repo.direct_url, repo.maintenance_url) = (None, None);
                 }
                 if let Some(environment) = self.environment.as_ref().filter(|name| **name != repo.environment)
@@ -255,54 +283,66 @@ impl Startup {
                     // Which environments are disposable was asked for another one.
                     repo.environment.clone_from(environment);
                     repo.disposable = false;
+                    repo.engine = None;
                 }
                 repo
             }
         };
         repo.lock_wait = self.lock_wait.unwrap_or(repo.lock_wait);
+        repo.program = match &self.program {
+            Some(program) => Program { from_application: true, ..program.clone() },
+            None if repo.program == Program::default() => Program::unknown(),
+            None => Program { from_application: true, ..repo.program },
+        };
         Ok(repo)
     }
 
-    fn policy_or_variable(&self) -> Result<Policy> {
-        match (self.policy, &self.origin) {
-            (Some(policy), _) => Ok(policy),
-            (None, Origin::Source(source)) => Policy::from_env_in(source.debug_assertions()),
-            (None, Origin::Repo(_)) => Policy::from_env(),
+    /// Returns what is done, and who says so.
+    fn policy_or_variable(&self) -> Result<(Policy, Chosen)> {
+        if let Some(policy) = self.policy {
+            return Ok((policy, Chosen::InCode));
         }
+        if let Some(policy) = Policy::of_variable()? {
+            return Ok((policy, Chosen::ByVariable));
+        }
+        let debug_assertions = match &self.origin {
+            Origin::Source(source) => source.debug_assertions(),
+            Origin::Repo(_) => cfg!(debug_assertions),
+        };
+        Ok((Policy::unsaid(debug_assertions), Chosen::ByNobody))
     }
 
-    async fn carry_out(&self, span: &tracing::Span) -> Result<Report> {
+    /// Does it; `failing` becomes the version of the migration that failed.
+    async fn carry_out(&self, span: &tracing::Span, failing: &mut Option<String>) -> Result<Report> {
         let start = Instant::now();
-        let policy = self.policy_or_variable()?;
+        let (policy, chosen) = self.policy_or_variable()?;
         span.record("policy", tracing::field::display(policy));
         self.phases.set(Phase::Starting);
-        let ears = Ears::new(&*self.observer, &self.phases);
-        let done = if policy == Policy::Off {
-            Done::of(Outcome::Off, Standing::default())
-        } else {
-            let repo = self.repo()?;
-            span.record("environment", repo.environment.as_str());
-            span.record("database", repo.url.redacted().as_str());
-            let restores = match self.on_failure {
-                OnFailure::RestoreBackup { and_continue } => Some(Restores { and_continue }),
-                _ => None,
-            };
-            let work =
-                Work { repo: &repo, ears: &ears, open: &*self.open, wishes: self.wishes, policy, restores };
-            self.attempts(&work).await?
+        if policy == Policy::Off {
+            trace::off(self.name(), chosen);
+            return Ok(Done::of(Outcome::Off, Standing::default()).report(Heard::default(), start));
+        }
+        let repo = self.repo()?;
+        let ears = Ears::new(&*self.observer, &self.phases, &repo);
+        span.record("environment", repo.environment.as_str());
+        span.record("database", repo.url.redacted().as_str());
+        let restores = match self.on_failure {
+            OnFailure::RestoreBackup { and_continue } => Some(Restores { and_continue }),
+            _ => None,
         };
+        let work = Work {
+            repo: &repo,
+            ears: &ears,
+            open: &*self.open,
+            wishes: self.wishes,
+            policy,
+            chosen,
+            restores,
+        };
+        let done = self.attempts(&work).await;
         let heard = ears.heard();
-        Ok(Report {
-            outcome: done.outcome,
-            loaded: heard.loaded,
-            applied: heard.applied,
-            ahead: done.ahead,
-            manual_pending: done.manual,
-            blocked: done.blocked,
-            seeded: heard.seeded,
-            warnings: heard.warnings,
-            took: start.elapsed(),
-        })
+        failing.clone_from(&heard.running);
+        Ok(done?.report(heard, start))
     }
 
     /// Tries as often as the failure policy says.
@@ -310,6 +350,7 @@ impl Startup {
         let mut attempt = 1;
         let mut first: Option<Error> = None;
         loop {
+            work.ears.begin();
             let error = match work.attempt().await {
                 Ok(done) => {
                     return Ok(match first {
@@ -343,17 +384,6 @@ impl Startup {
             }
             attempt += 1;
         }
-    }
-}
-
-/// Adds to a failure why nothing was done about it.
-fn because(error: Error, refusal: &Error) -> Error {
-    let error = error.note(refusal.message().to_owned());
-    let error = refusal.notes().iter().fold(error, |error, note| error.note(note.clone()));
-    match refusal.help_text() {
-        Some(help) if error.help_text().is_none() => error.help(help.to_owned()),
-        Some(help) => error.note(help.to_owned()),
-        None => error,
     }
 }
 

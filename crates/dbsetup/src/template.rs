@@ -26,7 +26,7 @@ use crate::structure;
 
 pub use ahead::look_ahead;
 pub(crate) use ahead::{Ahead, files_ahead};
-pub use keep::{Filled, collect, is_stale, keep, pays};
+pub use keep::{Filled, collect, home, is_stale, keep, pays};
 pub use key::key;
 pub use ready::{Ready, ready};
 pub use warm::{Warmed, warm};
@@ -47,8 +47,14 @@ pub(crate) enum Origin {
     /// It was copied: so many migrations are recorded in it, if that is known.
     Template { recipe: Recipe, migrations: Option<u64> },
     /// It was made empty, and is worth keeping as this template once it is ready.
-    /// `filled` is in how many statements and migrations it was made ready, as soon as it is.
-    Empty { recipe: Recipe, name: TemplateName, since: Instant, filled: Option<u64> },
+    /// `filled` is how many statements of the structure and how many migrations made it ready, as soon as they have, or
+    /// why it is no database to be kept.
+    Empty {
+        recipe: Recipe,
+        name: TemplateName,
+        since: Instant,
+        filled: Option<std::result::Result<(u64, u64), &'static str>>,
+    },
 }
 
 /// Whether databases of a repo may be made from templates.
@@ -107,8 +113,9 @@ pub async fn create(session: &mut Session<'_>, recipe: Recipe) -> Result<Created
     storage::create(session).await
 }
 
-/// Whether the session's database was just copied from a template: its structure is there.
-pub(crate) fn is_copy(session: &Session<'_>) -> bool {
+/// Whether the session's database was just copied from a template: its structure is there, and so is what the next
+/// `migrate` would run.
+pub fn is_copy(session: &Session<'_>) -> bool {
     matches!(session.origin, Some(Origin::Template { .. }))
 }
 
@@ -146,14 +153,18 @@ pub(crate) fn note_migrated(session: &mut Session<'_>, request: &MigrateRequest,
         .planned
         .iter()
         .any(|planned| repo.archive.iter().any(|archive| planned.path.starts_with(repo.shown(archive))));
-    let steps = session.statements + report.done as u64;
+    let (statements, migrations) = (session.statements, report.done as u64);
     if let Some(Origin::Empty { recipe, filled, .. }) = &mut session.origin
         && !request.dry_run
-        && !from_archive
-        && report.blocked.is_empty()
         && runs_all(request, recipe.lanes)
     {
-        *filled = Some(steps);
+        *filled = Some(if from_archive {
+            Err("squashed migrations were run from the archive")
+        } else if !report.blocked.is_empty() {
+            Err("a migration waits for another one")
+        } else {
+            Ok((statements, migrations))
+        });
     }
 }
 

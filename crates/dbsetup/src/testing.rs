@@ -11,7 +11,8 @@
 //! # Which server, which files
 //!
 //! The server is that of `<REPO>_DATABASE_URL_TEST`, else `<REPO>_DATABASE_URL`, else `DATABASE_URL_TEST`, else
-//! `DATABASE_URL`, in the environment, else in the nearest `.env.test`, else in the nearest `.env`. The database that the URL names is only connected to: the tests' own are beside it. Tests
+//! `DATABASE_URL`, in the environment, else in the nearest `.env.test`, else in the nearest `.env`; else that of `url` in
+//! `Cargo.toml`, for environment `test`. The database that the URL names is only connected to: the tests' own are beside it. Tests
 //! of SQLite need no URL.
 //!
 //! The template has the structure, both lanes of migrations and the SQL seeds of environment `test`, of the package's

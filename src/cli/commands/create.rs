@@ -26,10 +26,7 @@ impl Create {
                 Some(recipe) => template::foresee(task.session, recipe).await?,
                 None => None,
             };
-            return Ok(Output::Plan(vec![match from {
-                Some(template) => templates::planned(&shown, template.as_str()),
-                None => format!("create the database {shown}"),
-            }]));
+            return Ok(Output::Plan(vec![templates::planned(&shown, from.as_ref())]));
         }
         match task.recipe {
             Some(recipe) => template::create(task.session, recipe).await?,

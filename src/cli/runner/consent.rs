@@ -44,27 +44,35 @@ impl Runner<'_> {
     /// scratch databases.
     async fn ask_about_squashes(&mut self, terminal: bool) -> Result<(), Stop> {
         let prepared = self.prepared;
-        let (mut unproven, mut reaching) = (Vec::new(), Vec::new());
+        let (mut unproven, mut rehearsed, mut reaching) = (Vec::new(), Vec::new(), Vec::new());
         let mut found = vec![Vec::new(); prepared.repos.len()];
         for PreparedStep { step, repos, .. } in &prepared.steps {
             let Action::Command(command) = &step.action else { continue };
-            let asks = |_: &&Squash| !(step.options.dry_run || step.options.yes);
+            let asks = |_: &&Squash| !step.options.yes;
             let Some(squash) = command.squash().filter(asks) else { continue };
             for &at in repos {
                 let resolved = &prepared.repos[at];
                 // A URL that leads nowhere is told by the run itself, and keeps no other repo from it.
                 let Ok(session) = self.sessions.get(at) else { continue };
                 let live = session.server().target().shown.clone();
-                found[at] = squash.beyond(resolved.files(), session.server().dialect());
+                // A rehearsal of what reaches beyond says so itself, and tries nothing.
+                if !step.options.dry_run {
+                    found[at] = squash.beyond(resolved.files(), session.server().dialect());
+                }
                 if !found[at].is_empty() {
                     let (repo, statements) = (resolved.name().to_string(), found[at].clone());
                     reaching.push(Reaching { repo, statements });
                 }
                 let environments = squash.unproven(resolved.files(), &live, &resolved.protected).await?;
                 if !environments.is_empty() {
-                    unproven.push(Unproven { repo: resolved.name().to_string(), environments });
+                    let open = Unproven { repo: resolved.name().to_string(), environments };
+                    if step.options.dry_run { &mut rehearsed } else { &mut unproven }.push(open);
                 }
             }
+        }
+        // Where there is a person the squash asks, and a rehearsal has no questions.
+        if let Verdict::Refuse(error) = confirm::judge_squashes(&rehearsed, &[], terminal) {
+            return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
         prompt::consent(confirm::judge_squashes(&unproven, &reaching, terminal)).await?;
         if terminal {

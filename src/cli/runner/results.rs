@@ -34,8 +34,8 @@ impl Runner<'_> {
         let dry_run = prepared.step.options.dry_run;
         for Ended { repo, result, took } in ended {
             let name = self.prepared.repos[repo].name().as_str();
-            let mut output = match result {
-                Ok(output) => output,
+            let (mut output, copied) = match result {
+                Ok(done) => done,
                 Err(code) => {
                     self.failed[repo] = true;
                     self.codes.push(code);
@@ -73,7 +73,7 @@ impl Runner<'_> {
                     open.map(|open| Error::new(Kind::Check, open))
                 }
             };
-            self.summary.note(repo, at, Outcome::Done(took));
+            self.summary.note(repo, at, if copied { Outcome::Copied(took) } else { Outcome::Done(took) });
             if let Some(error) = found {
                 self.ui.error(&error, Some(name), exit::CHECK);
                 self.codes.push(exit::CHECK);

@@ -40,6 +40,10 @@ fn expected(repo: &Repo) -> Vec<(&'static str, String)> {
         ("migrations", paths(&repo.migrations)),
         ("manual_migrations", paths(&repo.manual_migrations)),
         ("archive", paths(&repo.archive)),
+        (
+            "engine",
+            repo.engine.map_or("None".into(), |engine| format!("Some(__dbsetup::Dialect::{engine:?})")),
+        ),
         ("ledger_kind", ledger(repo.ledger.kind)),
         ("ledger_table", format!("{:?}", repo.ledger.table)),
         ("ignored_chars", format!("&{:?}", repo.ledger.ignored_chars)),
@@ -80,7 +84,8 @@ fn compare(fixture: &Fixture, package: &str, name: &str) {
             .settings(environment)
             .iter()
             .filter(|(key, _)| {
-                !matches!(*key, "by_environment" | "url_env" | "sqlx_url_env" | "seed_command")
+                let of_urls = ["url_env", "sqlx_url_env", "direct_url_env", "maintenance_url_env"];
+                !of_urls.contains(key) && !matches!(*key, "by_environment" | "seed_command")
             })
             .map(|(key, value)| {
                 let value = expand(value, environment, &mut |_| None).expect("every variable has a default");
@@ -109,6 +114,10 @@ fn every_setting_is_embedded_as_it_is_resolved() {
         [package.metadata.dbsetup.repos.core]
         url = "sqlite:core.db"
         url-env = "CORE_URL"
+        direct-url = "${CORE_DIRECT}"
+        maintenance-url = "postgres://admin:secret@localhost/postgres"
+        env.ci.url = "postgres://app:secret@localhost/ci"
+        env.ci.direct-url = "postgres://app:secret@localhost/ci"
         priv = "db/./core"
         dump-path = "db/schema.sql"
         migrations = ["db/core/up", "db/more"]
@@ -135,6 +144,21 @@ fn every_setting_is_embedded_as_it_is_resolved() {
     .file("db/more/2_b.sql", "")
     .dir("db/core/by_hand");
     compare(&fixture, "", "core");
+    let prepared = dbsetup_build::prepare(&fixture.path(""), "core").expect("it can be embedded");
+    let says = |environment: &str, key: &str| {
+        let line = prepared.settings(environment).iter().find(|(known, _)| *known == key);
+        line.expect("it is there").1.clone()
+    };
+    for environment in ENVIRONMENTS {
+        let lines = format!("{:?}", prepared.settings(environment));
+        assert!(!lines.contains("secret") && !lines.contains("postgres:"), "{lines}");
+        assert_eq!(says(environment, "maintenance_url_env"), "None");
+    }
+    let engines = ["dev", "prod", "ci"].map(|environment| says(environment, "engine"));
+    let some = |engine| format!("Some(__dbsetup::Dialect::{engine})");
+    assert_eq!(engines, [some("Sqlite"), "None".into(), some("Postgres")]);
+    assert_eq!(says("prod", "direct_url_env"), "Some(\"CORE_DIRECT\")");
+    assert_eq!(says("ci", "direct_url_env"), "None");
 }
 
 #[test]

@@ -16,18 +16,12 @@ fn reaching() -> Project {
 #[test]
 fn what_reaches_beyond_is_not_run_again_for_nobody_who_does_not_trust_it() {
     let project = reaching();
-    for line in ["squash", "squash --yes"] {
+    for line in ["squash", "squash --yes", "squash --dry-run", "squash --dry-run --yes"] {
         let run = project.run(line);
         run.code(4).stderr_contains("reach beyond it").stderr_contains(&format!("`{PLACE}:2`: ATTACH"));
         run.stderr_contains("`cargo dbsetup dump --move-migrations --trust-file --repo core`");
         assert_eq!(git(&project, "status --porcelain"), "");
     }
-    // A rehearsal of what a person would be asked about tells what it leaves out.
-    let run = project.run("squash --dry-run");
-    run.success()
-        .stdout_contains("would move")
-        .stderr_contains("nothing was tried")
-        .stderr_contains("--trust-file");
     project.run("squash --dry-run --trust-file").success().stderr_lacks("nothing was tried");
     project.run("squash --trust-file").success();
 }
@@ -37,6 +31,9 @@ fn what_reaches_beyond_is_not_run_again_for_nobody_who_does_not_trust_it() {
 fn a_person_is_asked_about_it_together_with_what_nothing_shows() {
     let project = reaching().repo_config("core", "env.prod.url = \"sqlite:prod.db\"");
     committed(&project);
+    // A rehearsal of what a person would be asked about tells what it leaves out.
+    let rehearsed = project.terminal("squash --dry-run").wait();
+    rehearsed.success().stdout_contains("would move").stdout_contains("nothing was tried");
     for (keys, code) in [("\n", 4), ("y\n", 0)] {
         let mut terminal = project.terminal("squash");
         terminal.expect("`core` in prod").expect(&format!("ATTACH at {PLACE}:2 (repo core)"));

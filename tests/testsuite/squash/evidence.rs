@@ -88,7 +88,11 @@ fn without_a_terminal_a_squash_without_evidence_is_refused_where_something_is_de
     run.code(4).stderr_contains("refused to squash `core` in prod").stderr_contains("--applied-on");
     run.stderr_contains("`--yes`").stderr_lacks("ci");
     assert!(git(&project, "status --porcelain").is_empty());
-    project.run("squash --dry-run").success();
+    // A rehearsal says the same, in the same words and with the same code.
+    let rehearsed = project.run("squash --dry-run");
+    rehearsed.code(4).stdout_is("").stderr_contains("refused to squash `core` in prod");
+    rehearsed.stderr_contains("without `--dry-run` it would be refused, too");
+    project.run("squash --dry-run --yes").success().stdout_contains("would move");
     project.run("squash --yes").success();
     // Where nothing is to be squashed there is nothing to show.
     project.run("squash").success().stderr_contains("nothing to squash");
@@ -105,6 +109,8 @@ fn a_person_is_asked_and_no_is_the_default() {
         terminal.wait().code(code);
         assert!(git(&project, "status --porcelain").is_empty());
     }
+    // A rehearsal has no questions, and refuses nothing that a person may allow.
+    project.terminal("squash --dry-run").wait().success().stdout_contains("would move");
     let mut terminal = project.terminal("squash");
     terminal.expect("[y/N]: ").send("y\n");
     terminal.wait().success().stdout_contains("has been squashed");

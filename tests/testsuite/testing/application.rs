@@ -77,7 +77,8 @@ pub fn write(name: &str, files: &[(String, String)]) -> PathBuf {
          dbsetup = {{ path = {:?}, features = [\"postgres\", \"sqlite\", \"testing\"] }}\n\
          sqlx = {{ version = \"0.9\", default-features = false, features = [\"runtime-tokio\", \"postgres\", \"sqlite-bundled\"] }}\n\
          tokio = {{ version = \"1\", features = [\"rt\", \"macros\"] }}\n\n\
-         [workspace]\n\n[profile.dev]\ndebug = false\n",
+         [workspace]\n\n[profile.dev]\ndebug = false\n\n\
+         [package.metadata.dbsetup.repos.core]\nurl = \"${{APP_URL}}\"\n",
         root.join("crates/dbsetup")
     );
     let lock = std::fs::read_to_string(root.join("Cargo.lock")).expect("the workspace has one");

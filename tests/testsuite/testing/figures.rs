@@ -1,6 +1,7 @@
-//! What a test's database costs, beside the least that it can cost: medians of runs that take turns.
+//! What a test's database costs, beside the least that it can cost, and beside a replay: medians of runs that take turns.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use dbsetup::Source;
@@ -59,6 +60,37 @@ fn postgres() {
         ours_end.push(start.elapsed());
     }
     report("PostgreSQL", ours, bare, ours_end, bare_end);
+}
+
+/// How much longer than a test's database a replay takes. `REPLAYS` has a line for each tool: its name, `=`, and a command
+/// of the shell that makes the database `$DATABASE_URL`, which is not there, and migrates it.
+#[test]
+#[ignore = "for ./scripts/bench-testing"]
+fn replays() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = std::env::var("DATABASE_URL").unwrap();
+    let replayed = format!("{}/replayed", url.rsplit_once('/').unwrap().0);
+    drop(Database::blocking(source()).unwrap());
+    let mut connection = runtime.block_on(PgConnection::connect(&url)).unwrap();
+    for line in std::env::var("REPLAYS").unwrap().lines() {
+        let (name, command) = line.split_once('=').unwrap();
+        let (mut theirs, mut ours) = (vec![], vec![]);
+        for _ in 0..9 {
+            let start = Instant::now();
+            drop(Database::blocking(source()).unwrap());
+            ours.push(start.elapsed());
+            runtime
+                .block_on(sqlx::raw_sql("DROP DATABASE IF EXISTS replayed").execute(&mut connection))
+                .unwrap();
+            let start = Instant::now();
+            let done = Command::new("sh").args(["-c", command]).env("DATABASE_URL", &replayed).output().unwrap();
+            theirs.push(start.elapsed());
+            assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        let (theirs, ours) = (median(theirs), median(ours));
+        let times = theirs.as_secs_f64() / ours.as_secs_f64();
+        println!("{name}: made by a replay in {theirs:.2?}; a test's, made and removed in {ours:.2?}: {times:.1} times");
+    }
 }
 
 #[test]

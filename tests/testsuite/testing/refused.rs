@@ -110,9 +110,30 @@ fn a_role_that_may_make_no_databases_hears_what_it_lacks() {
 fn a_test_without_a_url_says_which_variables_were_looked_for() {
     let said = failure(Application::get().tests("postgres").args(["a_pool", "--exact"]));
     assert!(said.contains("`CORE_DATABASE_URL_TEST`") && said.contains("`DATABASE_URL`"), "{said}");
+    assert!(said.contains("needs the variable `APP_URL`, which is not set"), "{said}");
     let mut tests = Application::get().tests("postgres");
     let said = failure(tests.args(["a_pool", "--exact"]).env("DATABASE_URL", "sqlite:app.db"));
     assert!(said.contains("the test takes a pool of PostgreSQL"), "{said}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_with_its_place_and_where_the_url_is_from() {
+    for (variable, place) in [("DATABASE_URL", "`DATABASE_URL`"), ("APP_URL", "dbsetup.repos.core.url` in `")]
+    {
+        let mut tests = Application::get().tests("postgres");
+        let said =
+            failure(tests.args(["a_pool", "--exact"]).env(variable, "postgres://app:s3cret@127.0.0.1:1/x"));
+        assert!(said.contains("start PostgreSQL at `127.0.0.1:1`") && said.contains(place), "{said}");
+        assert!(said.contains("set `DATABASE_URL` to `postgres://") && !said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn the_url_of_the_manifest_is_as_good_as_one_of_a_variable() {
+    let Some(server) = postgres::server() else { return };
+    let tester = Tester::new(&server);
+    let mut tests = Application::get().tests("postgres");
+    super::output(tests.args(["a_pool", "--exact"]).env("APP_URL", tester.url()));
 }
 
 #[cfg(unix)]

@@ -46,7 +46,7 @@ pub struct Resolve {
     #[arg(long, value_name = "N", group = "change")]
     skip_statement: Option<usize>,
 
-    /// Record that the database belongs to this environment.
+    /// Record that the database belongs to this environment, and to the repo.
     ///
     /// Where the database belongs to a protected environment, this asks as `drop` does.
     #[arg(long, value_name = "NAME", group = "change", conflicts_with_all = ["version", "to"], value_parser = environment_name)]

@@ -73,13 +73,14 @@ pub fn settle(
     }
     let only = sources.len() == 1;
     let repo = |source: &Source| {
-        let url = match &flag {
-            Some(url) => url.clone(),
+        let (url, from) = match &flag {
+            Some(url) => (url.clone(), "`--database-url`".to_owned()),
             None => url(source, &environment, only, variables)?,
         };
         let mut repo = source.repo(url, &environment)?;
         repo.program = program.clone();
-        other_settings(&mut repo, variables)?;
+        repo.url_from = Some(from);
+        other_settings(&mut repo, source, variables)?;
         Ok(repo)
     };
     chosen.into_iter().map(repo).collect()
@@ -135,11 +136,17 @@ fn in_environment(url: &str, environment: &str) -> DatabaseUrl {
     DatabaseUrl::new(url.replace("{env}", environment))
 }
 
-fn url(source: &Source, environment: &str, only: bool, variables: Variables<'_>) -> Result<DatabaseUrl> {
+/// The URL, and where it comes from.
+fn url(
+    source: &Source,
+    environment: &str,
+    only: bool,
+    variables: Variables<'_>,
+) -> Result<(DatabaseUrl, String)> {
     let names = url_variables(source, environment, only);
     for name in &names {
         if let Some(url) = variables(name)? {
-            return Ok(in_environment(&url, environment));
+            return Ok((in_environment(&url, environment), format!("the variable `{name}`")));
         }
     }
     let usual = &names[1];
@@ -191,13 +198,19 @@ fn first_set<'n>(names: &'n [String], variables: Variables<'_>) -> Result<Option
 }
 
 /// What variables say besides the URL: the same ones that `cargo dbsetup` reads.
-fn other_settings(repo: &mut Repo, variables: Variables<'_>) -> Result<()> {
+fn other_settings(repo: &mut Repo, source: &Source, variables: Variables<'_>) -> Result<()> {
     let prefix = repo.name.variable_prefix();
-    let other = |key: &str| -> Result<Option<DatabaseUrl>> {
-        let url = variables(&format!("{prefix}_{key}"))?;
+    // A manifest that says nothing but which variable it is.
+    let settings = source.as_embedded().map(|embedded| embedded.settings_in(&repo.environment));
+    let other = |key: &str, named: Option<&str>| -> Result<Option<DatabaseUrl>> {
+        let mut url = variables(&format!("{prefix}_{key}"))?;
+        if let Some(name) = named.filter(|_| url.is_none()) {
+            url = variables(name)?;
+        }
         Ok(url.map(|url| in_environment(&url, &repo.environment)))
     };
-    let (direct, maintenance) = (other("DIRECT_URL")?, other("MAINTENANCE_URL")?);
+    let direct = other("DIRECT_URL", settings.and_then(|settings| settings.direct_url_env))?;
+    let maintenance = other("MAINTENANCE_URL", settings.and_then(|settings| settings.maintenance_url_env))?;
     repo.direct_url = direct.or(repo.direct_url.take());
     repo.maintenance_url = maintenance.or(repo.maintenance_url.take());
     if let Some(order) = variables("DBSETUP_VERSION_ORDER")? {

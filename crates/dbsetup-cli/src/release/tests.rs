@@ -73,6 +73,8 @@ fn every_word_that_messages_may_name_is_a_command_and_the_other_way_round() {
     names.sort_unstable();
     words.sort_unstable();
     assert_eq!(names, words);
+    // An application speaks of this program, too.
+    assert_eq!(Program::release("db").words, Some(args::WORDS));
 }
 
 #[test]
@@ -142,6 +144,44 @@ fn the_variable_that_sqlx_toml_names_is_asked_where_it_was_embedded() {
     };
     assert_eq!(url(&["DATABASE_URL", "APP_URL", "CORE_DATABASE_URL"]), "sqlite:CORE_DATABASE_URL_prod.db");
     assert_eq!(url(&["DATABASE_URL", "APP_URL"]), "sqlite:APP_URL_prod.db");
+}
+
+#[test]
+fn the_variable_that_direct_url_is_is_asked_after_the_repos_own() {
+    static CORE: Embedded = Embedded {
+        name: "core",
+        digest: "",
+        marker: "",
+        disposable: dbsetup::source::DISPOSABLE,
+        settings: EmbeddedSettings {
+            direct_url_env: Some("SESSION_URL"),
+            maintenance_url_env: Some("ADMIN_URL"),
+            ..EmbeddedSettings::DEFAULT
+        },
+        environments: &[],
+        files: &[],
+        debug_assertions: false,
+    };
+    let direct = |set: &[&str]| {
+        let variables = |name: &str| {
+            let is_set = name == "CORE_DATABASE_URL" || set.contains(&name);
+            Ok(is_set.then(|| format!("postgres://{name}/core_{{env}}")))
+        };
+        let repos =
+            repos::settle(&[Source::from(&CORE)], &global(""), &Program::default(), &variables).unwrap();
+        assert_eq!(repos[0].url_from.as_deref(), Some("the variable `CORE_DATABASE_URL`"));
+        let shown = |url: &Option<dbsetup::repo::DatabaseUrl>| {
+            url.as_ref().map(ToString::to_string).unwrap_or_default()
+        };
+        (shown(&repos[0].direct_url), shown(&repos[0].maintenance_url))
+    };
+    let (session, admin) = ("postgres://SESSION_URL/core_prod", "postgres://ADMIN_URL/core_prod");
+    assert_eq!(direct(&["SESSION_URL", "ADMIN_URL"]), (session.into(), admin.into()));
+    assert_eq!(
+        direct(&["SESSION_URL", "CORE_DIRECT_URL"]),
+        ("postgres://CORE_DIRECT_URL/core_prod".into(), String::new())
+    );
+    assert_eq!(direct(&[]), Default::default());
 }
 
 #[test]

@@ -18,6 +18,8 @@ pub enum Weight {
     Start,
     /// Success: `--quiet` drops it.
     Success,
+    /// Why there was nothing to do: dropped where a whole run is to be quiet.
+    Skip,
     /// Why something was not done, or takes its time: never dropped.
     Reason,
     /// Deserves a look: never dropped.
@@ -39,7 +41,7 @@ pub struct Sentence {
 
 /// Returns the sentence of an event.
 pub fn sentence(event: &Event) -> Sentence {
-    use Weight::{Aside, Detail, Reason, Start, Success, Warning};
+    use Weight::{Aside, Detail, Reason, Skip, Start, Success, Warning};
     let repo = &event.repo;
     let named = |weight, text: String| Sentence { weight, text, named: true, help: None };
     let bare = |weight, text: String| Sentence { weight, text, named: false, help: None };
@@ -67,6 +69,12 @@ pub fn sentence(event: &Event) -> Sentence {
         }
         What::TemplateRefused { reason } => {
             named(Aside, format!("No template was used for {repo}: {}", line(reason)))
+        }
+        What::TemplateNotKept { reason } => {
+            named(Aside, format!("No template of the database for {repo} was kept: {}", line(reason)))
+        }
+        What::TemplateSkipped { reason } => {
+            named(Reason, format!("No template of the database for {repo} was made: {}", line(reason)))
         }
         What::AlreadyCreated { target } => {
             named(Success, format!("The database for {repo} has already been created ({})", line(target)))
@@ -112,7 +120,7 @@ pub fn sentence(event: &Event) -> Sentence {
             ),
         ),
         What::LoadSkipped { reason } => {
-            named(Reason, format!("The structure for {repo} was not loaded: {}", line(reason)))
+            named(Skip, format!("The structure for {repo} was not loaded: {}", line(reason)))
         }
         What::Dumped { path, changed, took } => {
             let path = path.display().to_string();
@@ -230,7 +238,7 @@ pub fn sentence(event: &Event) -> Sentence {
             Success,
             format!("{repo} has been seeded from {} in {}", line(&path.display().to_string()), shown(*took)),
         ),
-        What::SeedSkipped { reason } => named(Reason, format!("{repo} was not seeded: {}", line(reason))),
+        What::SeedSkipped { reason } => named(Skip, format!("{repo} was not seeded: {}", line(reason))),
         What::SeedCommandDone { command, took } => {
             named(Success, format!("{repo} has been seeded by `{}` in {}", line(command), shown(*took)))
         }
@@ -247,6 +255,10 @@ pub fn sentence(event: &Event) -> Sentence {
         What::EnvironmentRecorded { environment } => named(
             Success,
             format!("The database for {repo} belongs to the environment {} now", line(environment)),
+        ),
+        What::RepoRecorded { before } => named(
+            Success,
+            format!("The database of {} belongs to {repo} now: they share migrations", line(before)),
         ),
         What::Retry { why, attempt } => named(Reason, format!("{repo}: {}; attempt {attempt}", line(why))),
         What::Notice { text } => bare(Aside, format!("   the server says: {}", line(text))),
@@ -330,8 +342,9 @@ mod tests {
     fn reasons_are_no_successes() {
         assert_eq!(
             said(What::LoadSkipped { reason: "12 ledger rows are there already".into() }).0,
-            Weight::Reason
+            Weight::Skip
         );
+        assert_eq!(said(What::TemplateSkipped { reason: "`template = false`".into() }).0, Weight::Reason);
         assert_eq!(said(What::AlreadyCreated { target: "x".into() }).0, Weight::Success);
     }
 

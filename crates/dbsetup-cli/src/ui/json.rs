@@ -101,6 +101,8 @@ pub fn event(event: &Event) -> Object {
         What::TemplateThere { template } => object("template_there").text("template", template),
         What::TemplatesRemoved { count } => object("templates_removed").number("count", size(count)),
         What::TemplateRefused { reason } => object("template_refused").text("reason", reason),
+        What::TemplateNotKept { reason } => object("template_not_kept").text("reason", reason),
+        What::TemplateSkipped { reason } => object("template_skipped").text("reason", reason),
         What::AlreadyCreated { target } => object("already_created").text("target", target),
         What::Dropped { target, sessions, took } => {
             object("dropped").text("target", target).number("sessions_ended", size(sessions)).took(*took)
@@ -180,6 +182,7 @@ pub fn event(event: &Event) -> Object {
         What::EnvironmentRecorded { environment } => {
             object("environment_recorded").text("environment", environment)
         }
+        What::RepoRecorded { before } => object("repo_recorded").text("before", before),
         What::Retry { why, attempt } => object("retry").text("why", why).number("attempt", *attempt),
         What::Notice { text } => object("notice").text("text", text),
         What::Warning { text, help } => object("warning").text("text", text).maybe("help", help.as_deref()),
@@ -232,6 +235,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Check => "check",
         Kind::BelowFloor => "below_floor",
         Kind::Refused => "refused",
+        Kind::WrongDatabase => "wrong_database",
         Kind::Locked => "locked",
         Kind::Unreachable => "unreachable",
         _ => "other",

@@ -37,6 +37,8 @@ pub struct Ui {
     progress: Progress,
     several: AtomicBool,
     quiet: AtomicBool,
+    /// Whether it is not even said that there was nothing to do.
+    silent: AtomicBool,
     verbose: AtomicU8,
     /// What leads from the root of the checkout to where paths start.
     prefix: OnceLock<PathBuf>,
@@ -49,8 +51,8 @@ pub struct Ui {
 /// What one repo is at, as far as later sentences depend on it.
 #[derive(Default)]
 struct AtWork {
-    /// Whether its structure was loaded in this run.
-    loaded: bool,
+    /// Whence its structure came in this run, as a sentence says it.
+    whence: Option<&'static str>,
     /// The migration that has begun and not ended.
     migration: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Ui {
             progress: Progress::new(drawn),
             several: AtomicBool::new(false),
             quiet: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             verbose: AtomicU8::new(0),
             prefix: OnceLock::new(),
             warned: Mutex::default(),
@@ -87,8 +90,14 @@ impl Ui {
     /// Sets how loud the next step is, and whether lines have to say which repo they are about.
     pub fn begin(&self, quiet: bool, verbose: u8, several: bool) {
         self.quiet.store(quiet, Ordering::Relaxed);
+        self.silent.store(quiet, Ordering::Relaxed);
         self.verbose.store(verbose, Ordering::Relaxed);
         self.several.store(several, Ordering::Relaxed);
+    }
+
+    /// Has the step say what it had nothing to do for although it is quiet: its own line asks for that, and not the run.
+    pub fn say_skips(&self) {
+        self.silent.store(false, Ordering::Relaxed);
     }
 
     /// Whether results go out as JSON.
@@ -212,6 +221,7 @@ impl Ui {
             Weight::Aside => verbose > 0,
             Weight::Start => verbose > 0 || !(self.progress.is_drawn() || self.quiet.load(Ordering::Relaxed)),
             Weight::Success => !self.quiet.load(Ordering::Relaxed),
+            Weight::Skip => !self.silent.load(Ordering::Relaxed),
             Weight::Reason | Weight::Warning => true,
         };
         if shown && !self.is_json() {
@@ -237,20 +247,21 @@ impl Ui {
         begun.collect()
     }
 
-    /// Takes note of an event, and returns whether the structure was loaded in this run.
-    fn follow(&self, event: &Event) -> bool {
+    /// Takes note of an event, and returns whence the structure came in this run.
+    fn follow(&self, event: &Event) -> Option<&'static str> {
         let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let work = at_work.entry(event.repo.to_string()).or_default();
         match &event.what {
-            What::Loaded { .. } => work.loaded = true,
-            What::Dropped { .. } => work.loaded = false,
+            What::Loaded { .. } => work.whence = Some("loaded from the structure"),
+            What::Cloned { .. } => work.whence = Some("copied from a template"),
+            What::Dropped { .. } => work.whence = None,
             What::MigrationStarted { version, name, .. } => {
                 work.migration = Some(format!("migration {} {}", text::line(version), text::line(name)));
             }
             What::Migrated { .. } | What::AppliedByOther { .. } => work.migration = None,
             _ => {}
         }
-        work.loaded
+        work.whence
     }
 
     /// Shows what the server of `repo` has said since it was last asked: warnings always, notices with `-v`.
@@ -285,13 +296,13 @@ impl Observer for Ui {
             self.json(json::event(event));
         }
         self.progress.hear(event);
-        let loaded = self.follow(event);
+        let whence = self.follow(event);
         let mut sentence = human::sentence(event);
         if let What::NothingToMigrate { direction: Direction::Up, .. } = event.what
-            && loaded
+            && let Some(whence) = whence
         {
             // A quiet load has said nothing, and nobody saw a migration run.
-            sentence.text = sentence.text.replace(" applied)", " applied, loaded from the structure)");
+            sentence.text = sentence.text.replace(" applied)", &format!(" applied, {whence})"));
         }
         if let What::Warning { .. } = event.what {
             let text = if self.several.load(Ordering::Relaxed) && !sentence.text.contains(event.repo.as_str())

@@ -70,6 +70,9 @@ impl Subscriber for Listener {
         let mut message = Message(String::new());
         event.record(&mut message);
         let warning = *event.metadata().level() <= Level::WARN;
+        if is_of_our_own_doing(&message.0) {
+            return;
+        }
         HEARD.with_borrow_mut(|heard| heard.push(Notice { warning, text: message.0 }));
     }
 
@@ -84,6 +87,13 @@ impl Subscriber for Listener {
     fn enter(&self, _: &Id) {}
 
     fn exit(&self, _: &Id) {}
+}
+
+/// Whether the server says that a table of ours is there already, which we knew when we asked for it.
+fn is_of_our_own_doing(text: &str) -> bool {
+    ["dbsetup_meta", "dbsetup_progress"]
+        .iter()
+        .any(|table| text == format!("relation \"{table}\" already exists, skipping"))
 }
 
 struct Message(String);
@@ -113,6 +123,8 @@ mod tests {
             tracing::warn!(target: "sqlx::postgres::notice", message = "a warning");
             tracing::debug!(target: "sqlx::postgres::notice", message = "chatter");
             tracing::warn!(target: "sqlx::query", message = "slow");
+            let ours = "relation \"dbsetup_meta\" already exists, skipping";
+            tracing::info!(target: "sqlx::postgres::notice", message = ours);
         });
         let notice = |warning, text: &str| Notice { warning, text: text.to_owned() };
         assert_eq!(take(), [notice(false, "a notice"), notice(true, "a warning")]);

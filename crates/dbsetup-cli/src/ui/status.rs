@@ -1,6 +1,7 @@
 //! The table of `status`.
 
 use dbsetup::migration::{State, Status, StatusRow, Verdict};
+use dbsetup::record::Belongs;
 use dbsetup::repo::{Lane, Repo};
 
 use super::json::Object;
@@ -63,6 +64,9 @@ fn human(repo: &str, environment: &str, reload: &str, status: &Status, everythin
         out += &format!(
             "  the database belongs to the environment {recorded}, and this run is for {environment}\n\n"
         );
+    }
+    if let Belongs::Other(other) = &status.belongs {
+        out += &format!("  the database belongs to the repo {}\n\n", text::line(other));
     }
     if status.half_loaded {
         out += &format!("  loading the structure was interrupted: reload it with {reload}\n\n");
@@ -132,7 +136,12 @@ pub fn json(repo: &str, status: &Status) -> String {
         (Verdict::Behind(_), true) => Some("behind"),
         (Verdict::Below { .. }, true) => Some("below"),
     };
-    let object = object.maybe("floor", floor);
+    let belongs_to = match &status.belongs {
+        Belongs::Unrecorded => None,
+        Belongs::Ours => Some(repo),
+        Belongs::Renamed(name) | Belongs::Other(name) => Some(name.as_str()),
+    };
+    let object = object.maybe("floor", floor).maybe("belongs_to", belongs_to);
     let object = match &status.rewrite {
         Some((rows, _)) => object.number("rewrite", *rows as u64),
         None => object.maybe("rewrite", None),
@@ -206,6 +215,7 @@ mod tests {
             exists: true,
             ledger: None,
             environment: None,
+            belongs: Default::default(),
             rows,
             locks: Vec::new(),
             half_loaded: false,
@@ -268,6 +278,11 @@ mod tests {
             human("core", "dev", "`load --force`", &elsewhere, false)
                 .contains("environment prod, and this run is for dev")
         );
+        let others = Status { belongs: Belongs::Other("billing".into()), ..status.clone() };
+        assert!(
+            human("core", "dev", "`load --force`", &others, false).contains("belongs to the repo billing")
+        );
+        assert!(json("core", &others).contains("\"belongs_to\":\"billing\""));
         assert!(human("core", "dev", "`load --force`", &status, true).contains("applied (squashed)"));
     }
 }

@@ -62,6 +62,7 @@ fn status(states: &[(Lane, State)]) -> Status {
         exists: true,
         ledger: None,
         environment: Some("dev".into()),
+        belongs: Belongs::Ours,
         rows: states.iter().enumerate().map(row).collect(),
         locks: Vec::new(),
         half_loaded: false,
@@ -118,10 +119,13 @@ fn a_database_of_another_environment_and_a_half_loaded_one_are_bad() {
     assert_eq!(found(&of_status(&repo(), &status), "environment").expect("it is told").0, Health::Ok);
     status.environment = Some("prod".into());
     status.half_loaded = true;
+    status.belongs = Belongs::Other("billing".into());
     status.locks = vec![(Lane::Automatic, "pid 7; `select pg_terminate_backend(7)` ends it".into())];
     let findings = of_status(&repo(), &status);
     let (health, help) = found(&findings, "environment").expect("it is told");
     assert_eq!((health, help.contains("resolve --environment dev")), (Health::Bad, true));
+    let (health, help) = found(&findings, "repo").expect("it is told");
+    assert_eq!((health, help.contains("resolve --environment dev --repo core")), (Health::Bad, true));
     let (health, help) = found(&findings, "structure").expect("it is told");
     assert_eq!((health, help.contains("load --repo core")), (Health::Bad, true));
     assert_eq!(found(&findings, "lock").expect("it is told").0, Health::Warn);

@@ -19,6 +19,8 @@ pub struct DbError {
 pub enum DbErrorClass {
     /// The statement is wrong, or the data are.
     Statement,
+    /// The statement makes what is there already.
+    Exists,
     /// A table lock was not obtained within `lock_timeout`.
     LockTimeout,
     /// The server broke a deadlock by ending this statement.

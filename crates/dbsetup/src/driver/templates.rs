@@ -44,6 +44,9 @@ pub struct TemplateNote {
     pub repo: String,
     /// The only database that it serves; `None` for any that the repo makes.
     pub database: Option<String>,
+    /// Whose files it was made of, in 16 hexadecimal digits ([`crate::template::home`]): another project may have a repo
+    /// of the same name. `None` where nobody knows.
+    pub home: Option<String>,
     /// How many migrations are recorded in it.
     pub migrations: u64,
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use statements::{
     create_meta, create_progress, create_table, delete_row, insert_row, record, select_meta, select_progress,
-    select_rows,
+    select_rows, unsorted,
 };
 
 /// The name of our table beside any ledger: key, value.
@@ -27,6 +27,8 @@ pub mod meta_key {
     pub const FORMAT: &str = "format";
     /// The environment that the database belongs to.
     pub const ENVIRONMENT: &str = "environment";
+    /// Followed by the name of a ledger table: the repo that it belongs to.
+    pub const REPO_PREFIX: &str = "repo:";
     /// Set when a structure was loaded: the file's checksum.
     pub const LOADED: &str = "loaded";
     /// Set while a structure is loaded in several transactions.

@@ -112,7 +112,20 @@ pub fn select_rows(dialect: Dialect, ledger: &LedgerTable) -> String {
     }
 }
 
+/// The same query, its rows in no order: to sort them costs a session that has only just begun as much as to read them.
+pub fn unsorted(query: &str) -> &str {
+    query.rsplit_once(" ORDER BY ").map_or(query, |(query, _)| query)
+}
+
 impl AppliedRow {
+    /// Puts rows of our own ledger in the order of [`select_rows`]; those that were recorded at once by their versions' text.
+    pub fn sort_ours(rows: &mut [Self]) {
+        rows.sort_by(|one, other| {
+            let key = |row: &'_ Self| (row.seq.is_some(), row.seq);
+            key(one).cmp(&key(other)).then_with(|| one.version.cmp(&other.version))
+        });
+    }
+
     /// Returns the row that [`select_rows`] read as text columns.
     pub fn from_columns(columns: &[Option<String>]) -> Self {
         let text = |index: usize| columns.get(index).cloned().flatten();
@@ -314,6 +327,17 @@ mod tests {
 
     fn table(kind: LedgerKind, schema: Option<&str>) -> LedgerTable {
         LedgerTable { kind, schema: schema.map(Into::into), name: kind.default_table().into(), wide: false }
+    }
+
+    #[test]
+    fn rows_without_an_order_are_sorted_as_the_database_does() {
+        let ours = table(LedgerKind::Dbsetup, Some("a ORDER BY b"));
+        let query = select_rows(Dialect::Postgres, &ours);
+        assert!(unsorted(&query).ends_with("FROM \"a ORDER BY b\".\"schema_migrations\""), "{query}");
+        let row = |version: &str, seq| AppliedRow { version: version.into(), seq, ..AppliedRow::default() };
+        let mut rows = [row("1", Some(2)), row("3", Some(1)), row("9", None), row("2", None)];
+        AppliedRow::sort_ours(&mut rows);
+        assert_eq!(rows.map(|row| row.version), ["2", "9", "3", "1"]);
     }
 
     fn row() -> NewRow {

@@ -1,6 +1,6 @@
 //! Checksums of migrations: ours, and those of peers, bit for bit.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use sha2::{Digest, Sha256, Sha384};
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256, Sha384};
 /// end as LF and without trailing blank lines, so that it is the same on every machine that checks the file out.
 pub fn ours(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let unix = text.replace("\r\n", "\n");
+    let unix = if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
     let mut digest = Sha256::new();
     digest.update(unix.trim_end_matches([' ', '\t', '\n', '\r']).as_bytes());
     format!("sha256:{}", hex(&digest.finalize()))
@@ -45,10 +45,9 @@ pub fn refinery(name: &str, version: i64, sql: &str, wide: bool) -> String {
 
 /// Returns bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string does not fail");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from(DIGITS[usize::from(half)]));
+    bytes.iter().flat_map(digits).collect()
 }
 
 /// SipHash-1-3 with a zero key (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012). The standard

@@ -13,7 +13,8 @@ pub(crate) use listing::refuse_escape;
 use self::listing::{entries, holds_anything};
 use self::place::Place;
 use super::grammar::{self, Grammar, Named, Side};
-use super::{Migration, Version};
+use super::script::read_text;
+use super::{Migration, Version, sections};
 use crate::error::{Error, Kind, Result};
 use crate::ledger::LedgerKind;
 use crate::repo::{Lane, Repo};
@@ -115,6 +116,37 @@ pub(super) fn read(repo: &Repo, path: &Path, lane: Lane) -> Result<Directory> {
     Ok(directory)
 }
 
+/// Returns the grammar of a repo's first migration, by the names of all and the text of one; nothing where there is none, or
+/// it cannot be told before everything is read.
+pub(crate) fn first_grammar(repo: &Repo) -> Option<Grammar> {
+    let mut found: Vec<(Version, PathBuf, Grammar)> = Vec::new();
+    let lanes = repo.migrations.iter().chain(&repo.manual_migrations);
+    for lane in lanes.filter(|path| repo.files.is_dir(path)) {
+        for (entry, is_dir) in entries(repo, lane).ok()? {
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if is_dir {
+                let named = grammar::read_directory_name(&name);
+                found.extend(named.map(|(version, _)| (version, entry.join("up.sql"), Grammar::Diesel)));
+                continue;
+            }
+            match grammar::read_file_name(&name) {
+                Named::Plain { version, side: Side::Up, .. } => found.push((version, entry, Grammar::Plain)),
+                Named::Refinery { version, .. } => found.push((version, entry, Grammar::Refinery)),
+                _ => {}
+            }
+        }
+    }
+    found.sort_by(|(one, ..), (other, ..)| one.cmp(other));
+    let is_there =
+        |(_, path, grammar): &(_, PathBuf, Grammar)| *grammar != Grammar::Diesel || repo.files.is_file(path);
+    let (_, path, grammar) = found.into_iter().find(is_there)?;
+    if grammar != Grammar::Plain {
+        return Some(grammar);
+    }
+    let text = read_text(repo.files, &path, &repo.shown(&path)).ok()?;
+    Some(if sections::present(&text) { Grammar::Dbmate } else { Grammar::Plain })
+}
+
 fn refuse_mixture(repo: &Repo, kinds: &[&Vec<Found>]) -> Result<()> {
     let mut present = kinds.iter().filter_map(|found| found.first());
     if let (Some(first), Some(second)) = (present.next(), present.next()) {
@@ -145,6 +177,37 @@ mod tests {
             std::fs::write(path, "select 1;").expect("it is writable");
         }
         read(&testing::repo(), dir.path(), Lane::Automatic)
+    }
+
+    #[test]
+    fn the_grammar_of_the_first_migration_is_that_of_reading_them_all() {
+        let dbmate = "-- migrate:up\nselect 1;\n-- migrate:down\nselect 2;\n";
+        let sets: [(&[&str], &str, Option<Grammar>); 6] = [
+            (&["2_b.sql", "1_a.sql"], "select 1;", Some(Grammar::Plain)),
+            (&["1_a.up.sql", "1_a.down.sql"], "select 1;", Some(Grammar::Plain)),
+            (&["1_a.sql", "2_b.sql"], dbmate, Some(Grammar::Dbmate)),
+            (&["V1__a.sql", "V2__b.sql"], "select 1;", Some(Grammar::Refinery)),
+            (
+                &["20260102_b/up.sql", "20260103_c/up.sql", "20260101_a/.keep"],
+                "select 1;",
+                Some(Grammar::Diesel),
+            ),
+            (&["notes.md"], "none", None),
+        ];
+        for (files, text, grammar) in sets {
+            let root = tempfile::tempdir().expect("a temporary directory can be made");
+            let migrations = root.path().join("migrations");
+            for file in files {
+                let path = migrations.join(file);
+                std::fs::create_dir_all(path.parent().expect("it has one")).expect("it is writable");
+                std::fs::write(path, text).expect("it is writable");
+            }
+            let repo = Repo { migrations: vec![migrations.clone()], ..testing::repo() };
+            assert_eq!(first_grammar(&repo), grammar, "{files:?}");
+            if !files.contains(&"20260101_a/.keep") {
+                assert_eq!(read(&repo, &migrations, Lane::Automatic).unwrap().grammar, grammar, "{files:?}");
+            }
+        }
     }
 
     #[test]

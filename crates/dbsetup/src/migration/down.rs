@@ -67,7 +67,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     };
     let inspection = session.inspect().await?;
     record::refuse_other_environment(session.repo(), &inspection.state)?;
-    record::check_before_writing(session, &inspection.state)?;
+    record::check_before_writing(session, &inspection)?;
     let plan = planned(session, &files, &inspection, &scope)?;
     let ledger = inspection.choice.table.clone();
     let jobs = jobs(session, &files, &plan, &ledger, request.redo)?;
@@ -83,6 +83,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
         session.teller().tell(What::NothingToMigrate { direction: Direction::Down, applied: plan.applied });
         return Ok(report);
     }
+    record::take_over(session, &inspection).await?;
     let locks: Vec<LockKey> = [Lane::Automatic, Lane::Manual]
         .into_iter()
         .filter(|lane| jobs.iter().any(|job| job.migration.lane == *lane))
@@ -105,6 +106,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
             locks: locks.clone(),
             log_sql: request.log_sql,
             seq: next_seq(&inspection.state),
+            is_first: false,
             recorded: inspection.state.rows.iter().map(|row| row.version.clone()).collect(),
         };
         for job in &jobs {

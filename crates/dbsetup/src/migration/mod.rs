@@ -20,6 +20,7 @@ mod script;
 mod sections;
 mod set;
 mod status;
+mod sums;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -33,7 +34,7 @@ pub use archive::archive_folders;
 pub use assess::{Assessment, Entry, State};
 pub use code::{CodeConnection, CodeMigration, CodeResult};
 pub use directive::Requirement;
-pub(crate) use directory::refuse_escape;
+pub(crate) use directory::{first_grammar, refuse_escape};
 pub use down::{RollbackReport, RollbackRequest, rollback};
 pub use floor::{Standing, Verdict};
 pub use grammar::{Grammar, version_in_path};
@@ -42,6 +43,7 @@ pub use resolve::{Resolution, ResolveRequest, Resolved, resolve};
 pub use script::Script;
 pub use set::{FileSet, Migration};
 pub use status::{Status, StatusRow, status};
+pub use sums::Sums;
 pub(crate) use up::is_loaded;
 pub use up::{MigrateReport, MigrateRequest, Planned, migrate, migrate_files};
 pub use version::Version;

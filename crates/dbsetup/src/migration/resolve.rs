@@ -71,6 +71,7 @@ async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest)
     let files = FileSet::read(session.repo(), &[])?;
     let seen = session.inspect().await?;
     record::refuse_newer_format(session.repo(), &seen.state)?;
+    record::refuse_other_repo(session, &seen)?;
     let ledger = seen.choice.table.clone();
     if request.dry_run {
         return Ok(corrections(session, &files, &seen, request)?.into_iter().map(|(line, _)| line).collect());
@@ -88,7 +89,7 @@ async fn resolve_and_unlock(session: &mut Session<'_>, request: &ResolveRequest)
         lock::release_all(session, &locks).await?;
         return Ok(Vec::new());
     }
-    let mut changes = record::first_changes(session.repo(), &inspection.state);
+    let mut changes = record::first_changes(session.repo(), &ledger, &inspection.state);
     changes.extend(corrections.iter().flat_map(|(_, changes)| changes.clone()));
     let driver: &mut dyn Driver = session.driver().await?;
     driver.use_ledger(&ledger);

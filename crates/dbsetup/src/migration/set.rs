@@ -11,6 +11,7 @@ use super::directive::Requirement;
 use super::directory::{self, Directory};
 use super::grammar::Grammar;
 use super::script::Script;
+use super::sums::Sums;
 use super::version::Version;
 use crate::error::{Error, Kind, Result};
 use crate::ledger::{LedgerKind, NewRow, Took};
@@ -115,6 +116,8 @@ pub struct FileSet {
     pub numeric: bool,
     /// Directories that `--migrations-path` named, resolved; `None` without one.
     pub given: Option<Vec<PathBuf>>,
+    /// Checksums that were computed beforehand.
+    pub sums: Sums,
 }
 
 impl FileSet {

@@ -8,6 +8,7 @@ use crate::driver::LockKey;
 use crate::error::Result;
 use crate::ledger::meta_key;
 use crate::lock;
+use crate::record::{self, Belongs};
 use crate::repo::Lane;
 use crate::session::{Inspection, Session};
 use crate::structure::squash::warn_of_interruption;
@@ -21,6 +22,8 @@ pub struct Status {
     pub ledger: Option<(String, String)>,
     /// The environment that the database says it belongs to.
     pub environment: Option<String>,
+    /// Which repo the database says that it belongs to.
+    pub belongs: Belongs,
     /// Every version, sorted.
     pub rows: Vec<StatusRow>,
     /// Who holds a lock: the lane and in words who.
@@ -59,6 +62,7 @@ impl Status {
     pub fn is_current(&self, lanes: super::Lanes) -> bool {
         self.exists
             && !self.half_loaded
+            && !matches!(self.belongs, Belongs::Other(_))
             && self.floor.verdict == Verdict::Reached
             && self.rewrite.is_none()
             && self.rows.iter().filter(|row| row.lane.is_none_or(|lane| lanes.include(lane))).all(|row| {
@@ -136,6 +140,7 @@ pub async fn status(session: &mut Session<'_>) -> Result<Status> {
     let rewrite = pending_rewrite(&files, &choice.table, &state, &[]);
     Ok(Status {
         exists,
+        belongs: record::belongs(repo, &choice.table, &state)?,
         rewrite: rewrite.filter(|rewrite| rewrite.rows > 0).map(|rewrite| (rewrite.rows, rewrite.version)),
         ledger: choice.present.ledger.then(|| (choice.table.shown(), choice.table.kind.to_string())),
         environment: state.meta(meta_key::ENVIRONMENT).map(str::to_owned),

@@ -61,7 +61,13 @@ impl Runner<'_, '_> {
             }
         };
         let error = error.note(undone);
-        if error.help_text().is_some() { error } else { error.help(again) }
+        if error.help_text().is_some() {
+            return error;
+        }
+        if failure.error.class == DbErrorClass::Exists && self.is_first && self.seq == 1 {
+            return older_than_its_migrations(repo, error, &again);
+        }
+        error.help(again)
     }
 
     /// The command that runs a job again.
@@ -98,6 +104,18 @@ impl Runner<'_, '_> {
         }
         error.help(format!("mend the code, build it, and run {} again", self.command(job)))
     }
+}
+
+/// Adds what a first migration that makes what is there already most often means: the database was there before this tool.
+fn older_than_its_migrations(repo: &Repo, error: Error, again: &str) -> Error {
+    error
+        .note(
+            "the database has objects, and no migration is recorded in it: it may be older than this ledger",
+        )
+        .help(format!(
+            "if it has what migrations make, record them up to the newest of those: {}; else {again}",
+            repo.command("resolve --applied --to VERSION")
+        ))
 }
 
 fn sentence_of(failure: &ScriptError) -> String {

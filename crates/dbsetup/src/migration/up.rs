@@ -162,7 +162,10 @@ async fn migrate_and_unlock(
     } else {
         session.inspect().await?
     };
-    record::check_before_writing(session, &inspection.state)?;
+    record::check_before_writing(session, &inspection)?;
+    if !request.dry_run {
+        record::take_over(session, &inspection).await?;
+    }
     let mut report = MigrateReport::default();
     let mut inspection = inspection;
     if !request.no_load && structure::may_load(session, &inspection).await? {
@@ -343,6 +346,7 @@ async fn apply(
         lock::acquire(session, &key).await?;
         let inspection = session.inspect().await?;
         record::refuse_half_loaded(session.repo(), &inspection.state)?;
+        record::refuse_other_repo(session, &inspection)?;
         // Another process may have undone meanwhile what is in the archive only.
         files.complete(session.repo(), &inspection.choice.table, &inspection.state)?;
         let files: &FileSet = files;
@@ -367,6 +371,7 @@ async fn apply(
                 locks: vec![key.clone()],
                 log_sql: wishes.log_sql,
                 seq: next_seq(&inspection.state),
+                is_first: inspection.state.rows.is_empty(),
                 recorded: Vec::new(),
             };
             for job in &jobs {
@@ -425,7 +430,7 @@ fn tell_of_others(session: &Session<'_>, expected: &[Version], now: &Plan) {
 pub(super) async fn prepare(session: &mut Session<'_>, inspection: &Inspection) -> Result<()> {
     let ledger = &inspection.choice.table;
     let present = inspection.choice.present;
-    let changes: Vec<Change> = record::first_changes(session.repo(), &inspection.state);
+    let changes: Vec<Change> = record::first_changes(session.repo(), ledger, &inspection.state);
     let driver = session.driver().await?;
     driver.use_ledger(ledger);
     if !present.ledger || !present.meta {

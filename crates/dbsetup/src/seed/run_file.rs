@@ -86,7 +86,7 @@ async fn run_file_and_unlock(session: &mut Session<'_>, path: &Path, shown: &Pat
     }
     session.writes_data(true).await;
     let inspection = session.inspect().await?;
-    record::check_before_writing(session, &inspection.state)?;
+    record::check_before_writing(session, &inspection)?;
     let ledger = inspection.choice.table;
     let key = lock::main_key(&ledger);
     lock::acquire(session, &key).await?;

@@ -8,7 +8,7 @@ use super::DISPOSABLE;
 use crate::error::{Error, Kind, Result};
 use crate::files::{EntryKind, Files};
 use crate::ledger::LedgerKind;
-use crate::migration::{FileSet, Grammar, checksum};
+use crate::migration::{Grammar, checksum, first_grammar};
 use crate::repo::{DatabaseUrl, Repo, RepoName};
 
 pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environment: &str) -> Result<Repo> {
@@ -19,9 +19,8 @@ pub(super) fn repo(name: &RepoName, directory: &Path, url: DatabaseUrl, environm
         root: PathBuf::new(),
         ..Repo::plain(name.clone(), priv_dir, url, environment)
     };
-    // What cannot be read is for the first command that needs it to say.
-    let files = FileSet::read_lanes(&repo, &[]).unwrap_or_default();
-    repo.layout_ledger = files.migrations.first().and_then(|migration| match migration.grammar {
+    // Not all of it is read: an application that starts reads its files while it connects, and once.
+    repo.layout_ledger = first_grammar(&repo).and_then(|grammar| match grammar {
         Grammar::Plain => None,
         Grammar::Diesel => Some(LedgerKind::Diesel),
         Grammar::Refinery => Some(LedgerKind::Refinery),

@@ -11,6 +11,7 @@ use crate::ledger::LedgerKind;
 use crate::repo::{
     CreateOptions, DatabaseUrl, KeepData, LOCK_WAIT, LedgerSetting, Program, Repo, RepoName, VersionOrder,
 };
+use crate::sql::Dialect;
 
 /// The files and the settings of one repo. [`embed!`](crate::embed) makes it.
 #[derive(Clone, Copy)]
@@ -53,6 +54,12 @@ pub struct EmbeddedSettings {
     pub url_env: Option<&'static str>,
     /// `common.database-url-var` of sqlx.toml, where that speaks of this repo: another variable that may hold the URL.
     pub sqlx_url_env: Option<&'static str>,
+    /// The engine that `url` speaks of for this very environment. The URL itself is in no binary.
+    pub engine: Option<Dialect>,
+    /// The variable that `direct-url` is, where it is nothing else: `${NAME}`.
+    pub direct_url_env: Option<&'static str>,
+    /// The variable that `maintenance-url` is, where it is nothing else.
+    pub maintenance_url_env: Option<&'static str>,
     /// Whether there is a `seed-command`, which no binary runs.
     pub seed_command: bool,
     /// `ledger.kind`.
@@ -102,6 +109,9 @@ impl EmbeddedSettings {
         by_environment: false,
         url_env: None,
         sqlx_url_env: None,
+        engine: None,
+        direct_url_env: None,
+        maintenance_url_env: None,
         seed_command: false,
         ledger_kind: None,
         ledger_table: None,
@@ -158,6 +168,8 @@ impl Embedded {
             root: path(""),
             priv_dir: path(settings.priv_dir),
             url,
+            url_from: None,
+            engine: settings.engine,
             direct_url: None,
             maintenance_url: None,
             scratch_url: None,

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::phases::{Phase, Phases};
 use crate::event::{Event, Observer, What};
+use crate::repo::Repo;
 
 /// What was heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,18 +16,21 @@ pub(super) struct Heard {
     pub by_others: bool,
     pub seeded: Vec<PathBuf>,
     pub warnings: Vec<String>,
+    /// The version of the migration that began and did not end.
+    pub running: Option<String>,
 }
 
 /// The observer of a start-up.
 pub(super) struct Ears<'a> {
     outer: &'a dyn Observer,
     phases: &'a Phases,
+    repo: &'a Repo,
     heard: Mutex<Heard>,
 }
 
 impl<'a> Ears<'a> {
-    pub(super) fn new(outer: &'a dyn Observer, phases: &'a Phases) -> Self {
-        Self { outer, phases, heard: Mutex::default() }
+    pub(super) fn new(outer: &'a dyn Observer, phases: &'a Phases, repo: &'a Repo) -> Self {
+        Self { outer, phases, repo, heard: Mutex::default() }
     }
 
     /// What was heard so far.
@@ -40,6 +44,11 @@ impl<'a> Ears<'a> {
         *heard = Heard { warnings: std::mem::take(&mut heard.warnings), ..Heard::default() };
     }
 
+    /// Forgets the migration that was running: another attempt begins.
+    pub(super) fn begin(&self) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).running = None;
+    }
+
     pub(super) fn phase(&self, phase: Phase) {
         self.phases.set(phase);
     }
@@ -47,13 +56,34 @@ impl<'a> Ears<'a> {
 
 impl Observer for Ears<'_> {
     fn on(&self, event: &Event) {
+        // Whose the commands are that a warning names is said to whoever hears of it.
+        if let What::Warning { text, help: Some(help) } = &event.what {
+            let explained = self.repo.explained(help);
+            if explained != *help {
+                let what = What::Warning { text: text.clone(), help: Some(explained) };
+                return self.hear(&Event { repo: event.repo.clone(), what });
+            }
+        }
+        self.hear(event);
+    }
+}
+
+impl Ears<'_> {
+    fn hear(&self, event: &Event) {
         let repo = event.repo.as_str();
         {
             let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
             match &event.what {
                 What::Loaded { .. } => heard.loaded = true,
-                What::Migrated { version, .. } => heard.applied.push(version.clone()),
-                What::AppliedByOther { .. } => heard.by_others = true,
+                What::MigrationStarted { version, .. } => heard.running = Some(version.clone()),
+                What::Migrated { version, .. } => {
+                    heard.applied.push(version.clone());
+                    heard.running = None;
+                }
+                What::AppliedByOther { .. } => {
+                    heard.by_others = true;
+                    heard.running = None;
+                }
                 What::Seeded { path, .. } => heard.seeded.push(path.clone()),
                 What::Warning { text, .. } => heard.warnings.push(text.clone()),
                 _ => {}
@@ -68,14 +98,15 @@ impl Observer for Ears<'_> {
             What::Created { target, .. } => tracing::info!(repo, %target, "database created"),
             What::LoadStarted { path, .. } => {
                 self.phase(Phase::Loading);
-                tracing::debug!(repo, path = %path.display(), "loading the structure");
+                tracing::info!(repo, path = %path.display(), "loading the structure");
             }
             What::Loaded { path, statements, took } => {
                 tracing::info!(repo, path = %path.display(), statements, ?took, "structure loaded");
             }
             What::MigrationStarted { version, name, .. } => {
                 self.phase(Phase::Migrating(version.clone()));
-                tracing::debug!(repo, %version, %name, "migration started");
+                // One that takes an hour looks like a hang to who hears of its end alone.
+                tracing::info!(repo, %version, %name, "migrating");
             }
             What::Migrated { version, name, took, .. } => {
                 tracing::info!(repo, %version, %name, ?took, "migrated");

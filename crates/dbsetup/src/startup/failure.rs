@@ -31,6 +31,11 @@ pub enum OnFailure {
         /// Whether the application then serves on the database as it was
         /// ([`Outcome::Restored`](super::Outcome::Restored)), also where no copy could be made and nothing was migrated
         /// ([`Outcome::Continued`](super::Outcome::Continued)), or the error is returned.
+        ///
+        /// It serves only where nothing that it writes from then on is lost again. The error is returned all the same while
+        /// the copy of an earlier start that was interrupted may still be put back, while another process keeps a copy or
+        /// holds the lock of a migration, and where putting the copy back failed or is not known to be over:
+        /// [`OnFailure::hook`] decides otherwise.
         and_continue: bool,
     },
     /// The application decides, see [`OnFailure::hook`].

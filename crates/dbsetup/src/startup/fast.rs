@@ -31,6 +31,7 @@ pub(super) fn beyond_doubt(
     baseline::expand(files.floor.as_ref(), choice.table.kind, &mut state);
     let is_ours = state.meta(meta_key::FORMAT) == Some(record::FORMAT)
         && state.meta(meta_key::ENVIRONMENT) == Some(&repo.environment)
+        && !record::is_of_other(repo, &choice.table, &state)
         && state.meta(meta_key::LOADING).is_none()
         && state.meta(meta_key::BACKUP).is_none();
     let owes_seeds = seeds && state.meta(meta_key::UNSEEDED).is_some();

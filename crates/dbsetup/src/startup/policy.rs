@@ -40,12 +40,31 @@ impl Policy {
     /// # Errors
     /// Those of [`Policy::from_env`].
     pub fn from_env_in(debug_assertions: bool) -> Result<Self> {
-        // `${RUN_MIGRATIONS:-}` sets it to nothing.
-        match std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
-            None => Ok(if debug_assertions { Self::Off } else { Self::Migrate }),
-            Some(value) => value.to_string_lossy().parse(),
-        }
+        Ok(Self::of_variable()?.unwrap_or(Self::unsaid(debug_assertions)))
     }
+
+    /// What the variable says, where it is set.
+    pub(super) fn of_variable() -> Result<Option<Self>> {
+        // `${RUN_MIGRATIONS:-}` sets it to nothing.
+        let value = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+        value.map(|value| value.to_string_lossy().parse()).transpose()
+    }
+
+    /// What is done where nobody says anything.
+    pub(super) fn unsaid(debug_assertions: bool) -> Self {
+        if debug_assertions { Self::Off } else { Self::Migrate }
+    }
+}
+
+/// Who chose a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chosen {
+    /// The application's own code.
+    InCode,
+    /// `RUN_MIGRATIONS`.
+    ByVariable,
+    /// Nobody.
+    ByNobody,
 }
 
 impl FromStr for Policy {

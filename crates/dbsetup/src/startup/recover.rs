@@ -50,6 +50,10 @@ pub(super) fn may_mend(error: &Error) -> bool {
 /// # Errors
 /// [`Kind::Refused`], with the reason; those of the database.
 pub(super) async fn recreate(work: &Work<'_>, error: &Error, accept_data_loss: bool) -> Result<()> {
+    recreated(work, error, accept_data_loss).await.map_err(|refusal| work.worded(refusal))
+}
+
+async fn recreated(work: &Work<'_>, error: &Error, accept_data_loss: bool) -> Result<()> {
     let repo = work.repo;
     if work.policy != Policy::Migrate {
         return Err(refused(
@@ -92,11 +96,13 @@ async fn empty(session: &mut Session<'_>, accept_data_loss: bool) -> Result<bool
     let repo = session.repo();
     let seen = session.inspect().await?;
     record::refuse_other_environment(repo, &seen.state)?;
+    record::refuse_other_repo(session, &seen)?;
     let ledger = seen.choice.table;
     let keys = [lock::main_key(&ledger), LockKey { ledger: ledger.clone(), lane: Lane::Manual }];
     lock::acquire_all(session, &keys).await?;
     let seen = session.inspect().await?;
     record::refuse_other_environment(repo, &seen.state)?;
+    record::refuse_other_repo(session, &seen)?;
     record::refuse_newer_format(repo, &seen.state)?;
     if is_mended(repo, &seen) {
         lock::release_all(session, &keys).await?;

@@ -4,8 +4,12 @@
 //! removed when the run is over. Whoever dies in between leaves both, and the next start goes on with that very copy; a
 //! copy without its mark in the database is old, and is never put back.
 
+mod judge;
+
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Instant;
+
+use judge::{Became, Before, Failed, became, is_begun, is_interruption, is_no_database};
 
 use super::phases::Phase;
 use super::report::Outcome;
@@ -20,16 +24,6 @@ use crate::migration::{MigrateRequest, migrate};
 use crate::record;
 use crate::session::{Session, explain};
 
-/// What is known before anything is applied.
-struct Before {
-    /// The versions that are to be applied.
-    pending: Vec<String>,
-    /// Whether anything is to be done at all.
-    owes: bool,
-    /// The mark in the database.
-    mark: Option<String>,
-}
-
 /// Migrates; what fails is put back.
 ///
 /// # Errors
@@ -41,31 +35,6 @@ pub(super) async fn migrated(work: &Work<'_>, and_continue: bool) -> Result<Done
             Ok(Done::of(outcome(error), Standing::default()))
         }
         Err(Failed { error, .. }) => Err(error),
-    }
-}
-
-/// A failure.
-struct Failed {
-    error: Error,
-    /// What it is where the application serves all the same; `None` where the database is not what it was, or where a later
-    /// start would put an older state over what is written from now on.
-    outcome: Option<fn(Error) -> Outcome>,
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self { error, outcome: None }
-    }
-}
-
-impl Failed {
-    /// A failure before anything was applied, of a database with or without the mark of another run.
-    fn untouched(error: Error, mark: Option<&String>) -> Self {
-        let outcome: Option<fn(Error) -> Outcome> = match mark {
-            None => Some(Outcome::Continued),
-            Some(_) => None,
-        };
-        Self { error: error.note("nothing was migrated"), outcome }
     }
 }
 
@@ -153,18 +122,6 @@ async fn before(work: &Work<'_>) -> std::result::Result<Option<Before>, Failed> 
     result
 }
 
-/// Whether an error says that what was read is damaged, or no database at all.
-fn is_no_database(error: &Error) -> bool {
-    // SQLITE_NOTADB, <https://www.sqlite.org/rescode.html#notadb>.
-    error.class() == Some(DbErrorClass::Damaged)
-        || (error.class() == Some(DbErrorClass::Configuration) && error.message().ends_with("(26)"))
-}
-
-/// Whether an error of planning is what a run leaves that dies in the middle.
-fn is_interruption(error: &Error, state: &LedgerState) -> bool {
-    matches!(error.kind(), Kind::Undecided | Kind::PartlyLoaded) || !state.progress.is_empty()
-}
-
 /// Waits for the right to keep a copy.
 pub(super) async fn permitted<'s>(work: &Work<'_>, server: &'s dyn Server) -> Result<Box<dyn Backup + 's>> {
     let start = Instant::now();
@@ -205,15 +162,6 @@ async fn state_of_copy(work: &Work<'_>, backup: &mut dyn Backup) -> Result<Optio
             work.repo.name
         ))),
     }
-}
-
-/// Whether a copy belongs to a run that is to be ended now: database and copy have the same mark, and nothing is pending
-/// that was not pending then.
-fn is_begun(before: &Before, copy: Option<&LedgerState>) -> bool {
-    let (Some(mark), Some(copy)) = (&before.mark, copy) else { return false };
-    let planned: Vec<&str> = mark.split(' ').nth(1).unwrap_or_default().split(',').collect();
-    copy.meta(meta_key::BACKUP) == Some(mark)
-        && before.pending.iter().all(|version| planned.contains(&version.as_str()))
 }
 
 /// Marks the database and makes the copy. An older copy is removed before, also that of a run that was interrupted when
@@ -258,7 +206,7 @@ async fn marked(work: &Work<'_>, mark: Option<String>) -> Result<()> {
         let changes = match mark {
             Some(value) => {
                 // What the first migration would record is in the copy, so that only migrations make a difference.
-                let mut changes = record::first_changes(work.repo, &seen.state);
+                let mut changes = record::first_changes(work.repo, &seen.choice.table, &seen.state);
                 changes.push(Change::SetMeta { key: key_of_mark, value });
                 changes
             }
@@ -332,16 +280,6 @@ async fn put_back(
     Ok(error.note("the database is as it was before: its copy was put back"))
 }
 
-/// What the database has become since its copy was made.
-enum Became {
-    /// Its ledger says what the copy's says: what failed was rolled back, and nothing went before it.
-    Same,
-    /// A run of another process has migrated it to its end, and has taken the mark away.
-    Migrated,
-    /// Anything else.
-    Other,
-}
-
 async fn since_copy(work: &Work<'_>, copy: &LedgerState) -> Result<Became> {
     let mut session = work.session()?.only_looking();
     let seen = session.inspect().await;
@@ -352,58 +290,5 @@ async fn since_copy(work: &Work<'_>, copy: &LedgerState) -> Result<Became> {
         Err(error) if error.class() != Some(DbErrorClass::Unreachable) => return Ok(Became::Other),
         Err(error) => return Err(error),
     };
-    let is_same = now.rows == copy.rows && now.meta == copy.meta && now.progress == copy.progress;
-    Ok(match (is_same, now.meta(meta_key::BACKUP)) {
-        (true, _) => Became::Same,
-        (false, None) => Became::Migrated,
-        (false, Some(_)) => Became::Other,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::Progress;
-
-    #[test]
-    fn only_what_an_interrupted_run_leaves_makes_a_plan_without_a_plan() {
-        let clean = LedgerState::default();
-        let begun = LedgerState {
-            progress: vec![Progress {
-                version: "2".into(),
-                reverting: false,
-                done: 1,
-                total: 2,
-                checksum: String::new(),
-                retry: false,
-            }],
-            ..LedgerState::default()
-        };
-        for kind in [Kind::Undecided, Kind::PartlyLoaded] {
-            assert!(is_interruption(&Error::new(kind, "x"), &clean));
-        }
-        for kind in [Kind::Changed, Kind::Grammar, Kind::BelowFloor, Kind::Io] {
-            assert!(!is_interruption(&Error::new(kind, "x"), &clean), "{kind:?}");
-        }
-        assert!(is_interruption(&Error::new(Kind::Changed, "x"), &begun));
-    }
-
-    #[test]
-    fn a_copy_is_gone_on_with_when_mark_and_plan_are_those_of_its_run() {
-        let state = |mark: &str| LedgerState {
-            meta: vec![(meta_key::BACKUP.into(), mark.into())],
-            ..LedgerState::default()
-        };
-        let before = |mark: Option<&str>, pending: &[&str]| Before {
-            pending: pending.iter().map(|version| (*version).to_owned()).collect(),
-            owes: !pending.is_empty(),
-            mark: mark.map(str::to_owned),
-        };
-        assert!(is_begun(&before(Some("a 1,2"), &["1", "2"]), Some(&state("a 1,2"))));
-        assert!(is_begun(&before(Some("a 1,2"), &["2"]), Some(&state("a 1,2"))));
-        assert!(!is_begun(&before(Some("a 1,2"), &["2", "3"]), Some(&state("a 1,2"))), "a newer release");
-        assert!(!is_begun(&before(Some("b 1,2"), &["2"]), Some(&state("a 1,2"))), "an older run's copy");
-        assert!(!is_begun(&before(None, &["2"]), Some(&state("a 1,2"))), "a run that is over");
-        assert!(!is_begun(&before(Some("a 1,2"), &["2"]), None));
-    }
+    Ok(became(&now, copy))
 }

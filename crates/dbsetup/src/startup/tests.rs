@@ -7,6 +7,7 @@ use crate::ledger::{AppliedRow, Progress};
 use crate::migration::testing;
 
 mod settings;
+mod words;
 
 struct Fixture {
     directory: tempfile::TempDir,
@@ -86,11 +87,12 @@ async fn a_start_migrates_and_the_next_one_glances() {
 #[tokio::test]
 async fn whatever_is_doubtful_is_looked_at_closely() {
     type Doubt = fn(&mut crate::fake::State);
-    let doubts: [(&str, Doubt); 6] = [
+    let doubts: [(&str, Doubt); 7] = [
         ("a run in progress", |state| state.has_progress = true),
         ("a changed file", |state| state.ledger.rows[0].checksum = Some("sha256:00".into())),
         ("a newer format", |state| set(state, "format", "2")),
         ("another environment", |state| set(state, "environment", "staging")),
+        ("another repo", |state| set(state, "repo:schema_migrations", "billing")),
         ("a load that was interrupted", |state| set(state, "loading", "1")),
         ("an unknown version", |state| {
             state.ledger.rows.push(AppliedRow {

@@ -2,17 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use super::ears::Ears;
+use futures_util::future::try_join;
+
+use super::ears::{Ears, Heard};
 use super::fast;
 use super::phases::Phase;
-use super::policy::Policy;
-use super::report::Outcome;
+use super::policy::{Chosen, Policy};
+use super::report::{Outcome, Report};
 use super::restore;
+use super::words::named;
 use crate::choice;
 use crate::driver::{DbErrorClass, Server};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Observer, Silent, Teller};
-use crate::ledger::{Change, meta_key};
+use crate::ledger::{Change, LedgerTable, Progress, meta_key};
 use crate::lock;
 use crate::migration::current::{Standing, ahead, standing};
 use crate::migration::{FileSet, MigrateRequest, migrate_files};
@@ -26,8 +29,6 @@ use crate::storage;
 pub(super) const VERB: &str = "start-up";
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How many versions a message names.
-const SHOWN: usize = 5;
 
 /// How a server is opened, without connecting.
 pub(super) type Open = dyn Fn(&Repo) -> Result<Box<dyn Server>> + Send + Sync;
@@ -47,6 +48,7 @@ pub(super) struct Work<'a> {
     pub open: &'a Open,
     pub wishes: Wishes,
     pub policy: Policy,
+    pub chosen: Chosen,
     /// Whether a copy is put back when migrating fails, and whether the application then serves.
     pub restores: Option<Restores>,
 }
@@ -71,6 +73,21 @@ impl Done {
         let Standing { ahead, manual, blocked, .. } = standing;
         Self { outcome, ahead, manual, blocked }
     }
+
+    /// Returns what the application reads of it, with what was heard since `start`.
+    pub(super) fn report(self, heard: Heard, start: Instant) -> Report {
+        Report {
+            outcome: self.outcome,
+            loaded: heard.loaded,
+            applied: heard.applied,
+            ahead: self.ahead,
+            manual_pending: self.manual,
+            blocked: self.blocked,
+            seeded: heard.seeded,
+            warnings: heard.warnings,
+            took: start.elapsed(),
+        }
+    }
 }
 
 /// Returns how servers are opened outside of tests.
@@ -88,13 +105,7 @@ impl Work<'_> {
 
     /// Does what the policy says.
     pub(super) async fn attempt(&self) -> Result<Done> {
-        self.attempt_once().await.map_err(|error| match error.kind() {
-            // What a command reads from a variable an application says itself.
-            Kind::Locked if error.class().is_none() => {
-                error.help("wait for the other run, or give it longer: `.lock_wait(..)`")
-            }
-            _ => error,
-        })
+        self.attempt_once().await.map_err(|error| self.worded(error))
     }
 
     async fn attempt_once(&self) -> Result<Done> {
@@ -119,9 +130,13 @@ impl Work<'_> {
     async fn glanced(&self) -> Result<Option<Done>> {
         let repo = self.repo;
         let server = (self.open)(repo)?;
-        let files = FileSet::read_lanes(repo, &[])?;
         let guess = choice::guess(repo, server.dialect());
-        match server.glance(&options(repo, VERB), &guess, &choice::names(repo)).await {
+        let (options, names) = (options(repo, VERB), choice::names(repo));
+        // Files are read and summed up while the server is on its way. What is wrong with them is told first, as it would
+        // be one after the other.
+        let glance = async { Ok(server.glance(&options, &guess, &names).await) };
+        let (glance, files) = try_join(glance, read(repo, &guess)).await?;
+        match glance {
             Ok(Some(glance)) => {
                 let standing = fast::beyond_doubt(repo, &files, &guess, glance, self.wishes.seed);
                 Ok(standing.map(|standing| Done::of(Outcome::NothingToDo, standing)))
@@ -148,6 +163,8 @@ impl Work<'_> {
         }
         let mut files = FileSet::read_lanes(repo, &[])?;
         let seen = session.inspect().await?;
+        // What is said of its migrations makes no sense where they are not ours.
+        record::refuse_other_repo(session, &seen)?;
         files.complete(repo, &seen.choice.table, &seen.state)?;
         let ahead = ahead(repo, &files, &seen.choice, &seen.state);
         self.tell_ahead(session.teller(), &ahead)?;
@@ -212,6 +229,11 @@ impl Work<'_> {
         let request = MigrateRequest { dry_run: true, ..MigrateRequest::default() };
         let owed = migrate_files(session, files.clone(), &request).await?;
         let versions: Vec<String> = owed.planned.iter().map(|planned| planned.version.clone()).collect();
+        let is_owed = |progress: &&Progress| !progress.reverting && versions.contains(&progress.version);
+        if let Some(half) = seen.state.progress.iter().find(is_owed) {
+            let holder = session.driver().await?.lock_holder(&lock::main_key(&seen.choice.table)).await?;
+            return Err(self.half_applied(half, holder));
+        }
         if owed.load.is_some() || !versions.is_empty() || owed.rewrite.is_some() {
             return Err(self.not_current(owed.load.is_some(), &versions));
         }
@@ -219,30 +241,6 @@ impl Work<'_> {
         let standing = standing(repo, &files, &seen.choice, &seen.state)?;
         self.tell_ahead(session.teller(), &standing.ahead)?;
         Ok(Done::of(Outcome::NothingToDo, standing))
-    }
-
-    fn not_current(&self, loads: bool, pending: &[String]) -> Error {
-        let repo = self.repo;
-        let message = match (loads, pending) {
-            (true, _) => format!("the database of `{}` is empty: its structure is not loaded", repo.name),
-            (false, []) => format!("the ledger of `{}` is to be rewritten for its baseline", repo.name),
-            (false, [one]) => {
-                format!("the database of `{}` is behind this application: {one} is pending", repo.name)
-            }
-            (false, many) => format!(
-                "the database of `{}` is behind this application: {} migrations are pending",
-                repo.name,
-                many.len()
-            ),
-        };
-        let error = Error::new(Kind::Check, message);
-        let error =
-            if pending.len() > 1 { error.note(format!("pending: {}", named(pending))) } else { error };
-        error.note("this start-up only looks; nothing was done").help(format!(
-            "run the migrations of this release first: {}; or let the application do it: `{}=migrate`",
-            repo.command("migrate"),
-            super::policy::VARIABLE
-        ))
     }
 
     /// Looks until the database is current.
@@ -289,6 +287,26 @@ impl Work<'_> {
     }
 }
 
+/// Reads the files of the lanes and sums them up for a ledger, on a thread of its own: a runtime of one thread has its hands
+/// free for the connection.
+async fn read(repo: &Repo, ledger: &LedgerTable) -> Result<FileSet> {
+    let (repo, ledger) = (repo.clone(), ledger.clone());
+    let reading = move || {
+        let mut files = FileSet::read_lanes(&repo, &[])?;
+        files.sum_up(&ledger, &repo.ledger);
+        Ok(files)
+    };
+    // Without a runtime, which SQLite can do without, nothing is lost but time.
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return reading() };
+    match runtime.spawn_blocking(reading).await {
+        Ok(files) => files,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Error::new(Kind::Io, "the runtime ends while files are read")),
+        },
+    }
+}
+
 /// Whether somebody else may be about to mend it: whoever creates, loads and migrates, or a server that starts.
 fn mends_itself(error: &Error) -> bool {
     matches!(
@@ -302,15 +320,6 @@ fn mends_itself(error: &Error) -> bool {
             | Kind::Undecided
             | Kind::Statement
     )
-}
-
-/// Names a few versions, and counts the rest.
-fn named(versions: &[String]) -> String {
-    let shown = versions[..versions.len().min(SHOWN)].join(", ");
-    match versions.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 /// Records that an empty database without a structure file is new, so that it is seeded once. A structure's load records
@@ -329,7 +338,7 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
     // Another process may have begun while this one waited.
     let now = session.inspect().await?;
     if says_nothing(&now) && session.driver().await?.user_objects(ledger, 1).await?.is_empty() {
-        let mut changes = record::first_changes(session.repo(), &now.state);
+        let mut changes = record::first_changes(session.repo(), ledger, &now.state);
         changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "empty".into() });
         record::write(session, ledger, &changes).await?;
     }
@@ -339,7 +348,7 @@ async fn note_emptiness(session: &mut Session<'_>, seen: &Inspection) -> Result<
 /// Records whose a database is that somebody else's tool made, so that the next start sees it at a glance. It is no
 /// failure when that cannot be done: nothing depends on it.
 async fn introduce(session: &mut Session<'_>, now: &Inspection) {
-    let changes = record::first_changes(session.repo(), &now.state);
+    let changes = record::first_changes(session.repo(), &now.choice.table, &now.state);
     if changes.is_empty() || !now.choice.present.ledger {
         return;
     }

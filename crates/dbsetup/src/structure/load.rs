@@ -66,7 +66,7 @@ pub async fn load(session: &mut Session<'_>, request: &LoadRequest) -> Result<Lo
 
 async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Result<LoadOutcome> {
     if request.skip_if_loaded && !request.dry_run && template::is_copy(session) {
-        return Ok(LoadOutcome::Skipped { reason: "it was created from a template".to_owned() });
+        return Ok(skipped(session, "the database was copied from a template".to_owned()));
     }
     let repo = session.repo();
     let path = &repo.structure;
@@ -83,6 +83,7 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         session.inspect().await?
     };
     record::refuse_newer_format(repo, &inspection.state)?;
+    record::refuse_other_repo(session, &inspection)?;
     record::warn_of_other_environment(session, &inspection.state);
     if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
         if request.skip_if_loaded {
@@ -100,11 +101,13 @@ async fn load_and_unlock(session: &mut Session<'_>, request: &LoadRequest) -> Re
         }
         return planned(session, author, request);
     }
+    record::take_over(session, &inspection).await?;
     let ledger = inspection.choice.table;
     let keys = keys(&ledger, request.force);
     lock::acquire_all(session, &keys).await?;
     // Another process may have loaded it while this one waited.
     let inspection = session.inspect().await?;
+    record::refuse_other_repo(session, &inspection)?;
     if let Some(reason) = already_there(&inspection).filter(|_| !request.force) {
         lock::release_all(session, &keys).await?;
         return Ok(skipped(session, reason));
@@ -172,6 +175,7 @@ pub async fn load_into_empty(session: &mut Session<'_>, ledger: &LedgerTable) ->
     let key = lock::main_key(ledger);
     lock::acquire(session, &key).await?;
     let inspection = session.inspect().await?;
+    record::refuse_other_repo(session, &inspection)?;
     if already_there(&inspection).is_none() {
         fill(session, &inspection, author, &LoadRequest::default()).await?;
     }
@@ -219,7 +223,7 @@ async fn fill(
     let schema = ledger.schema.as_deref().unwrap_or_default();
     // Emptying takes our own tables along, and with them what they say.
     let state = if empties { &LedgerState::default() } else { &inspection.state };
-    let mut changes = record::first_changes(repo, state);
+    let mut changes = record::first_changes(repo, &ledger, state);
     changes.push(Change::SetMeta { key: meta_key::LOADED.into(), value: digest(files, &path, &shown)? });
     changes.push(Change::SetMeta { key: meta_key::UNSEEDED.into(), value: "loaded".into() });
     changes.push(Change::ClearMeta { key: meta_key::LOADING.into() });

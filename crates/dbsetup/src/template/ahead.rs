@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-use super::key::{Destination, named_for};
+use super::key::{Destination, key, named_for};
 use super::{Recipe, is_allowed};
 use crate::driver::TemplateName;
 use crate::error::Result;
@@ -29,20 +30,27 @@ pub fn look_ahead(session: &mut Session<'_>, recipe: Recipe) {
     if !is_allowed(repo) || session.ahead.as_ref().is_some_and(|ahead| ahead.recipe == recipe) {
         return;
     }
+    // SQLite can do without a runtime; nothing is lost but time.
+    let Ok(runtime) = Handle::try_current() else { return };
     let destination = Destination::of(session.server());
     let (named, read) = (repo.clone(), repo.clone());
     session.ahead = Some(Ahead {
         recipe,
         since: Instant::now(),
-        name: Some(spawn_blocking(move || named_for(&named, &destination, recipe).map(|named| named.name))),
-        files: Some(spawn_blocking(move || FileSet::read_lanes(&read, &[]))),
+        name: Some(
+            runtime.spawn_blocking(move || named_for(&named, &destination, recipe).map(|named| named.name)),
+        ),
+        files: Some(runtime.spawn_blocking(move || FileSet::read_lanes(&read, &[]))),
     });
 }
 
-/// Returns the name of the template, once; `None` where the files cannot be read.
+/// Returns the name of the template; `None` where the files cannot be read.
 pub(super) async fn name(session: &mut Session<'_>, recipe: Recipe) -> Option<TemplateName> {
-    let ahead = session.ahead.as_mut().filter(|ahead| ahead.recipe == recipe)?;
-    ahead.name.take()?.await.ok()?.ok()
+    let ahead = session.ahead.as_mut().filter(|ahead| ahead.recipe == recipe);
+    match ahead.and_then(|ahead| ahead.name.take()) {
+        Some(name) => name.await.ok()?.ok(),
+        None => key(session.repo(), session.server(), recipe).ok(),
+    }
 }
 
 /// Returns the repo's files as they were read a moment ago, for `migrate`; `None` where nobody has, or they are not what

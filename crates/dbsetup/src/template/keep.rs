@@ -1,6 +1,9 @@
 //! Keeping a template, and removing those that nobody needs any more.
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
+
+use sha2::{Digest, Sha256};
 
 use super::{Origin, Recipe, is_allowed, key};
 use crate::driver::{Kept, Server, TemplateInfo, TemplateName, TemplateNote};
@@ -21,8 +24,10 @@ const LONG: Duration = Duration::from_secs(1);
 /// What was done to an empty database to make it ready.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
-    /// Statements of the structure and migrations that were run.
-    pub steps: u64,
+    /// Statements of the structure that were run.
+    pub statements: u64,
+    /// Migrations that were run.
+    pub migrations: u64,
     /// How long that took.
     pub took: Duration,
 }
@@ -31,7 +36,33 @@ pub struct Filled {
 /// made and whenever it is used; on PostgreSQL that is the time of some thirty migrations. The number decides rather
 /// than the clock, so that two runs do the same.
 pub fn pays(filled: Filled) -> bool {
-    filled.steps >= ENOUGH || filled.took >= LONG
+    filled.statements + filled.migrations >= ENOUGH || filled.took >= LONG
+}
+
+/// Says why a database is not worth keeping: what was counted, and what counts.
+fn too_little(filled: Filled) -> String {
+    let Filled { statements, migrations, took } = filled;
+    let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    format!(
+        "{} of the structure and {} made it ready in {} ms, and a copy pays from {ENOUGH} of them together on, or after \
+         {} s",
+        count(statements, "statement"),
+        count(migrations, "migration"),
+        took.as_millis(),
+        LONG.as_secs()
+    )
+}
+
+/// Returns what tells the files of a repo from those of a namesake in another checkout, as templates say it: 16
+/// hexadecimal digits of where its migrations are. `None` for files in a program, which are nowhere.
+pub fn home(repo: &Repo) -> Option<String> {
+    if repo.files.is_embedded() {
+        return None;
+    }
+    let place: &Path = repo.migrations.first().unwrap_or(&repo.structure);
+    let place = place.canonicalize().or_else(|_| std::path::absolute(place)).ok()?;
+    let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    Some(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether a template of `repo` may go: it is of another release of the server, unused for two weeks, or one of too
@@ -61,14 +92,21 @@ pub fn is_stale(
 /// pays. Whatever prevents it is told.
 pub async fn keep(session: &mut Session<'_>) {
     let Some(Origin::Empty { recipe, name, since, filled }) = session.origin.take() else { return };
-    let Some(steps) = filled else { return };
-    // What ran is what the name says, or the files were edited meanwhile.
-    if pays(Filled { steps, took: since.elapsed() })
-        && key(session.repo(), session.server(), recipe).is_ok_and(|now| now == name)
-    {
-        let database = serves(session.server(), recipe);
-        keep_as(session, &name, database).await;
+    let (statements, migrations) = match filled {
+        None => return,
+        Some(Err(reason)) => return refuse(session, reason.to_owned()),
+        Some(Ok(counted)) => counted,
+    };
+    let filled = Filled { statements, migrations, took: since.elapsed() };
+    if !pays(filled) {
+        return refuse(session, too_little(filled));
     }
+    // What ran is what the name says, or it is no template of these files.
+    if !key(session.repo(), session.server(), recipe).is_ok_and(|now| now == name) {
+        return refuse(session, "the files were edited meanwhile".to_owned());
+    }
+    let database = serves(session.server(), recipe);
+    keep_as(session, &name, database).await;
 }
 
 /// Returns the only database that a template serves, if there is but one.
@@ -87,7 +125,7 @@ pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName, data
     };
     // Nothing is copied that somebody is connected to.
     session.close().await;
-    let note = TemplateNote { repo: repo.name.to_string(), database, migrations };
+    let note = TemplateNote { repo: repo.name.to_string(), database, home: home(repo), migrations };
     match session.server().keep_template(name, &note).await {
         Ok(Kept::Now) => {
             session.teller().tell(What::TemplateKept { template: name.to_string(), took: start.elapsed() });
@@ -100,7 +138,7 @@ pub(super) async fn keep_as(session: &mut Session<'_>, name: &TemplateName, data
 }
 
 fn refuse(session: &Session<'_>, reason: String) {
-    session.teller().tell(What::TemplateRefused { reason });
+    session.teller().tell(What::TemplateNotKept { reason });
 }
 
 /// Removes the repo's templates that are stale, and returns how many. What cannot be removed is left to the next who
@@ -118,4 +156,41 @@ async fn collect_on(server: &dyn Server, repo: &Repo, current: &[TemplateName]) 
         removed += usize::from(server.remove_template(template).await.unwrap_or(false));
     }
     removed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::Files;
+    use crate::migration::testing::repo;
+
+    #[test]
+    fn what_pays_is_a_matter_of_number_unless_it_takes_long() {
+        let pays = |statements, migrations, took| pays(Filled { statements, migrations, took });
+        assert!(!pays(20, 11, Duration::from_millis(999)) && pays(20, 12, Duration::ZERO));
+        assert!(pays(0, 1, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_is_too_little_is_told_with_what_counts() {
+        assert_eq!(
+            too_little(Filled { statements: 1, migrations: 4, took: Duration::from_millis(35) }),
+            "1 statement of the structure and 4 migrations made it ready in 35 ms, and a copy pays from 32 of them \
+             together on, or after 1 s"
+        );
+    }
+
+    #[test]
+    fn namesakes_in_two_checkouts_are_told_apart_wherever_a_path_begins() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let of = |checkout: &str| {
+            let migrations = directory.path().join(checkout).join("priv/core/migrations");
+            std::fs::create_dir_all(&migrations).expect("it can be made");
+            home(&Repo { migrations: vec![migrations], ..repo() }).expect("it is on the disk")
+        };
+        assert_ne!(of("one"), of("other"));
+        assert_eq!(of("one"), of("other/../one"));
+        assert_eq!(of("one").len(), 16);
+        assert_eq!(home(&Repo { files: Files::Embedded(&[]), ..repo() }), None);
+    }
 }

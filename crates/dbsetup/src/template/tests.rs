@@ -1,6 +1,5 @@
 use std::time::{Duration, SystemTime};
 
-use super::keep::Filled;
 use super::*;
 use crate::driver::{TemplateInfo, TemplateNote};
 use crate::event::Silent;
@@ -362,14 +361,6 @@ async fn a_database_for_a_test_is_built_once_and_copied_from_then_on() {
     });
     assert_eq!(ready(&mut first, TESTS).await.expect("right"), Ready::WithoutTemplate);
     assert_eq!(database.effects().len(), 41);
-}
-
-#[test]
-fn what_pays_is_a_matter_of_number_unless_it_takes_long() {
-    let pays = |steps, took| pays(Filled { steps, took });
-    assert!(
-        !pays(31, Duration::from_millis(999)) && pays(32, Duration::ZERO) && pays(1, Duration::from_secs(1))
-    );
 }
 
 #[test]

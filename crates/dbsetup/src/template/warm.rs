@@ -27,7 +27,7 @@ struct Reasons(Mutex<Option<String>>);
 
 impl Observer for Reasons {
     fn on(&self, event: &Event) {
-        if let What::TemplateRefused { reason } = &event.what {
+        if let What::TemplateRefused { reason } | What::TemplateNotKept { reason } = &event.what {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.clone());
         }
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::house::{self, House, Made, Wanted};
+use super::url::Found;
 use super::{Arguments, Engine, origin, url};
 use crate::driver::{BoxFuture, TestDatabase};
 use crate::error::Result;
@@ -65,8 +66,9 @@ impl Database {
     /// # Errors
     /// Those of the files and of the server.
     pub async fn new(source: impl Into<Source>) -> Result<Self> {
-        let (url, wanted) = by_hand(source.into())?;
-        house::run(House::make(url, wanted.clone())).await.map(|made| Self::of(made, wanted.test))
+        let (found, wanted) = by_hand(source.into())?;
+        let made = house::run(House::make(found.url.clone(), wanted.clone())).await;
+        made.map(|made| Self::of(made, wanted.test)).map_err(|error| found.explain(error))
     }
 
     /// The same for a function that is not `async`.
@@ -74,16 +76,16 @@ impl Database {
     /// # Errors
     /// Those of [`Database::new`].
     pub fn blocking(source: impl Into<Source>) -> Result<Self> {
-        let (url, wanted) = by_hand(source.into())?;
-        house::wait_for(is_brief(&url), House::make(url, wanted.clone()))
-            .map(|made| Self::of(made, wanted.test))
+        let (found, wanted) = by_hand(source.into())?;
+        let made = house::wait_for(is_brief(&found.url), House::make(found.url.clone(), wanted.clone()));
+        made.map(|made| Self::of(made, wanted.test)).map_err(|error| found.explain(error))
     }
 
     /// Makes the database of a test that the attribute describes.
     pub(super) fn for_test(arguments: &Arguments, engine: Option<Engine>) -> Result<Self> {
         let source = origin::find_once(arguments)?;
         let name = source.as_ref().map(|source| source.name().clone());
-        let url = url::find_once(name.as_ref(), engine, Path::new(arguments.directory))?;
+        let found = url::find_once(name.as_ref(), engine, Path::new(arguments.directory))?;
         let wanted = Wanted {
             test: of_package(arguments.test, arguments.package),
             key: format!("{:?} {source:?} {}", arguments.origin, arguments.directory),
@@ -93,7 +95,8 @@ impl Database {
             waits: true,
         };
         let test = wanted.test.clone();
-        house::wait_for(is_brief(&url), House::make(url, wanted)).map(|made| Self::of(made, test))
+        let made = house::wait_for(is_brief(&found.url), House::make(found.url.clone(), wanted));
+        made.map(|made| Self::of(made, test)).map_err(|error| found.explain(error))
     }
 
     fn of(made: Made, test: String) -> Self {
@@ -159,15 +162,15 @@ fn of_package(test: &str, package: &str) -> String {
     if package.is_empty() { test.to_owned() } else { format!("{test} of {package}") }
 }
 
-fn by_hand(source: Source) -> Result<(DatabaseUrl, Wanted)> {
+fn by_hand(source: Source) -> Result<(Found, Wanted)> {
     let directory =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| ".".into(), std::path::PathBuf::from);
-    let url = url::find_once(Some(source.name()), None, &directory)?;
+    let found = url::find_once(Some(source.name()), None, &directory)?;
     // The harness names a test's thread after it.
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let test = of_package(&test, &std::env::var("CARGO_PKG_NAME").unwrap_or_default());
-    let (key, shares) = key(&source, &source.repo(url.clone(), "test")?);
-    Ok((url, Wanted { test, key, shares, source: Some(source), fixtures: &[], waits: false }))
+    let (key, shares) = key(&source, &source.repo(found.url.clone(), "test")?);
+    Ok((found, Wanted { test, key, shares, source: Some(source), fixtures: &[], waits: false }))
 }
 
 /// Returns what tells a source from the others of this process, and whether its template may be another's, too. Whatever

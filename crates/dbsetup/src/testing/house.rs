@@ -304,7 +304,7 @@ struct Refusals(Mutex<Option<String>>);
 
 impl Observer for Refusals {
     fn on(&self, event: &Event) {
-        if let What::TemplateRefused { reason } = &event.what {
+        if let What::TemplateRefused { reason } | What::TemplateNotKept { reason } = &event.what {
             *self.0.lock().expect("nobody panics while holding it") = Some(reason.clone());
         }
     }

@@ -1,57 +1,139 @@
-//! Where the server of the tests is: the process's environment, else the nearest `.env` files.
+//! Where the server of the tests is: the process's environment, else the nearest `.env` files, else `Cargo.toml`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
 
+use dbsetup_build::manifest;
+
 use super::Engine;
 use crate::error::{Error, Kind, Result};
 use crate::repo::{DatabaseUrl, RepoName};
 
-/// The names of the variables, the one that counts most first.
-pub(super) fn names(repo: Option<&RepoName>) -> Vec<String> {
-    let own = repo.map(RepoName::variable_prefix).into_iter();
-    let own =
-        own.flat_map(|prefix| [format!("{prefix}_DATABASE_URL_TEST"), format!("{prefix}_DATABASE_URL")]);
-    own.chain(["DATABASE_URL_TEST".to_owned(), "DATABASE_URL".to_owned()]).collect()
+/// The environment of tests.
+const ENVIRONMENT: &str = "test";
+
+/// A URL, and where it was found: for whoever cannot connect.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub url: DatabaseUrl,
+    /// `None` where none was needed.
+    origin: Option<String>,
+    /// The variable to set for another one.
+    variable: String,
+}
+
+impl Found {
+    /// Adds to an error of the server where its URL comes from, and what to do about it.
+    pub fn explain(&self, error: Error) -> Error {
+        let Some(origin) = &self.origin else { return error };
+        let is_refused = error.message().contains("(28");
+        if !(is_refused || matches!(error.kind(), Kind::Unreachable | Kind::Configuration)) {
+            return error;
+        }
+        let is_unreachable = error.kind() == Kind::Unreachable;
+        let error = error.note(format!("the URL of the tests' server is {origin}"));
+        let set = format!("set `{}` to `postgres://user:password@host:5432/postgres`", self.variable);
+        // A server that is full has other advice.
+        if error.help_text().is_some() {
+            error
+        } else if is_unreachable {
+            error.help(format!(
+                "start PostgreSQL at {}, or {set} of a server that runs: the tests' databases are made beside that one",
+                address(&self.url)
+            ))
+        } else {
+            error.help(format!("{set}: its role needs `CREATEDB`"))
+        }
+    }
+}
+
+/// Returns `host:port` of a server's URL.
+fn address(url: &DatabaseUrl) -> String {
+    let shown = url.redacted();
+    let rest = shown.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.rsplit_once(':') {
+        _ if host.is_empty() => "the place that the URL names".to_owned(),
+        Some((_, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => format!("`{host}`"),
+        _ => format!("`{host}:5432`"),
+    }
+}
+
+/// The names of the variables, the one that counts most first. `own` is the one that the manifest names.
+fn names(repo: Option<&RepoName>, own: Option<&str>) -> Vec<String> {
+    let of_repo = repo.map(RepoName::variable_prefix).into_iter().flat_map(|prefix| {
+        let usual = own.map_or_else(|| format!("{prefix}_DATABASE_URL"), str::to_owned);
+        [format!("{prefix}_DATABASE_URL_TEST"), usual]
+    });
+    of_repo.chain(["DATABASE_URL_TEST".to_owned(), "DATABASE_URL".to_owned()]).collect()
 }
 
 /// The same as [`find`], looking once in a process.
-pub(super) fn find_once(
-    repo: Option<&RepoName>,
-    engine: Option<Engine>,
-    directory: &Path,
-) -> Result<DatabaseUrl> {
+pub(super) fn find_once(repo: Option<&RepoName>, engine: Option<Engine>, directory: &Path) -> Result<Found> {
     type Key = (Option<String>, Option<Engine>, PathBuf);
-    static FOUND: LazyLock<Mutex<HashMap<Key, DatabaseUrl>>> = LazyLock::new(Mutex::default);
+    static FOUND: LazyLock<Mutex<HashMap<Key, Found>>> = LazyLock::new(Mutex::default);
     let key = (repo.map(|name| name.as_str().to_owned()), engine, directory.to_owned());
-    let mut found = FOUND.lock().expect("nobody panics while holding it");
-    if let Some(url) = found.get(&key) {
-        return Ok(url.clone());
+    let mut known = FOUND.lock().expect("nobody panics while holding it");
+    if let Some(found) = known.get(&key) {
+        return Ok(found.clone());
     }
-    let url = find(repo, engine, directory)?;
-    found.insert(key, url.clone());
-    Ok(url)
+    let found = find(repo, engine, directory, &|name| std::env::var(name).ok())?;
+    known.insert(key, found.clone());
+    Ok(found)
 }
 
-/// Returns the URL for tests that want `engine`.
+/// Returns the URL for tests that want `engine`. `variable` reads one of the process.
 ///
 /// # Errors
 /// [`Kind::Configuration`] when there is none, or it is another engine's.
-pub(super) fn find(repo: Option<&RepoName>, engine: Option<Engine>, directory: &Path) -> Result<DatabaseUrl> {
+fn find(
+    repo: Option<&RepoName>,
+    engine: Option<Engine>,
+    directory: &Path,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Found> {
+    let file = || Found { url: DatabaseUrl::new("sqlite:tests.db"), origin: None, variable: String::new() };
     // A file or the memory of the process: there is nothing to be found.
     if engine == Some(Engine::Sqlite) {
-        return Ok(DatabaseUrl::new("sqlite:tests.db"));
+        return Ok(file());
     }
-    let names = names(repo);
-    let of_process = names.iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    let Some(found) = of_process.or_else(|| in_files(&names, directory)) else {
-        if engine.is_none() && cfg!(all(feature = "sqlite", not(feature = "postgres"))) {
-            return Ok(DatabaseUrl::new("sqlite:tests.db"));
+    let said = match repo {
+        Some(repo) => manifest::said(directory, repo.as_str(), ENVIRONMENT).map_err(|problem| {
+            Error::new(Kind::Configuration, problem.message().to_owned())
+                .help(problem.help_text().unwrap_or("set `DATABASE_URL`").to_owned())
+        })?,
+        None => manifest::Said::default(),
+    };
+    let names = names(repo, said.variable.as_deref());
+    let set = |name: &String| {
+        Some((variable(name).filter(|value| !value.is_empty())?, format!("that of the variable `{name}`")))
+    };
+    let found = names.iter().find_map(set).or_else(|| in_files(&names, directory));
+    let mut why = None;
+    let found = found.or_else(|| {
+        let (text, place) = said.url.as_ref()?;
+        let of_files = |name: &str| in_files(&[name.to_owned()], directory).map(|(value, _)| value);
+        match expanded(text, &|name| variable(name).or_else(|| of_files(name))) {
+            Ok(url) if url.trim().is_empty() => None,
+            Ok(url) => Some((url, place.clone())),
+            Err(unset) => {
+                why = Some(format!("{place} needs the variable `{unset}`, which is not set"));
+                None
+            }
         }
-        return Err(Error::new(Kind::Configuration, "no URL says which server the tests use")
-            .note(format!("looked for {} in the environment and in `.env`", list(&names)))
-            .help("set `DATABASE_URL`, for example to `postgres://postgres@localhost/postgres`: the tests' databases are made beside that one"));
+    });
+    let Some((found, origin)) = found else {
+        if engine.is_none() && cfg!(all(feature = "sqlite", not(feature = "postgres"))) {
+            return Ok(file());
+        }
+        let then = repo
+            .map_or_else(String::new, |repo| format!(", then for `url` of repo `{repo}` in `Cargo.toml`"));
+        let error = Error::new(Kind::Configuration, "no URL says which server the tests use")
+            .note(format!("looked for {} in the environment, `.env.test` and `.env`{then}", list(&names)));
+        let error = why.into_iter().fold(error, Error::note);
+        return Err(error.help("set `DATABASE_URL`, for example to `postgres://postgres@localhost/postgres`: the tests' databases are made beside that one"));
     };
     let url = DatabaseUrl::new(found);
     let is_postgres = matches!(url.scheme().as_str(), "postgres" | "postgresql");
@@ -60,10 +142,66 @@ pub(super) fn find(repo: Option<&RepoName>, engine: Option<Engine>, directory: &
             Kind::Configuration,
             format!("the test takes a pool of PostgreSQL, and `{url}` is no URL of PostgreSQL"),
         )
-        .help(format!("set {} to a server's URL", list(&names[..1]))));
+        .note(format!("the URL is {origin}"))
+        .help(format!(
+            "set {} to a server's URL, as `postgres://user:password@host:5432/postgres`",
+            list(&names[..1])
+        )));
+    }
+    if !is_postgres && !is_file(&url) {
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("`{url}` is no URL of a database that tests can have"),
+        )
+        .note(format!("the URL is {origin}"))
+        .help("a server is `postgres://user:password@host:5432/postgres`, a file `sqlite:tests.db`"));
     }
     // The file that the URL names is the application's; a test has its own.
-    Ok(if is_postgres { url } else { DatabaseUrl::new("sqlite:tests.db") })
+    if !is_postgres {
+        return Ok(file());
+    }
+    let variable = names.last().cloned().unwrap_or_default();
+    Ok(Found { url, origin: Some(origin), variable })
+}
+
+/// Whether a URL is that of an SQLite file.
+fn is_file(url: &DatabaseUrl) -> bool {
+    matches!(url.scheme().as_str(), "sqlite" | "sqlite3" | "file" | "")
+}
+
+/// Returns a manifest's text with its placeholders replaced.
+///
+/// # Errors
+/// The variable that is not set.
+fn expanded(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> std::result::Result<String, String> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '{']) {
+        let (before, tail) = rest.split_at(at);
+        shown.push_str(before);
+        if let Some(after) = tail.strip_prefix("{env}") {
+            shown.push_str(ENVIRONMENT);
+            rest = after;
+        } else if let Some(after) = tail.strip_prefix("$${") {
+            shown.push_str("${");
+            rest = after;
+        } else if let Some((inside, after)) = tail.strip_prefix("${").and_then(|tail| tail.split_once('}')) {
+            let (name, default) = match inside.split_once(":-") {
+                Some((name, default)) => (name, Some(default)),
+                None => (inside, None),
+            };
+            let value = variable(name).filter(|value| default.is_none() || !value.is_empty());
+            match value.as_deref().or(default) {
+                Some(value) => shown.push_str(value),
+                None => return Err(name.to_owned()),
+            }
+            rest = after;
+        } else {
+            shown.push_str(&tail[..1]);
+            rest = &tail[1..];
+        }
+    }
+    Ok(shown + rest)
 }
 
 fn list(names: &[String]) -> String {
@@ -71,7 +209,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// Looks into the nearest `.env.test`, then into the nearest `.env`, upwards to the root of the repository.
-fn in_files(names: &[String], directory: &Path) -> Option<String> {
+fn in_files(names: &[String], directory: &Path) -> Option<(String, String)> {
     let mut directories: Vec<PathBuf> = Vec::new();
     for directory in directory.ancestors() {
         directories.push(directory.to_owned());
@@ -82,10 +220,10 @@ fn in_files(names: &[String], directory: &Path) -> Option<String> {
     [".env.test", ".env"].iter().find_map(|file| {
         let path = directories.iter().map(|directory| directory.join(file)).find(|path| path.is_file())?;
         let values: Vec<(String, String)> =
-            dotenvy::from_path_iter(path).ok()?.filter_map(std::result::Result::ok).collect();
+            dotenvy::from_path_iter(&path).ok()?.filter_map(std::result::Result::ok).collect();
         names.iter().find_map(|name| {
             let found = values.iter().find(|(key, value)| key == name && !value.is_empty())?;
-            Some(found.1.clone())
+            Some((found.1.clone(), format!("`{name}` in `{}`", path.display())))
         })
     })
 }
@@ -140,7 +278,7 @@ mod tests {
     fn a_repos_own_variable_comes_first() {
         let core = RepoName::new("core");
         assert_eq!(
-            names(Some(&core)),
+            names(Some(&core), None),
             ["CORE_DATABASE_URL_TEST", "CORE_DATABASE_URL", "DATABASE_URL_TEST", "DATABASE_URL"]
         );
     }
@@ -152,12 +290,77 @@ mod tests {
         std::fs::create_dir_all(&inner).expect("it can be made");
         std::fs::write(root.path().join(".env"), "DATABASE_URL=outside").expect("it can be written");
         std::fs::create_dir(root.path().join("project/.git")).expect("it can be made");
-        let names = names(None);
+        let names = names(None, None);
+        let value = |found: Option<(String, String)>| found.map(|(value, _)| value);
         assert_eq!(in_files(&names, &inner), None);
         std::fs::write(root.path().join("project/.env"), "DATABASE_URL='inside'\n")
             .expect("it can be written");
-        assert_eq!(in_files(&names, &inner).as_deref(), Some("inside"));
+        assert_eq!(value(in_files(&names, &inner)).as_deref(), Some("inside"));
         std::fs::write(inner.join(".env.test"), "DATABASE_URL=nearer\n").expect("it can be written");
-        assert_eq!(in_files(&names, &inner).as_deref(), Some("nearer"));
+        assert_eq!(value(in_files(&names, &inner)).as_deref(), Some("nearer"));
+    }
+
+    /// What a test of a package finds that has this manifest and these variables.
+    fn found(manifest: &str, variables: &[(&str, &str)], engine: Option<Engine>) -> Result<Found> {
+        let package = tempfile::tempdir().expect("a directory");
+        std::fs::write(package.path().join("Cargo.toml"), manifest).expect("it can be written");
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        find(Some(&RepoName::new("core")), engine, package.path(), &variable)
+    }
+
+    const MANIFEST: &str =
+        "[workspace]\n[package.metadata.dbsetup.repos.core]\nurl = \"postgres://${HOST:-db}/core_{env}\"\n";
+
+    #[test]
+    fn the_manifest_speaks_last_and_its_placeholders_are_put_in() {
+        let url = |manifest: &str, variables: &[(&str, &str)]| {
+            found(manifest, variables, None).map(|found| found.url.expose().to_owned()).expect("there is one")
+        };
+        assert_eq!(url(MANIFEST, &[]), "postgres://db/core_test");
+        assert_eq!(url(MANIFEST, &[("HOST", "h"), ("DATABASE_URL", "")]), "postgres://h/core_test");
+        assert_eq!(url(MANIFEST, &[("DATABASE_URL", "postgres://v/x")]), "postgres://v/x");
+        let own = format!("{MANIFEST}url-env = \"PG_URL\"\n");
+        assert_eq!(
+            url(&own, &[("PG_URL", "postgres://own/x"), ("DATABASE_URL", "postgres://v/x")]),
+            "postgres://own/x"
+        );
+        let lite = MANIFEST.replace("postgres://${HOST:-db}/", "sqlite:");
+        assert_eq!(url(&lite, &[]), "sqlite:tests.db");
+    }
+
+    #[test]
+    fn a_variable_that_the_manifest_needs_is_named() {
+        let error = found(&MANIFEST.replace(":-db", ""), &[], Some(Engine::Postgres)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("needs the variable `HOST`, which is not set"), "{text}");
+        assert!(text.contains("`CORE_DATABASE_URL_TEST`") && text.contains("in `Cargo.toml`"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_database_is_told_with_where_it_stands() {
+        for (url, engine) in [("mysql://root:s3cret@h/x", None), ("sqlite:a.db", Some(Engine::Postgres))] {
+            let text = found("", &[("DATABASE_URL", url)], engine).unwrap_err().to_string();
+            assert!(text.contains("the URL is that of the variable `DATABASE_URL`"), "{text}");
+            assert!(text.contains("`postgres://user:password@host:5432/postgres`"), "{text}");
+            assert!(!text.contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_told_with_its_place_and_where_the_url_is_from() {
+        let explained = |url: &str| {
+            let found = found("", &[("CORE_DATABASE_URL", url)], None).expect("it is one");
+            found.explain(Error::new(Kind::Unreachable, "no server answers")).to_string()
+        };
+        let text = explained("postgres://app:s3cret@db:5433/x");
+        assert!(text.contains("that of the variable `CORE_DATABASE_URL`"), "{text}");
+        assert!(
+            text.contains("start PostgreSQL at `db:5433`") && text.contains("set `DATABASE_URL`"),
+            "{text}"
+        );
+        assert!(explained("postgres://app@db/x").contains("`db:5432`"));
     }
 }

@@ -16,6 +16,7 @@ use dbsetup::structure::squash::{self, Planned, SquashRequest};
 
 use crate::cli::context::{Output, Task};
 use crate::sources::{self, decision, decision::Way};
+use crate::ui::prompt;
 
 /// The word for `dump --move-migrations`.
 pub const WORD: &str = "squash";
@@ -257,9 +258,13 @@ impl Squash {
             None => {
                 let lines = plan(repo, &planned);
                 let dialect = task.session.server().dialect();
+                // What a person would be asked about is not tried; where nobody is asked, the squash is refused, and so is
+                // its rehearsal.
                 match self.beyond(repo, dialect).len() {
-                    0 => squash::rehearse(task.session, &planned).await?,
-                    number => task.session.teller().warn(untried(number), Some(TRIED.to_owned())),
+                    number if number > 0 && prompt::can_ask() && !task.options.yes => {
+                        task.session.teller().warn(untried(number), Some(TRIED.to_owned()));
+                    }
+                    _ => squash::rehearse(task.session, &planned).await?,
                 }
                 Ok(Output::Plan(lines))
             }
@@ -268,8 +273,7 @@ impl Squash {
 }
 
 /// What makes a rehearsal try what it would not.
-const TRIED: &str = "try it all the same: `--trust-file`; without it, the squash itself asks, or is refused where nobody can \
-                     be asked";
+const TRIED: &str = "try it all the same: `--trust-file`; without it, the squash itself asks";
 
 /// Says why a rehearsal has made no scratch database.
 fn untried(number: usize) -> String {

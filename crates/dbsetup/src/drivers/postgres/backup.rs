@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::PostgresServer;
 use super::catalog::cell;
 use super::error::{advised, has_code, own};
 use super::place::NAME_LIMIT;
 use super::server::{ask, drop_from, maintenance, run_creation};
 use super::text::{literal, name};
+use super::{PostgresServer, lacks};
 use crate::driver::{Backup, BoxFuture, DbError, DbErrorClass, Server, Sessions};
 
 /// How long sessions that are just saying goodbye are waited for.
@@ -26,26 +26,8 @@ pub(super) struct DatabaseBackup<'a> {
     connection: PgConnection,
 }
 
-/// What belongs to a database `d` and is not in a copy of it, or keeps it from being removed, as a condition and in words.
-const LACKS: [(&str, &str); 7] = [
-    ("d.datacl IS NOT NULL", "privileges"),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid)",
-        "settings (ALTER DATABASE … SET)",
-    ),
-    ("d.datconnlimit <> -1", "a limit of connections"),
-    ("pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL", "a comment"),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_shseclabel l WHERE l.objoid = d.oid \
-         AND l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass)",
-        "a security label",
-    ),
-    ("EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid)", "a subscription"),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_replication_slots s WHERE s.database = d.datname)",
-        "a logical replication slot",
-    ),
-];
+/// What keeps a database `d` from being removed, and is nothing that a copy lacks.
+const SLOT: &str = "EXISTS (SELECT FROM pg_catalog.pg_replication_slots s WHERE s.database = d.datname)";
 
 /// Returns a name that belongs to a database, as long as names may be.
 fn beside(database: &str, suffix: &str) -> String {
@@ -94,13 +76,12 @@ impl<'a> DatabaseBackup<'a> {
 
     /// Refuses what could not be copied or put back, before anything is done.
     async fn refuse(&mut self) -> Result<(), DbError> {
-        let conditions: Vec<&str> = LACKS.iter().map(|(condition, _)| *condition).collect();
         let text = format!(
             "SELECT r.rolcreatedb OR r.rolsuper, pg_catalog.pg_has_role(d.datdba, 'USAGE'), \
-             pg_catalog.pg_get_userbyid(d.datdba), {} \
+             pg_catalog.pg_get_userbyid(d.datdba), {SLOT}, {} \
              FROM pg_catalog.pg_database d, pg_catalog.pg_roles r \
              WHERE d.datname = {} AND r.rolname = current_user",
-            conditions.join(", "),
+            lacks::conditions(),
             literal(self.database())
         );
         let rows = ask(&mut self.connection, text).await?;
@@ -120,7 +101,9 @@ impl<'a> DatabaseBackup<'a> {
                 format!("`{database}` belongs to `{}`, and this role may not rename it", cell(row, 2)),
                 "let its owner make the copy, in `maintenance-url`",
             )
-        } else if let Some(((_, what), _)) = LACKS.iter().zip(3..).find(|(_, at)| cell(row, *at) == "t") {
+        } else if let Some(what) =
+            lacks::first(row, 4).or((cell(row, 3) == "t").then_some("a logical replication slot"))
+        {
             (
                 DbErrorClass::Unsupported,
                 format!("`{database}` has {what} of its own, which a copy does not have"),

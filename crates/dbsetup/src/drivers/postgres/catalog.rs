@@ -146,6 +146,8 @@ impl Session {
         }
         let mut all = vec!["BEGIN".to_owned()];
         all.extend(self.local_settings());
+        // What is there already is nobody's concern but ours.
+        all.push("SET LOCAL client_min_messages = warning".into());
         all.extend(statements);
         all.push("COMMIT".into());
         let result = self.message(all.join(";\n")).await;

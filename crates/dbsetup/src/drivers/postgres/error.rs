@@ -43,6 +43,7 @@ pub(super) fn is_about(error: &DbError, table: &str) -> bool {
 /// Returns what a code means once a session is open.
 pub(super) fn class_of(code: &str, message: &str) -> DbErrorClass {
     match code {
+        "42P07" | "42P06" | "42710" | "42723" => DbErrorClass::Exists,
         "55P03" => DbErrorClass::LockTimeout,
         "40P01" => DbErrorClass::Deadlock,
         "40001" => DbErrorClass::Serialization,
@@ -187,6 +188,7 @@ mod tests {
         for (code, message, class) in [
             ("42601", "syntax error", DbErrorClass::Statement),
             ("23505", "duplicate key", DbErrorClass::Statement),
+            ("42P07", "relation \"users\" already exists", DbErrorClass::Exists),
             ("25001", "VACUUM cannot run inside a transaction block", DbErrorClass::InsideTransaction),
             ("55P03", "canceling statement due to lock timeout", DbErrorClass::LockTimeout),
             ("40P01", "deadlock detected", DbErrorClass::Deadlock),

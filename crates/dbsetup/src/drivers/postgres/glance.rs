@@ -6,11 +6,11 @@ use super::script::{self, Row};
 use super::session::{self, PROBE};
 use super::text::{beside, literal, name};
 use crate::driver::{DbError, FoundTable, Glance, LedgerState, SessionOptions};
-use crate::ledger::{self, AppliedRow, Column, LedgerTable, META_TABLE, PROGRESS_TABLE};
+use crate::ledger::{self, AppliedRow, Column, LedgerKind, LedgerTable, META_TABLE, PROGRESS_TABLE};
 use crate::sql::Dialect;
 
-/// Statements before those that read.
-const HEAD: usize = 4;
+/// Answers before those that say where the tables are.
+const FACTS: usize = 3;
 
 /// Looks. Everything that is not as usual (a pooler, a table that is missing, a right that is missing, an old server)
 /// is for somebody who looks closely.
@@ -34,79 +34,113 @@ pub(super) async fn glance(
     };
     let answer = script::query(&mut connection, message(options, table, names)).await;
     super::server::close(connection).await;
-    Ok(answer.ok().and_then(|answers| understood(&answers, table, &probe)))
+    let others = others(table, names);
+    let head = 1 + usize::from(options.role.is_some());
+    Ok(answer.ok().and_then(|answers| understood(answers.get(head..)?, table, &others, &probe)))
 }
 
-/// The message: one transaction, so that rows and marks are of one moment.
+/// The tables besides ledger and marks: one of them leaves a doubt.
+fn others<'n>(table: &LedgerTable, names: &'n [String]) -> Vec<&'n str> {
+    let is_other = |name: &&str| ![table.name.as_str(), META_TABLE, PROGRESS_TABLE].contains(name);
+    names.iter().map(String::as_str).filter(is_other).chain([PROGRESS_TABLE]).collect()
+}
+
+/// Whether the rows are proof enough of the ledger's shape: they name all the columns that make one ours.
+fn proves_its_shape(table: &LedgerTable) -> bool {
+    table.kind == LedgerKind::Dbsetup
+}
+
+/// The message: one transaction, so that rows and marks are of one moment. The session is new, and its caches are empty: each
+/// catalog that is read as a table, and each order, would cost it as much as the ledger. Functions find the same in less.
 fn message(options: &SessionOptions, table: &LedgerTable, names: &[String]) -> String {
-    let role = match &options.role {
-        Some(role) => format!("SET LOCAL ROLE {}", name(role)),
-        // Keeps the places of the answers.
-        None => "SELECT 1".to_owned(),
-    };
-    let wanted: Vec<String> = names
-        .iter()
-        .filter(|other| **other != table.name)
-        .map(|other| name(other))
-        .chain([beside(table, &table.name), beside(table, META_TABLE), beside(table, PROGRESS_TABLE)])
-        .map(|shown| format!("pg_catalog.to_regclass({})", literal(&shown)))
-        .collect();
-    let ledger = literal(&beside(table, &table.name));
-    [
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned(),
-        role,
-        // The kind of a relation first: a view of that name is not the table.
-        format!(
-            "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.version(), \
-             pg_catalog.current_setting({}, true), c.relname, \
-             (SELECT n.nspname FROM pg_catalog.pg_namespace n WHERE n.oid = c.relnamespace), c.relkind \
-             FROM pg_catalog.pg_class c WHERE c.oid IN ({})",
-            literal(PROBE),
-            wanted.join(", ")
-        ),
-        format!(
+    let found = |shown: &str| format!("pg_catalog.to_regclass({})", literal(shown));
+    let mut facts = vec![
+        "pg_catalog.current_setting('server_version_num')".to_owned(),
+        "pg_catalog.version()".to_owned(),
+        format!("pg_catalog.current_setting({}, true)", literal(PROBE)),
+    ];
+    // The kind of a relation, too: a view of that name is not the table.
+    for shown in [beside(table, &table.name), beside(table, META_TABLE)] {
+        let identity = format!(
+            "(pg_catalog.pg_identify_object('pg_catalog.pg_class'::pg_catalog.regclass, {}, 0))",
+            found(&shown)
+        );
+        facts.extend([format!("{identity}.type"), format!("{identity}.schema")]);
+    }
+    facts.extend(others(table, names).into_iter().map(|other| {
+        let shown = if other == PROGRESS_TABLE { beside(table, other) } else { name(other) };
+        format!("{} IS NOT NULL", found(&shown))
+    }));
+    let rows = ledger::select_rows(Dialect::Postgres, table);
+    let mut statements = vec!["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()];
+    statements.extend(options.role.as_ref().map(|role| format!("SET LOCAL ROLE {}", name(role))));
+    statements.push(format!("SELECT {}", facts.join(", ")));
+    if proves_its_shape(table) {
+        statements.push(ledger::unsorted(&rows).to_owned());
+    } else {
+        statements.push(format!(
             "SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a \
-             WHERE a.attrelid = pg_catalog.to_regclass({ledger}) AND a.attnum > 0 AND NOT a.attisdropped \
-             ORDER BY a.attnum"
-        ),
-        ledger::select_rows(Dialect::Postgres, table),
-        ledger::select_meta(table),
-        "COMMIT".to_owned(),
-    ]
-    .join(";\n")
+             WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+            found(&beside(table, &table.name))
+        ));
+        statements.push(rows);
+    }
+    statements.push(ledger::unsorted(&ledger::select_meta(table)).to_owned());
+    statements.push("COMMIT".to_owned());
+    statements.join(";\n")
 }
 
-/// Reads the answers; `None` where they leave a doubt.
-fn understood(answers: &[Vec<Row>], table: &LedgerTable, probe: &str) -> Option<Glance> {
-    let [_, _, relations, columns, rows, meta, ..] = answers else { return None };
-    debug_assert_eq!(answers.len(), HEAD + 3, "two reads and the commit");
-    let first = relations.first()?;
-    let is_known = cell(first, 0).parse::<u32>().is_ok_and(|version| version >= session::OLDEST)
-        && cell(first, 1).starts_with("PostgreSQL ")
-        && !cell(first, 1).contains("-YB-");
-    if !is_known || cell(first, 2) != probe {
+/// Reads the answers from the facts on; `None` where they leave a doubt.
+fn understood(answers: &[Vec<Row>], table: &LedgerTable, others: &[&str], probe: &str) -> Option<Glance> {
+    let (facts, columns, rows, meta) = match answers {
+        [facts, rows, meta, _commit] if proves_its_shape(table) => (facts, None, rows, meta),
+        [facts, columns, rows, meta, _commit] => (facts, Some(columns), rows, meta),
+        _ => return None,
+    };
+    let facts = facts.first()?;
+    let is_known = cell(facts, 0).parse::<u32>().is_ok_and(|version| version >= session::OLDEST)
+        && cell(facts, 1).starts_with("PostgreSQL ")
+        && !cell(facts, 1).contains("-YB-");
+    if !is_known || cell(facts, 2) != probe {
         return None;
     }
     let mut tables: Vec<FoundTable> = Vec::new();
-    for relation in relations {
-        if !matches!(cell(relation, 5).as_str(), "r" | "p") {
+    for (named, at) in [table.name.as_str(), META_TABLE].into_iter().zip((FACTS..).step_by(2)) {
+        if cell(facts, at) != "table" {
             return None;
         }
-        let name = cell(relation, 3);
-        let columns = if name == table.name {
-            columns.iter().map(|row| Column { name: cell(row, 0), type_name: cell(row, 1) }).collect()
-        } else {
-            Vec::new()
-        };
-        tables.push(FoundTable { schema: Some(cell(relation, 4)), name, columns, on_path: true });
+        let schema = Some(without_quotes(&cell(facts, at + 1)));
+        tables.push(FoundTable { schema, name: named.to_owned(), columns: Vec::new(), on_path: true });
     }
-    Some(Glance {
-        tables,
-        state: LedgerState {
-            rows: rows.iter().map(|row| AppliedRow::from_columns(row)).collect(),
-            baseline: None,
-            meta: meta.iter().map(|row| (cell(row, 0), cell(row, 1))).collect(),
-            progress: Vec::new(),
-        },
-    })
+    let column = |name: String, type_name: String| Column { name, type_name };
+    tables[0].columns = match columns {
+        Some(columns) => columns.iter().map(|row| column(cell(row, 0), cell(row, 1))).collect(),
+        None => OUR_COLUMNS.map(|name| column(name.to_owned(), String::new())).into(),
+    };
+    let there = others.iter().zip(FACTS + 4..).filter(|(_, at)| cell(facts, *at) == "t");
+    tables.extend(there.map(|(other, _)| FoundTable {
+        schema: None,
+        name: (*other).to_owned(),
+        columns: Vec::new(),
+        on_path: true,
+    }));
+    let mut rows: Vec<AppliedRow> = rows.iter().map(|row| AppliedRow::from_columns(row)).collect();
+    if proves_its_shape(table) {
+        AppliedRow::sort_ours(&mut rows);
+    }
+    let mut meta: Vec<(String, String)> = meta.iter().map(|row| (cell(row, 0), cell(row, 1))).collect();
+    meta.sort();
+    let state = LedgerState { rows, baseline: None, meta, progress: Vec::new() };
+    Some(Glance { tables, state })
+}
+
+/// The columns that the rows of our own ledger have proved.
+const OUR_COLUMNS: [&str; 6] = ["version", "seq", "name", "source", "checksum", "applied_at"];
+
+/// Returns a name that `pg_identify_object` quotes where it has to be.
+fn without_quotes(shown: &str) -> String {
+    match shown.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => shown.to_owned(),
+    }
 }

@@ -7,6 +7,7 @@ mod copy;
 mod error;
 mod glance;
 mod index;
+mod lacks;
 mod load;
 mod lock;
 mod os_user;

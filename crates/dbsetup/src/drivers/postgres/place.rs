@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::percent::encode;
+use crate::driver::DbError;
 
 /// The longest name that PostgreSQL keeps; it cuts longer ones off without an error.
 /// <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
@@ -27,6 +28,8 @@ pub(super) struct Place {
     pub host: Host,
     pub port: u16,
     pub user: String,
+    /// Where the user's name comes from when the URL names none.
+    pub user_of: Option<&'static str>,
     pub password: Option<String>,
     pub database: String,
     pub ssl: PgSslMode,
@@ -45,6 +48,18 @@ impl Place {
     /// Returns the same server with another database.
     pub fn with_database(&self, database: &str) -> Self {
         Self { database: database.to_owned(), ..self.clone() }
+    }
+
+    /// Adds to a login that was refused that nobody has named its role.
+    pub fn explained(&self, mut error: DbError) -> DbError {
+        let is_login = error.code.as_deref().is_some_and(|code| code.starts_with("28"));
+        if let Some(user_of) = self.user_of.filter(|_| is_login) {
+            error.notes.push(format!(
+                "the URL names no user, so that `{}` is taken, {user_of}: write `postgres://user:password@host:5432/database`",
+                self.user
+            ));
+        }
+        error
     }
 
     /// Whether the server is on this machine.

@@ -74,7 +74,7 @@ pub(super) async fn open(
         let attempt = tokio::time::timeout(place.connect_timeout, PgConnection::connect_with(&options)).await;
         let error = match attempt {
             Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => at_connect(&error),
+            Ok(Err(error)) => place.explained(at_connect(&error)),
             Err(_) => own(
                 DbErrorClass::Unreachable,
                 format!("no answer within {} s", place.connect_timeout.as_secs_f32()),

@@ -22,7 +22,7 @@ use super::place::{Place, check_name};
 use super::script::Row;
 use super::server::{ask, close, maintenance, run_creation};
 use super::text::{literal, name};
-use super::{BoxFuture, PostgresServer, scratch, session};
+use super::{BoxFuture, PostgresServer, lacks, scratch, session};
 use crate::driver::{
     Cloned, Created, DbError, DbErrorClass, Kept, Server, TemplateClaim, TemplateInfo, TemplateName,
     TemplateNote, Templates, Workshop,
@@ -56,30 +56,9 @@ const MAY_CREATE: &str =
     "(SELECT r.rolcreatedb OR r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)";
 /// The condition that a database `t` belongs to who asks.
 const IS_OURS: &str = "t.datdba = (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)";
-/// What every database has that nobody has set anything for.
-const LACKS: [(&str, &str); 7] = [
-    ("d.datacl IS NOT NULL", "rights on the database were granted or revoked"),
-    ("d.datconnlimit <> -1", "the database has a limit of connections"),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s WHERE s.setdatabase = d.oid)",
-        "the database has settings of its own (ALTER DATABASE … SET)",
-    ),
-    ("pg_catalog.shobj_description(d.oid, 'pg_database') IS NOT NULL", "the database has a comment"),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_shseclabel l WHERE l.objoid = d.oid \
-         AND l.classoid = 'pg_catalog.pg_database'::pg_catalog.regclass)",
-        "the database has a security label",
-    ),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = d.oid)",
-        "the database has a subscription",
-    ),
-    (
-        "EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid \
-         AND coalesce(a.backend_type, '') <> 'autovacuum worker')",
-        "somebody is connected to the database",
-    ),
-];
+/// Whether somebody is connected to a database `d`, which then cannot be copied.
+const IS_BUSY: &str = "EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid \
+     AND coalesce(a.backend_type, '') <> 'autovacuum worker')";
 
 impl PostgresServer {
     /// The connection from which databases are made: the one that is left of a drop, or a new one.
@@ -297,13 +276,12 @@ async fn keep(
     template: &TemplateName,
     note: &TemplateNote,
 ) -> Result<Kept, DbError> {
-    let conditions: Vec<&str> = LACKS.iter().map(|(condition, _)| *condition).collect();
     let query = format!(
         "SELECT {}, EXISTS (SELECT FROM pg_catalog.pg_database t WHERE t.datname = {}), {MAY_CREATE}, CURRENT_DATE, \
-         {} FROM pg_catalog.pg_database d WHERE d.datname = {}",
+         {IS_BUSY}, {} FROM pg_catalog.pg_database d WHERE d.datname = {}",
         named(template),
         named(template),
-        conditions.join(", "),
+        lacks::conditions(),
         literal(database)
     );
     let deadline = Instant::now() + GOODBYES;
@@ -313,9 +291,8 @@ async fn keep(
             return Ok(Kept::Cannot("the database is gone".to_owned()));
         };
         // Whoever has just said goodbye may still be there for a moment.
-        let is_busy = cell(&row, LACKS.len() + 3) == "t";
-        let is_all = (4..LACKS.len() + 3).all(|at| cell(&row, at) != "t");
-        if !(is_busy && is_all) || Instant::now() >= deadline {
+        let is_busy = cell(&row, 4) == "t";
+        if !is_busy || lacks::first(&row, 5).is_some() || Instant::now() >= deadline {
             break row;
         }
         sleep(PAUSE).await;
@@ -328,9 +305,11 @@ async fn keep(
     if may != "t" {
         return Ok(Kept::Cannot("the role may not create databases".to_owned()));
     }
-    if let Some((_, why)) = LACKS.iter().zip(4..).find(|(_, at)| cell(row, *at) == "t").map(|(lack, _)| lack)
-    {
-        return Ok(Kept::Cannot((*why).to_owned()));
+    if let Some(what) = lacks::first(row, 5) {
+        return Ok(Kept::Cannot(format!("the database has {what} of its own, which a copy does not have")));
+    }
+    if cell(row, 4) == "t" {
+        return Ok(Kept::Cannot("somebody is connected to the database".to_owned()));
     }
     // Complete under its name or not there at all; the comment may be missing if we die now, and is made good by the
     // first who copies it.

@@ -192,7 +192,10 @@ impl Parsed {
             .or_else(|| variable("PGHOST"))
             .unwrap_or_else(|| default_host(port));
         let host = if host.starts_with('/') { Host::Socket(PathBuf::from(host)) } else { Host::Name(host) };
-        let user = self.user.or_else(|| variable("PGUSER")).or_else(os_user).ok_or(
+        let named = (self.user.map(|user| (user, None)))
+            .or_else(|| Some((variable("PGUSER")?, Some("the variable `PGUSER`"))))
+            .or_else(|| Some((os_user()?, Some("the name of this account"))));
+        let (user, user_of) = named.ok_or(
             "it names no user, and neither `PGUSER` nor the system does: write `postgres://user@host/database`",
         )?;
         let database = self.database.or_else(|| variable("PGDATABASE")).unwrap_or_else(|| user.clone());
@@ -211,6 +214,7 @@ impl Parsed {
             host,
             port,
             user,
+            user_of,
             password: self.password.or_else(|| variable("PGPASSWORD")),
             database,
             ssl,

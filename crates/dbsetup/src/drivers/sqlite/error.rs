@@ -56,6 +56,14 @@ pub(super) fn code_of(error: &DbError) -> i32 {
     error.code.as_deref().and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
+/// Whether a statement makes what is there already: all that SQLite says of it is a sentence.
+fn makes_what_is_there(message: &str) -> bool {
+    message.ends_with(" already exists")
+        || message.starts_with("there is already another table or index with this name")
+        || message.starts_with("there is already an index named")
+        || message.starts_with("there is already a table named")
+}
+
 /// Returns the class of an extended result code.
 fn class_of(code: i32, message: &str) -> DbErrorClass {
     match (code & 0xff, code) {
@@ -76,6 +84,7 @@ fn class_of(code: i32, message: &str) -> DbErrorClass {
         (11, _) => DbErrorClass::Damaged,
         (14, _) => DbErrorClass::Permission,
         (26, _) => DbErrorClass::Configuration,
+        (1, _) if makes_what_is_there(message) => DbErrorClass::Exists,
         (1, _) if closes_transaction(message) => DbErrorClass::TransactionClosed,
         (1, _) if is_inside_transaction(message) => DbErrorClass::InsideTransaction,
         _ => DbErrorClass::Statement,
@@ -204,6 +213,7 @@ mod tests {
         let class = class_of(1, "cannot VACUUM from within a transaction");
         assert_eq!(class, DbErrorClass::InsideTransaction);
         assert_eq!(class_of(1, "no such table: t"), DbErrorClass::Statement);
+        assert_eq!(class_of(1, "table users already exists"), DbErrorClass::Exists);
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn written(note: &TemplateNote, made: SystemTime) -> String {
     let made = made.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
     let database = note.database.as_deref().unwrap_or_default();
-    format!("{NOTE}\nmade {made}\nmigrations {}\ndatabase {database}\nrepo {repo}\n", note.migrations)
+    let home = note.home.as_ref().map(|home| format!("home {home}\n")).unwrap_or_default();
+    format!("{NOTE}\nmade {made}\nmigrations {}\ndatabase {database}\nrepo {repo}\n{home}", note.migrations)
 }
 
 /// Reads a note: it and when the template was made.
@@ -141,7 +142,8 @@ fn read_note(text: &str) -> Option<(TemplateNote, SystemTime)> {
     let migrations = next("migrations ")?.parse().ok()?;
     let database = Some(next("database ")?.to_owned()).filter(|database| !database.is_empty());
     let repo = next("repo ")?.to_owned();
-    Some((TemplateNote { repo, database, migrations }, made))
+    let home = next("home ").map(str::to_owned);
+    Some((TemplateNote { repo, database, home, migrations }, made))
 }
 
 /// Reads the note of a template, and notes once a day that it is used.

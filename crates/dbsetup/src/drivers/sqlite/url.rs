@@ -108,7 +108,9 @@ impl Location {
             return Ok(location);
         }
         if location.written.is_empty() {
-            return Err(wrong("no path".into()).help("name a file, for example `sqlite:app.db`"));
+            return Err(
+                wrong("the URL names no path".into()).help("name a file, for example `sqlite:app.db`")
+            );
         }
         if location.written.contains('\0') {
             return Err(wrong("a path has no NUL byte in it".into()));

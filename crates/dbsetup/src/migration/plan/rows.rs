@@ -1,6 +1,7 @@
 //! What ledger rows and files say before anything new is applied: what must be decided first, what deserves a word.
 
 use super::super::assess::{Assessment, State, short};
+use super::super::version::Version;
 use super::Plan;
 use crate::error::{Error, Kind, Result};
 use crate::repo::Repo;
@@ -30,19 +31,7 @@ pub(super) fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> 
                 ));
             }
         }
-        let mut help = format!(
-            "put the old text back; or accept the new one, which is not run: {}",
-            repo.command(&format!("resolve {version} --accept-checksum"))
-        );
-        // In this order: what costs nothing first, what costs rows last.
-        help += &if found.applied.last() == Some(version) {
-            format!("; or undo it with its data and apply it again: {}", repo.command("redo"))
-        } else {
-            let redo = repo.command(&format!("redo --to {version}"));
-            format!(
-                "; or undo it and everything that was applied after it, data too, and apply them again: {redo}"
-            )
-        };
+        let help = remedies(repo, found, version);
         return Err(error.help(help));
     }
     for entry in &found.entries {
@@ -82,6 +71,38 @@ pub(super) fn refuse_unclear(repo: &Repo, found: &Assessment<'_>) -> Result<()> 
         }
     }
     Ok(())
+}
+
+/// Returns what can be done about a file that was changed after it was applied, what costs nothing first, and what costs
+/// rows last: those for databases alone that may be dropped.
+fn remedies(repo: &Repo, found: &Assessment<'_>, version: &Version) -> String {
+    let mut help = format!(
+        "put the old text back, and write a new migration for the change; or accept the new text, which is not run: {}",
+        repo.command(&format!("resolve {version} --accept-checksum"))
+    );
+    if !repo.disposable {
+        return help;
+    }
+    // Everything that was applied after it goes with it.
+    let from = found.applied.iter().position(|applied| applied == version);
+    let undone = &found.applied[from.unwrap_or(found.applied.len())..];
+    let has_way_back = |version: &Version| {
+        let migration = found.find(version).and_then(|entry| entry.migration);
+        migration.is_some_and(|migration| migration.down.is_some())
+    };
+    match undone {
+        [only] if has_way_back(only) => {
+            help += &format!("; or undo it with its data and apply it again: {}", repo.command("redo"));
+        }
+        [_, _, ..] if undone.iter().all(has_way_back) => {
+            let redo = repo.command(&format!("redo --to {version}"));
+            help += &format!(
+                "; or undo it and everything that was applied after it, data too, and apply them again: {redo}"
+            );
+        }
+        _ => {}
+    }
+    help + &format!("; or make the database anew: {}", repo.command("reset"))
 }
 
 /// Says what deserves a look and stops nothing.

@@ -105,7 +105,35 @@ fn an_edited_applied_migration_stops_everything() {
     let error = plan_up(&files, &state, &Scope::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Changed);
     let help = error.help_text().unwrap();
-    assert!(help.contains("redo --repo core") && help.contains("resolve 1 --accept-checksum"), "{help}");
+    assert!(
+        help.starts_with("put the old text back") && help.contains("resolve 1 --accept-checksum"),
+        "{help}"
+    );
+}
+
+#[test]
+fn what_is_advised_about_an_edited_migration_is_what_can_be_done_there() {
+    let advice = |environment: &str, migrations: &[Migration], applied: &[&str]| {
+        let mut state = state(applied);
+        state.rows[0].checksum = Some("sha256:0000".into());
+        let (files, ledger) = (files(migrations), ledger(LedgerKind::Dbsetup));
+        let repo = Repo { disposable: environment == "dev", environment: environment.into(), ..repo() };
+        let found = assess(&files, &ledger, &repo.ledger, &state);
+        let error = up(&repo, &files, &found, &Scope::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Changed);
+        error.help_text().unwrap().to_owned()
+    };
+    let says = |help: &str| ["redo", "reset"].map(|word| help.contains(&format!("cargo dbsetup {word} ")));
+    let (pair, plain) = (reversible("1"), migration("1", "select 1;"));
+    assert_eq!(says(&advice("dev", std::slice::from_ref(&pair), &["1"])), [true, true]);
+    assert_eq!(says(&advice("dev", std::slice::from_ref(&plain), &["1"])), [false, true]);
+    assert_eq!(says(&advice("prod", std::slice::from_ref(&pair), &["1"])), [false, false]);
+    // What came after it would go with it.
+    let both = advice("dev", &[pair.clone(), reversible("2")], &["1", "2"]);
+    assert!(both.contains("redo --to 1 ") && says(&both)[1], "{both}");
+    assert_eq!(says(&advice("dev", &[pair, migration("2", "select 2;")], &["1", "2"])), [false, true]);
+    let help = advice("prod", &[plain], &["1"]);
+    assert!(help.contains("a new migration") && help.contains("resolve 1 --accept-checksum"), "{help}");
 }
 
 #[test]

@@ -169,11 +169,12 @@ pub async fn plan(session: &mut Session<'_>, request: &SquashRequest) -> Result<
         None => None,
     };
     let inspection = session.inspect().await?;
-    let (choice, state) = (inspection.choice, inspection.state);
-    record::refuse_newer_format(repo, &state)?;
-    if state.meta(meta_key::LOADING).is_some() {
-        record::check_before_writing(session, &state)?;
+    record::refuse_newer_format(repo, &inspection.state)?;
+    record::refuse_other_repo(session, &inspection)?;
+    if inspection.state.meta(meta_key::LOADING).is_some() {
+        record::check_before_writing(session, &inspection)?;
     }
+    let (choice, state) = (inspection.choice, inspection.state);
     let facts = plan::Facts {
         repo,
         files: &files,

@@ -5,13 +5,16 @@ use crate::driver::TemplateNote;
 
 /// What their comments begin with.
 const COMMENT: &str = "dbsetup template";
+/// What stands between the repo and whose files it is of.
+const HOME: &str = ", home ";
 
 /// Returns the comment of a template that was made and used on these days.
 pub(super) fn comment(note: &TemplateNote, made: &str, used: &str) -> String {
     let repo: String = note.repo.chars().filter(|c| !c.is_control()).collect();
     let database =
         note.database.as_ref().map(|database| format!(" for {}", literal(database))).unwrap_or_default();
-    format!("{COMMENT}: made {made}, used {used}, {} migrations{database} of {repo}", note.migrations)
+    let home = note.home.as_ref().map(|home| format!("{HOME}{home}")).unwrap_or_default();
+    format!("{COMMENT}: made {made}, used {used}, {} migrations{database} of {repo}{home}", note.migrations)
 }
 
 /// What a comment says.
@@ -35,8 +38,14 @@ impl Comment {
                 (Some(database.replace("''", "'")), repo)
             }
         };
+        let is_home = |home: &str| home.len() == 16 && home.bytes().all(|b| b.is_ascii_hexdigit());
+        let (repo, home) = match repo.rsplit_once(HOME).filter(|(_, home)| is_home(home)) {
+            Some((repo, home)) => (repo, Some(home.to_owned())),
+            None => (repo, None),
+        };
         let is_day = |text: &str| text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        let note = TemplateNote { repo: repo.to_owned(), database, migrations: migrations.parse().ok()? };
+        let migrations = migrations.parse().ok()?;
+        let note = TemplateNote { repo: repo.to_owned(), database, home, migrations };
         (is_day(made) && is_day(used)).then(|| Self { made: made.to_owned(), used: used.to_owned(), note })
     }
 }
@@ -56,19 +65,22 @@ mod tests {
 
     #[test]
     fn a_comment_is_read_as_it_was_written() {
-        let note = TemplateNote { repo: "a, b migrations of c".into(), database: None, migrations: 285 };
+        let note =
+            TemplateNote { repo: "a, b migrations of c".into(), database: None, home: None, migrations: 285 };
         let text = comment(&note, "2026-01-02", "2026-11-22");
         assert_eq!(
             text,
             "dbsetup template: made 2026-01-02, used 2026-11-22, 285 migrations of a, b migrations of c"
         );
         for database in [None, Some("core_dev"), Some("o'dd' name")] {
-            let note = TemplateNote { database: database.map(str::to_owned), ..note.clone() };
-            let read = Comment::parse(&comment(&note, "2026-01-02", "2026-11-22")).expect("it is one");
-            assert_eq!(
-                (read.note, read.made.as_str(), read.used.as_str()),
-                (note, "2026-01-02", "2026-11-22")
-            );
+            for home in [None, Some("0123456789abcdef".to_owned())] {
+                let note = TemplateNote { database: database.map(str::to_owned), home, ..note.clone() };
+                let read = Comment::parse(&comment(&note, "2026-01-02", "2026-11-22")).expect("it is one");
+                assert_eq!(
+                    (read.note, read.made.as_str(), read.used.as_str()),
+                    (note, "2026-01-02", "2026-11-22")
+                );
+            }
         }
         for wrong in
             ["", "dbsetup template", "my own database", "dbsetup template: made x, used y, 1 migrations of z"]

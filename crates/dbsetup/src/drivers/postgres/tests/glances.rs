@@ -34,7 +34,9 @@ async fn a_glance_reads_rows_marks_and_the_shape_of_the_ledger() {
     names.sort_unstable();
     assert_eq!(names, [META_TABLE, "schema_migrations"]);
     let tables = session.find_tables(&["schema_migrations".into()]).await.expect("right");
-    assert_eq!(found.tables.iter().find(|table| table.name == "schema_migrations"), tables.first());
+    let (seen, table) = (&found.tables[0], &tables[0]);
+    assert_eq!((&seen.name, &seen.schema), (&table.name, &table.schema));
+    assert_eq!(LedgerKind::of_columns(&seen.columns), Some(LedgerKind::Dbsetup));
     session.look("create table _sqlx_migrations (version bigint)".into()).await.expect("right");
     let found = glance(&scratch, &options()).await.expect("nothing is unusual");
     assert!(found.tables.iter().any(|table| table.name == "_sqlx_migrations"), "{found:?}");
@@ -42,6 +44,28 @@ async fn a_glance_reads_rows_marks_and_the_shape_of_the_ledger() {
     session.prepare(&ledger(), all).await.expect("it can be made");
     let found = glance(&scratch, &options()).await.expect("nothing is unusual");
     assert!(found.tables.iter().any(|table| table.name == PROGRESS_TABLE), "{found:?}");
+    scratch.done().await;
+}
+
+#[tokio::test]
+async fn a_glance_tells_the_ledger_of_another_tool_by_its_columns_and_names_schemas_as_they_are() {
+    let Some(scratch) = Scratch::new("glance_peer").await else { return };
+    let mut session = scratch.session().await;
+    let sqlx = LedgerTable {
+        kind: LedgerKind::Sqlx,
+        schema: Some("Ten\"ant".into()),
+        name: "_sqlx_migrations".into(),
+        wide: false,
+    };
+    session.use_ledger(&sqlx);
+    let wanted = Present { ledger: true, meta: true, progress: false };
+    session.prepare(&sqlx, wanted).await.expect("the tables can be made");
+    let found = scratch.server.glance(&options(), &sqlx, &[]).await.expect("it answers").expect("as usual");
+    assert_eq!(LedgerKind::of_columns(&found.tables[0].columns), Some(LedgerKind::Sqlx));
+    assert!(found.tables.iter().all(|table| table.schema == sqlx.schema), "{found:?}");
+    session.look("alter table \"Ten\"\"ant\"._sqlx_migrations add more int".into()).await.expect("right");
+    let found = scratch.server.glance(&options(), &sqlx, &[]).await.expect("it answers").expect("as usual");
+    assert_eq!(LedgerKind::of_columns(&found.tables[0].columns), None);
     scratch.done().await;
 }
 

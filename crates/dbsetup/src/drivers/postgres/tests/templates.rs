@@ -10,7 +10,12 @@ fn template() -> TemplateName {
 }
 
 fn note() -> TemplateNote {
-    TemplateNote { repo: "core".into(), database: Some("core_dev".into()), migrations: 2 }
+    TemplateNote {
+        repo: "core".into(),
+        database: Some("core_dev".into()),
+        home: Some("0123456789abcdef".into()),
+        migrations: 2,
+    }
 }
 
 async fn remove(server: &PostgresServer, template: &TemplateName) {
@@ -77,7 +82,7 @@ async fn a_database_that_a_copy_would_be_poorer_than_is_not_kept() {
         ("alter database {} set timezone = 'UTC'", "alter database {} reset all", "settings of its own"),
         ("comment on database {} is 'ours'", "comment on database {} is null", "a comment"),
         ("alter database {} connection limit 7", "alter database {} connection limit -1", "a limit"),
-        ("revoke connect on database {} from public", "", "rights on the database"),
+        ("revoke connect on database {} from public", "", "privileges of its own"),
     ] {
         let mut session = scratch.session().await;
         session.run_alone(&set.replace("{}", &quoted), &[]).await.expect("right");

@@ -8,7 +8,12 @@ fn template() -> TemplateName {
 }
 
 fn note() -> TemplateNote {
-    TemplateNote { repo: "core".into(), database: Some("core_dev".into()), migrations: 2 }
+    TemplateNote {
+        repo: "core".into(),
+        database: Some("core_dev".into()),
+        home: Some("0123456789abcdef".into()),
+        migrations: 2,
+    }
 }
 
 async fn filled(server: &SqliteServer, sql: &str) {
