@@ -143,7 +143,6 @@ on_each_database! {
         place.run("seed --if-new").success();
         place.run("wait --timeout 5s").success();
         place.run("rollback --all --yes").code(4).stderr_contains("--allow-protected");
-        place.run("rollback --to 1 --yes").code(4).stderr_contains("--allow-protected");
         place.run("rollback --to 2").code(4).stderr_contains("pass `--yes`").stderr_contains(": 3, 2");
         place.run("rollback --to 2 --yes").success();
     }

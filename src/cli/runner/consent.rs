@@ -5,7 +5,7 @@ use dbsetup_cli::drive::Stop;
 
 use super::{Runner, placed};
 use crate::cli::commands::squash::Squash;
-use crate::cli::confirm::{self, Answers, Reaching, Unproven, Victim};
+use crate::cli::confirm::{self, Answers, Reaching, Unproven, Verdict, Victim};
 use crate::cli::context::Danger;
 use crate::cli::options::Options;
 use crate::cli::plan::Action;
