@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use dbsetup::repo::{Repo, RepoName};
 use dbsetup::{Error, Kind, Result};
-use dbsetup_build::{MARKER_PREFIX, Problem};
+use dbsetup_build::{MARKER_PREFIX, Prepared, Problem};
 use regex::bytes::Regex;
 
 use super::code::Code;
 use super::finding::{Finding, Report};
+use crate::ui::text;
 
 /// What the check is called in a report.
 const CHECK: &str = "files in the binary";
@@ -32,7 +33,7 @@ struct Held {
 /// # Errors
 /// [`Kind::Io`]; [`Kind::Configuration`] for a binary that holds no repo at all, and for files that cannot be embedded.
 pub fn check(repo: &Repo, binaries: &[PathBuf], report: &mut Report) -> Result<()> {
-    let mut digest = None;
+    let mut tree = None;
     for path in binaries {
         let held = File::open(path).and_then(held).map_err(|error| Error::io("read", path, error))?;
         if held.is_empty() {
@@ -54,20 +55,33 @@ pub fn check(repo: &Repo, binaries: &[PathBuf], report: &mut Report) -> Result<(
             report.skip(CHECK, why, None);
             continue;
         }
-        let of_tree = match &digest {
+        let of_tree: &Prepared = match &tree {
             Some(known) => known,
-            None => digest.insert(digest_of(repo)?),
+            None => tree.insert(prepared(repo)?),
         };
-        let others = of_repo.iter().filter(|held| held.digest != *of_tree);
-        report.take(CHECK, others.map(|held| differs(repo, path, held, of_tree)));
+        let others = of_repo.iter().filter(|held| held.digest != of_tree.digest);
+        let differ: Vec<Finding> = others.map(|held| differs(repo, path, held, &of_tree.digest)).collect();
+        if differ.is_empty() {
+            report.remarks.push(format!(
+                "{}: `{}` holds what the tree has: {}, digest {}",
+                repo.name,
+                path.display(),
+                text::count(of_tree.files.len(), "file"),
+                short(&of_tree.digest)
+            ));
+        }
+        report.take(CHECK, differ);
     }
     Ok(())
 }
 
-fn digest_of(repo: &Repo) -> Result<String> {
-    let prepared =
-        dbsetup_build::prepare(&repo.root, repo.name.as_str()).map_err(|problem| told(&problem))?;
-    Ok(prepared.digest)
+fn prepared(repo: &Repo) -> Result<Prepared> {
+    dbsetup_build::prepare(&repo.root, repo.name.as_str()).map_err(|problem| told(&problem))
+}
+
+/// The first digits of a digest.
+fn short(digest: &str) -> &str {
+    &digest[..digest.len().min(12)]
 }
 
 /// A problem of the build script's as an error of ours.
@@ -81,7 +95,6 @@ fn told(problem: &Problem) -> Error {
 }
 
 fn differs(repo: &Repo, path: &Path, held: &Held, of_tree: &str) -> Finding {
-    let short = |digest: &str| digest[..digest.len().min(12)].to_owned();
     let message =
         format!("`{}` holds other files or settings of `{}` than the tree", path.display(), repo.name);
     Finding::new(Code::BinaryDiffers, message)

@@ -21,6 +21,7 @@ mod usage;
 
 use dbsetup::Error;
 use dbsetup::repo::DatabaseUrl;
+use dbsetup_cli::drive;
 use dbsetup_cli::signals::Signals;
 
 use crate::ui::{Ui, notices};
@@ -105,7 +106,7 @@ async fn decide_and_run(line: &Line, global: &args::Global, ui: &Ui) -> Result<u
     })?;
     notices::listen();
     let run = runner::Runner::new(&prepared, &workspace, &aliases, ui, line);
-    run.run(signals).await
+    Ok(drive::drive(run, signals).await?)
 }
 
 /// Arguments can be read by every user of the machine.
@@ -130,7 +131,7 @@ fn look_alone(command: &Command, ui: &Ui) -> Result<u8, Stop> {
 }
 
 fn data(ui: &Ui, text: &str) -> Result<u8, Stop> {
-    ui.data(text).map_err(Stop::of_output)?;
+    ui.data(text).map_err(drive::Stop::of_output)?;
     Ok(exit::OK)
 }
 

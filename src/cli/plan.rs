@@ -1,6 +1,7 @@
 //! What will run, as values: decided, checked and shown before anything runs.
 
-use dbsetup::{Error, Kind};
+use dbsetup::Error;
+use dbsetup_cli::drive;
 
 use super::args::Line;
 use super::commands::Command;
@@ -84,12 +85,12 @@ impl Stop {
     }
 }
 
-impl Stop {
-    /// Returns why a run ends when stdout does not take what it is given.
-    pub fn of_output(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
+impl From<drive::Stop> for Stop {
+    fn from(stop: drive::Stop) -> Self {
+        match stop {
+            drive::Stop::Failed(error) => Self::Failed(error),
+            drive::Stop::Signal(signal) => Self::Signal(signal),
+            drive::Stop::BrokenPipe => Self::BrokenPipe,
         }
     }
 }

@@ -1,29 +1,27 @@
-//! The thin loop: asks for consent, runs one step after the other, the repos of a step side by side, and sums up.
+//! A run of the plugin: what it asks, what a step of it is, what it gives back and how it is summed up.
 
 mod consent;
 mod results;
 
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use dbsetup::repo::Repo;
 use dbsetup::structure::replay::Beyond;
-use dbsetup::{Error, Kind, template};
+use dbsetup::{Error, template};
+use dbsetup_cli::drive::{self, Run, Stop};
+use dbsetup_cli::origins::Origins;
 use dbsetup_cli::sessions::Sessions;
-use dbsetup_cli::signals::Signals;
 use dbsetup_cli::summary::{Outcome, Summary};
-use futures_util::future::{Either, select};
-use futures_util::stream::{self, StreamExt};
 
 use super::alias::Aliases;
 use super::args::Line;
 use super::commands::Command;
 use super::context::{Output, Scope, Selected, Task};
-use super::plan::{Action, Stop};
+use super::plan::Action;
 use super::prepare::Prepared;
 use super::rehearsal::Rehearsal;
 use super::{exit, program, templates};
-use crate::ui::{Ui, notices};
+use crate::ui::Ui;
 use crate::workspace::{ResolvedRepo, Workspace};
 
 /// One run of a plan.
@@ -45,49 +43,26 @@ pub struct Runner<'a> {
 
 /// Adds where the URL was written to the error of a URL that leads nowhere.
 fn placed(error: Error, resolved: &ResolvedRepo) -> Error {
-    let is_about_the_url = match error.kind() {
-        Kind::Unreachable => true,
-        Kind::Configuration => error.message().contains("URL"),
-        // The server refused the login: <https://www.postgresql.org/docs/current/errcodes-appendix.html>, class 28.
-        Kind::Permission => error.message().contains("(28"),
-        _ => false,
-    };
-    // It is about another URL than the repo's own.
-    let said = error.notes().iter().map(String::as_str).chain([error.message()]);
-    let is_of_another = said.into_iter().any(|text| text.contains("`--applied-on env:"));
-    let key = match resolved.files() {
-        _ if error.notes().iter().any(|note| note.contains("`maintenance-url`")) => "maintenance-url",
-        _ if error.notes().iter().any(|note| note.contains("where `scratch-url` says")) => "scratch-url",
-        repo if repo.direct_url.is_some() => "direct-url",
-        _ => "url",
-    };
-    match resolved.settings.iter().find(|setting| setting.key == key) {
-        Some(setting) if is_about_the_url && !is_of_another => {
-            error.note(format!("`{key}` of `{}` comes from {}", resolved.name(), setting.origin))
-        }
-        _ => error,
-    }
+    origins(resolved).placed(resolved.files(), error)
+}
+
+/// Where the URLs of a repo were written.
+fn origins(resolved: &ResolvedRepo) -> Origins {
+    resolved.settings.iter().map(|setting| (setting.key, setting.origin.to_string())).collect()
 }
 
 /// What became of one repo in one step.
-struct Ended {
-    repo: usize,
-    result: Result<Output, u8>,
-    took: Duration,
-    /// Whether there was less to do because the database is a copy of a template.
-    copied: bool,
+/// What a command gave back, and whether there was less to do because the database is a copy of a template.
+type Ended = drive::Ended<(Output, bool)>;
+
+/// Returns what a dry run foresees.
+fn foreseen(repo: usize, plan: Vec<String>) -> Ended {
+    Ended { repo, result: Ok((Output::Plan(plan), false)), took: Duration::ZERO }
 }
 
-impl Ended {
-    /// Returns what a dry run foresees.
-    fn foreseen(repo: usize, plan: Vec<String>) -> Self {
-        Self { repo, result: Ok(Output::Plan(plan)), took: Duration::ZERO, copied: false }
-    }
-
-    /// Returns a failure before anything began.
-    fn failed(repo: usize, code: u8) -> Self {
-        Self { repo, result: Err(code), took: Duration::ZERO, copied: false }
-    }
+/// Returns a failure before anything began.
+fn failed(repo: usize, code: u8) -> Ended {
+    Ended { repo, result: Err(code), took: Duration::ZERO }
 }
 
 impl<'a> Runner<'a> {
@@ -117,95 +92,6 @@ impl<'a> Runner<'a> {
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
             prepared,
-        }
-    }
-
-    /// Runs everything and returns the exit code.
-    ///
-    /// # Errors
-    /// What ends the run before its first step, a signal, or stdout that is gone.
-    pub async fn run(mut self, mut signals: Signals) -> Result<u8, Stop> {
-        let worked = signals.or(self.work()).await;
-        self.ui.settle();
-        let stop = match worked {
-            Ok(done) => done.err(),
-            Err(signal) => Some(Stop::Signal(signal)),
-        };
-        if let Some(Stop::Signal(signal)) = stop {
-            self.sessions.interrupted(signal, &mut signals, self.at_work).await;
-            return Err(Stop::Signal(signal));
-        }
-        let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
-        if let Some(stop) = stop {
-            return Err(stop);
-        }
-        self.codes.extend(closed.err().map(|error| self.tell_about_run(&error)));
-        self.sum_up();
-        Ok(exit::combined(self.codes))
-    }
-
-    async fn work(&mut self) -> Result<(), Stop> {
-        let ui = self.ui;
-        let work = pin!(async {
-            self.ask().await?;
-            for at in 0..self.prepared.steps.len() {
-                self.step(at).await?;
-                if !self.codes.is_empty() && !self.prepared.steps[at].step.options.keep_going {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        match select(work, pin!(ui.animate())).await {
-            Either::Left((done, _)) => done,
-            Either::Right(((), _)) => Ok(()),
-        }
-    }
-
-    async fn step(&mut self, at: usize) -> Result<(), Stop> {
-        let prepared = &self.prepared.steps[at];
-        let options = &prepared.step.options;
-        let several = prepared.repos.len() > 1;
-        let steps = self.prepared.steps.len();
-        if steps > 1 && self.prepared.steps.iter().any(|step| step.step.options.verbose > 0) {
-            // A quiet step is one of them, too.
-            self.ui.begin(false, 0, several);
-            let (shown, trail) = (prepared.step.shown(), prepared.step.trail.join(", "));
-            self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
-        }
-        self.ui.begin(options.quiet, options.verbose, several);
-        if !options.silent {
-            self.ui.say_skips();
-        }
-        match &prepared.step.action {
-            Action::Program(words) => self.program(at, words).await,
-            Action::Command(command)
-                if prepared.repos.is_empty() && command.scope(options) != Scope::Nothing =>
-            {
-                self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
-                Ok(())
-            }
-            Action::Command(command) if command.scope(options) == Scope::Files => {
-                let ended = self.files(at, command);
-                self.account(at, command, ended)
-            }
-            Action::Command(command) if command.scope(options) == Scope::Databases => {
-                self.at_work = true;
-                let ended = self.databases(at, command).await;
-                self.at_work = false;
-                self.ui.settle();
-                self.account(at, command, ended)
-            }
-            Action::Command(command) => {
-                let repos = prepared.repos.iter().map(|&repo| &self.prepared.repos[repo]).collect();
-                let workspace = Some(self.workspace);
-                let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
-                let output = command.look(&selected)?;
-                if matches!(output, Output::Failed) {
-                    self.codes.push(exit::FAILED);
-                }
-                self.show(None, &prepared.step, output)
-            }
         }
     }
 
@@ -256,10 +142,10 @@ impl<'a> Runner<'a> {
             if self.failed[repo] {
                 self.summary.note(repo, at, Outcome::NotRun);
             } else if let Some(plan) = self.recreated(at, repo, command).await {
-                ended.push(Ended::foreseen(repo, plan));
+                ended.push(foreseen(repo, plan));
             } else if let Some(plan) = self.rehearsal.foresee(repo, command, &prepared.step, options.dry_run)
             {
-                ended.push(Ended::foreseen(repo, plan));
+                ended.push(foreseen(repo, plan));
             } else {
                 match self.sessions.get(repo) {
                     Ok(session) => {
@@ -268,7 +154,7 @@ impl<'a> Runner<'a> {
                     }
                     Err(error) => {
                         let error = placed(error, &self.prepared.repos[repo]);
-                        ended.push(Ended::failed(repo, self.tell(repo, &error)));
+                        ended.push(failed(repo, self.tell(repo, &error)));
                     }
                 }
             }
@@ -282,7 +168,7 @@ impl<'a> Runner<'a> {
             Ok(variables) => variables,
             Err(error) => {
                 let code = self.tell_about_run(&error);
-                ended.extend(chosen.into_iter().map(|repo| Ended::failed(repo, code)));
+                ended.extend(chosen.into_iter().map(|repo| failed(repo, code)));
                 return ended;
             }
         };
@@ -292,32 +178,27 @@ impl<'a> Runner<'a> {
         let (prepared_run, step) = (self.prepared, at);
         let peers: Vec<&Repo> = prepared.repos.iter().map(|&repo| repos[repo].files()).collect();
         let peers = peers.as_slice();
-        let work = self.sessions.of(&chosen).map(|(at, session)| async move {
+        let work = self.sessions.of(&chosen).map(|(at, session)| {
             let repo = repos[at].files();
-            let started = Instant::now();
-            let variables = variables.as_ref();
-            let agreed = agreed[at].as_slice();
-            let recipe = templates::recipe(prepared_run, step, at);
-            let was_copied = template::is_copy(session);
-            if matches!(command, Command::Drop(_))
-                && !options.dry_run
-                && let Some(recipe) = templates::recipe_after_drop(prepared_run, step, at)
-            {
-                template::look_ahead(session, recipe);
-            }
-            let mut task =
-                Task { repo, peers, session, options, target, workspace, agreed, variables, recipe };
-            let result = notices::of(repo.name.as_str(), ui, command.run(&mut task)).await;
-            let result = result.map_err(|error| {
-                let error = placed(error, &repos[at]);
-                let code = exit::code(error.kind());
-                ui.error(&error, Some(repo.name.as_str()), code);
-                code
-            });
-            let copied = was_copied || template::is_copy(task.session);
-            Ended { repo: at, result, took: started.elapsed(), copied }
+            let work = async move {
+                let variables = variables.as_ref();
+                let agreed = agreed[at].as_slice();
+                let recipe = templates::recipe(prepared_run, step, at);
+                let was_copied = template::is_copy(session);
+                if matches!(command, Command::Drop(_))
+                    && !options.dry_run
+                    && let Some(recipe) = templates::recipe_after_drop(prepared_run, step, at)
+                {
+                    template::look_ahead(session, recipe);
+                }
+                let mut task =
+                    Task { repo, peers, session, options, target, workspace, agreed, variables, recipe };
+                let output = command.run(&mut task).await?;
+                Ok((output, was_copied || template::is_copy(task.session)))
+            };
+            drive::one(at, repo.name.as_str(), ui, move |error| placed(error, &repos[at]), work)
         });
-        ended.extend(stream::iter(work).buffer_unordered(options.jobs()).collect::<Vec<_>>().await);
+        ended.extend(drive::side_by_side(options.jobs(), work).await);
         ended.sort_by_key(|ended| ended.repo);
         ended
     }
@@ -334,8 +215,89 @@ impl<'a> Runner<'a> {
             let started = Instant::now();
             let result = command.examine(self.prepared.repos[repo].files(), &prepared.step.options);
             let result = result.map_err(|error| self.tell(repo, &error));
-            ended.push(Ended { repo, result, took: started.elapsed(), copied: false });
+            ended.push(Ended { repo, result: result.map(|output| (output, false)), took: started.elapsed() });
         }
         ended
+    }
+}
+
+impl<'a> Run<'a> for Runner<'a> {
+    fn ui(&self) -> &'a Ui {
+        self.ui
+    }
+
+    fn sessions(&mut self) -> &mut Sessions<'a> {
+        &mut self.sessions
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.at_work
+    }
+
+    fn steps(&self) -> usize {
+        self.prepared.steps.len()
+    }
+
+    fn keeps_going(&self, at: usize) -> bool {
+        self.prepared.steps[at].step.options.keep_going
+    }
+
+    fn codes(&mut self) -> &mut Vec<u8> {
+        &mut self.codes
+    }
+
+    async fn ask(&mut self) -> Result<(), Stop> {
+        self.ask_for_everything().await
+    }
+
+    fn sum_up(&mut self) {
+        self.tell_of_all();
+    }
+
+    async fn step(&mut self, at: usize) -> Result<(), Stop> {
+        let prepared = &self.prepared.steps[at];
+        let options = &prepared.step.options;
+        let several = prepared.repos.len() > 1;
+        let steps = self.prepared.steps.len();
+        if steps > 1 && self.prepared.steps.iter().any(|step| step.step.options.verbose > 0) {
+            // A quiet step is one of them, too.
+            self.ui.begin(false, 0, several);
+            let (shown, trail) = (prepared.step.shown(), prepared.step.trail.join(", "));
+            self.ui.success(&format!("-- step {} of {steps}: {shown} ({trail})", at + 1));
+        }
+        self.ui.begin(options.quiet, options.verbose, several);
+        if !options.silent {
+            self.ui.say_skips();
+        }
+        match &prepared.step.action {
+            Action::Program(words) => self.program(at, words).await,
+            Action::Command(command)
+                if prepared.repos.is_empty() && command.scope(options) != Scope::Nothing =>
+            {
+                self.ui.reason(&format!("`{}` is skipped: it is about other repos", prepared.step.shown()));
+                Ok(())
+            }
+            Action::Command(command) if command.scope(options) == Scope::Files => {
+                let ended = self.files(at, command);
+                self.account(at, command, ended)
+            }
+            Action::Command(command) if command.scope(options) == Scope::Databases => {
+                self.at_work = true;
+                let ended = self.databases(at, command).await;
+                self.at_work = false;
+                self.ui.settle();
+                self.account(at, command, ended)
+            }
+            Action::Command(command) => {
+                let repos = prepared.repos.iter().map(|&repo| &self.prepared.repos[repo]).collect();
+                let workspace = Some(self.workspace);
+                let selected = Selected { repos, workspace, aliases: self.aliases, options, ui: self.ui };
+                let output = command.look(&selected)?;
+                if matches!(output, Output::Failed) {
+                    self.codes.push(exit::FAILED);
+                }
+                self.show(None, &prepared.step, output)
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ mod loads;
 mod messages;
 #[cfg(unix)]
 mod restarts;
+mod settings;
 #[cfg(unix)]
 mod signals;
 

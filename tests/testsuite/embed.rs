@@ -121,6 +121,14 @@ fn a_changed_added_or_removed_file_builds_anew_and_nothing_else_does() {
     let (anew, with_role) = built(&app);
     assert!(anew && with_role.contains("Some(\"app_prod\")"), "{with_role}");
     assert!(!built(&app).0, "nothing was touched");
+
+    // A file of another tool, where none was and nothing else has changed.
+    if cfg!(unix) {
+        app.write("sqlx.toml", "[common]\ndatabase-url-var = \"APP_URL\"\n");
+        let (anew, with_tool) = built(&app);
+        assert!(anew && with_tool != with_role, "{with_tool}");
+        assert!(!built(&app).0, "nothing was touched");
+    }
 }
 
 #[test]
@@ -140,7 +148,12 @@ fn check_tells_a_binary_of_other_files() {
         number.parse::<usize>().unwrap_or_else(|_| panic!("the checks are not counted:\n{run}"))
     };
     let of_files = passed(&project.run(&line));
-    assert_eq!(passed(check(&program).stderr_lacks("binary")), of_files + 1);
+    let run = check(&program);
+    assert_eq!(passed(&run), of_files + 1);
+    run.stderr_contains("holds what the tree has: ")
+        .stderr_contains(": 1 file, digest ")
+        .stderr_lacks("binary-differs");
+    project.run(&format!("{line} --quiet --binary {program}")).success().stderr_lacks("holds what");
     app.write(&format!("{MIGRATIONS}/2_more.sql"), "create table more (id integer);");
     let run = check(&program);
     run.code(3).stderr_contains("error[binary-differs]").stderr_contains("of `core` than the tree");

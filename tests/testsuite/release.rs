@@ -143,6 +143,33 @@ on_each_database! {
         place.run("seed --if-new").success();
         place.run("wait --timeout 5s").success();
         place.run("rollback --all --yes").code(4).stderr_contains("--allow-protected");
+        place.run("rollback --to 2").code(4).stderr_contains("pass `--yes`").stderr_contains(": 3, 2");
+        place.run("rollback --to 2 --yes").success();
+    }
+
+    fn a_release_that_is_older_than_its_database_says_so_and_goes_on(backend) {
+        let place = Place::new(backend);
+        place.run("setup --create").success().stderr_lacks("ahead");
+        let row = "insert into schema_migrations (version, seq, name, source) select '9', 9, 'newer', source from \
+                   schema_migrations where version = '2'";
+        place.database.execute(row);
+        for line in ["migrate", "setup", "migrate_manual", "migrate --dry-run"] {
+            let run = place.run(line);
+            run.success().stderr_contains("is ahead of this binary: it has `9`, newer than all that is known here");
+            assert_eq!(run.stderr.matches("is ahead").count(), 1, "{run}");
+        }
+    }
+
+    fn what_fails_in_a_setup_of_a_release_is_gone_on_with_by_setup_and_a_new_build(backend) {
+        let place = Place::new(backend);
+        place.run("setup --create --lane automatic").success();
+        place.run("rollback").success();
+        place.database.execute("create table orders (other integer)");
+        for (line, again) in [("setup", " setup --repo"), ("migrate", " migrate --repo")] {
+            let run = place.run(line);
+            run.code(1).stderr_contains("fix the migration, build and deploy it, and run `").stderr_lacks("fix the file");
+            run.stderr_contains(again);
+        }
     }
 
     fn a_doctor_says_what_is_wrong_and_what_to_do(backend) {
@@ -167,7 +194,7 @@ on_each_database! {
         let run = place.run("migrate");
         run.code(1).stderr_contains("no migration is recorded in it");
         run.stderr_contains("release resolve --applied --to VERSION --repo").stderr_lacks("cargo dbsetup");
-        run.stderr_contains("fix the file, build the program and run");
+        run.stderr_contains("fix the migration, build and deploy it, and run");
         place.run("resolve --applied --to 1").success();
         place.run("migrate").success().stderr_contains("2 orders");
     }
@@ -245,6 +272,82 @@ fn a_signal_ends_a_first_setup_without_a_trace_and_the_next_one_finishes_it() {
     place.run("status --check").success();
     place.run("rollback").success();
     place.run("setup").success().stderr_contains("1 manual migration");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_migration_of_a_release_and_gives_its_lock_back() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let place = Place::new(Postgres);
+    let Database::Postgres(database) = &place.database else { unreachable!("it is one of a server") };
+    database.create();
+    let mut other = database.session();
+    other.execute("begin");
+    other.execute("create table orders (id integer)");
+    let mut running = place.start("migrate");
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = \
+                 current_database() and query like '%orders%'";
+    wait_until("the second migration waits", Duration::from_secs(30), || database.query(waits) == [["1"]]);
+    // Whoever looks meanwhile is told who is at work.
+    place.run("doctor").success().stdout_contains("warn  lock: the automatic lane is locked by pid ");
+    running.signal("INT");
+    let run = running.wait();
+    run.code(130);
+    assert_eq!(run.stderr.matches("Interrupted: ending the sessions").count(), 1, "{run}");
+    let locks = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from \
+                 pg_database where datname = current_database())";
+    assert_eq!(
+        (database.query(locks), database.query(waits)),
+        (vec![vec!["0".into()]], vec![vec!["0".into()]])
+    );
+    other.execute("rollback");
+    place.run("migrate").success().stderr_contains("2 orders");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_what_of_a_release_waits_for_a_server() {
+    if postgres::server().is_none() {
+        return;
+    }
+    for line in ["doctor", "wait", "status", "setup"] {
+        // It takes the connection, and never says a word.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.set_nonblocking(true).expect("it can be asked");
+        let port = listener.local_addr().expect("it has an address").port();
+        let mut place = Place::new(Postgres);
+        place.url = format!("postgres://app:s3cret@127.0.0.1:{port}/shop");
+        let mut running = place.start(line);
+        let mut taken = None;
+        wait_until("it connects", Duration::from_secs(20), || {
+            taken = listener.accept().ok();
+            taken.is_some() || !running.is_running()
+        });
+        running.signal("INT");
+        let run = running.wait();
+        run.code(130).hides("s3cret");
+        assert_eq!(run.stderr.matches("Interrupted").count(), 1, "{run}");
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_named_with_the_variable_of_its_url() {
+    if postgres::server().is_none() {
+        return;
+    }
+    let mut place = Place::new(Postgres);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = port.expect("a port is free").port();
+    place.url = format!("postgres://app:s3cret@127.0.0.1:{port}/shop");
+    let run = place.run("doctor");
+    run.code(3).hides("s3cret").stdout_contains(&format!("host 127.0.0.1, port {port}"));
+    run.stdout_contains("`url` of `server` comes from variable SERVER_DATABASE_URL");
+    let run = place.run("migrate");
+    run.code(7).hides("s3cret").stderr_contains("comes from variable SERVER_DATABASE_URL");
+    let run = place.run("status --database-url postgres://app@127.0.0.1:1/shop");
+    run.code(7).stderr_contains("comes from flag --database-url");
 }
 
 #[test]

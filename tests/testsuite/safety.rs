@@ -52,6 +52,38 @@ on_each_database! {
         assert!(!project.database_in("core", "prod").exists());
     }
 
+    fn undoing_several_migrations_of_a_protected_database_is_asked_about(backend) {
+        let table = |name: &str| (format!("create table {name} (id integer);"), format!("drop table {name};"));
+        let (a, b, c) = (table("a"), table("b"), table("c"));
+        let project = Project::new()
+            .repo("core", backend)
+            .reversible("core", "1_a", &a.0, &a.1)
+            .reversible("core", "2_b", &b.0, &b.1)
+            .reversible("core", "3_c", &c.0, &c.1);
+        project.run("setup --env prod").success();
+        let name = name_of(&project, "prod");
+        for line in ["rollback --to 2", "rollback -n 2", "rollback --to-exclusive 1", "redo --to 2", "redo -n 2"] {
+            let refused = project.run(&format!("{line} --env prod"));
+            refused.code(4).stderr_contains("pass `--yes`").stderr_contains("environment prod): 3, 2");
+            refused.stderr_lacks("--allow-protected");
+        }
+        for line in ["rollback --to 1 --yes", "rollback -n 3 --yes", "redo --to 1 --yes"] {
+            let refused = project.run(&format!("{line} --env prod"));
+            refused.code(4).stderr_contains(&format!("--allow-protected {name}"));
+        }
+        // One step is what a deploy that went wrong takes back; so is the newest one by its name.
+        project.run("redo --env prod").success();
+        project.run("rollback --to 3 --env prod").success();
+        project.run("migrate --env prod").success();
+        project.run("rollback --to 2 --env prod --dry-run").success().stdout_contains("would undo 2 b");
+        project.run("rollback --to 2 --env prod --yes").success();
+        project.run("migrate --env prod").success();
+        project.run(&format!("rollback --to 1 --env prod --yes --allow-protected {name}")).success();
+        // What may be thrown away is not asked about.
+        project.run("setup").success();
+        project.run("rollback --to 1").success();
+    }
+
     fn disposable_environments_are_configured(backend) {
         let project = project(backend).config("disposable-environments = [\"test\"]");
         project.run("create").success();
@@ -127,6 +159,17 @@ fn ctrl_c_at_the_question_is_no() {
     let mut terminal = project.terminal("drop");
     terminal.expect("[y/N]: ").send("\u{3}");
     terminal.wait().code(130);
+    assert!(project.database("core").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_end_of_the_input_at_the_question_is_no() {
+    let project = project(Sqlite);
+    project.run("create").success();
+    let mut terminal = project.terminal("drop");
+    terminal.expect("[y/N]: ").send("\u{4}");
+    terminal.wait().code(4).stdout_contains("[y/N]: \nerror: not confirmed; nothing has been done");
     assert!(project.database("core").exists());
 }
 

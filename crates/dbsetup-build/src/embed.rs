@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use crate::absent;
 use crate::code::{self, Embedded};
 use crate::digest::digest;
 use crate::files::{self, Files, parent};
@@ -49,8 +50,8 @@ impl Prepared {
 /// What makes cargo run the build script again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Watched {
-    /// Files, and directories with all that is in them.
-    Paths(BTreeSet<PathBuf>),
+    /// Files, and directories with all that is in them; and files that are not there, whose coming counts.
+    Paths { there: BTreeSet<PathBuf>, absent: BTreeSet<PathBuf> },
     /// Every file of the package, as cargo does where a build script names none: the files stand right in its
     /// directory, where nothing smaller would show an added one.
     Package,
@@ -95,8 +96,10 @@ fn written(name: &str) -> Result<()> {
         ),
     };
     write(&out.join("dbsetup_.rs"), only.as_bytes())?;
-    if let Watched::Paths(paths) = &prepared.watched {
-        for path in paths {
+    if let Watched::Paths { there, absent } = &prepared.watched {
+        let links = out.join(format!("dbsetup_{name}.absent"));
+        let looked_for = if absent::watch(&links, absent) { Some(&links) } else { None };
+        for path in there.iter().chain(looked_for) {
             println!("cargo::rerun-if-changed={}", path.display());
         }
     }
@@ -206,9 +209,10 @@ fn watched(
     let is_wide = |path: &Path| dir.starts_with(path) || package_dir.starts_with(path);
     let mut paths: BTreeSet<PathBuf> =
         [dir.join("Cargo.toml"), workspace.root.join("Cargo.toml"), package_dir.join("Cargo.toml")].into();
-    for tool in ["sqlx.toml", "diesel.toml", "refinery.toml"] {
-        paths.extend([dir, &workspace.root].map(|dir| dir.join(tool)));
-    }
+    let tools = ["sqlx.toml", "diesel.toml", "refinery.toml"];
+    let tools: BTreeSet<PathBuf> =
+        tools.iter().flat_map(|tool| [dir.join(tool), workspace.root.join(tool)]).collect();
+    paths.extend(tools.iter().cloned());
     let mut is_whole = false;
     for settings in places {
         if is_wide(&settings.priv_dir) {
@@ -233,7 +237,7 @@ fn watched(
     }
     // What is not there would have cargo run the script at every build.
     paths.retain(|path| path.exists() && !is_wide(path));
-    Watched::Paths(paths)
+    Watched::Paths { there: paths, absent: tools.into_iter().filter(|path| !path.exists()).collect() }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! What is embedded, and with which settings, is what `cargo dbsetup` finds in the same manifests. The rules that both
 //! need are here: [`layout`], [`shape`], [`sources`], [`paths`], [`duration`].
 
+mod absent;
 mod code;
 mod digest;
 mod embed;

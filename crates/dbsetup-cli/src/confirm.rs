@@ -1,9 +1,11 @@
 //! Consent to destruction: decided once for the whole plan, before anything runs.
 
+use dbsetup::event::Direction;
 use dbsetup::ledger::meta_key::ENVIRONMENT;
+use dbsetup::migration::RollbackRequest;
 use dbsetup::record::{self, Belongs};
 use dbsetup::session::Session;
-use dbsetup::{Error, Kind, Result};
+use dbsetup::{Error, Kind, Result, migration};
 
 use crate::task::Danger;
 use crate::ui::text;
@@ -29,6 +31,8 @@ pub struct Victim {
     pub owner: Option<String>,
     /// Why that cannot be read, if it cannot.
     pub unreadable: Option<String>,
+    /// The versions that are undone, the first one first; empty where that is not the question.
+    pub undone: Vec<String>,
     /// What `--allow-protected` named for this step.
     pub allowed: Vec<String>,
     /// Whether `--yes` holds for this step.
@@ -40,6 +44,10 @@ pub struct Victim {
 impl Victim {
     /// Why the database may not be destroyed without being named; `None` when it is fair game.
     fn protection(&self) -> Option<String> {
+        if let Danger::RollBack(_) = self.danger {
+            // It is asked about because it is protected; naming it is for what leaves nothing.
+            return None;
+        }
         if self.danger == Danger::Unprotect
             && let Some(recorded) = &self.recorded
         {
@@ -88,6 +96,13 @@ pub async fn find(
     is_open: impl Fn(&str) -> bool,
 ) -> Result<Option<Victim>> {
     let repo = session.repo();
+    let (danger, undone) = match danger {
+        Danger::RollBack(request) => match rollback(session, *request).await? {
+            Some(found) => found,
+            None => return Ok(None),
+        },
+        danger => (danger, Vec::new()),
+    };
     let (mut owner, mut recorded, mut unreadable) = (None, None, None);
     match session.inspect_if_exists().await {
         Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
@@ -121,10 +136,36 @@ pub async fn find(
         recorded,
         owner,
         unreadable,
+        undone,
         allowed: answers.allowed,
         yes: answers.yes,
         record: repo.command(&format!("resolve --environment {}", repo.environment)),
     }))
+}
+
+/// Returns what undoing migrations of a protected database is, and which; nothing where it is one, or none: what a deploy
+/// that went wrong takes back. Undoing all that is applied is what `rollback --all` does.
+async fn rollback(
+    session: &mut Session<'_>,
+    request: RollbackRequest,
+) -> Result<Option<(Danger, Vec<String>)>> {
+    let repo = session.repo();
+    let Some(inspection) = session.inspect_if_exists().await? else { return Ok(None) };
+    let is_elsewhere =
+        inspection.state.meta(ENVIRONMENT).is_some_and(|recorded| recorded != repo.environment);
+    // One of another environment is refused by the command itself, as is what cannot be planned.
+    if repo.disposable || is_elsewhere {
+        return Ok(None);
+    }
+    let Ok(report) = migration::rollback(session, &request).await else { return Ok(None) };
+    let down = report.planned.iter().filter(|planned| planned.direction == Direction::Down);
+    let undone: Vec<String> = down.map(|planned| planned.version.clone()).collect();
+    let danger = match undone.len() {
+        0 | 1 => return Ok(None),
+        all if all == inspection.state.rows.len() => Danger::RollBackAll,
+        _ => Danger::RollBack(Box::new(request)),
+    };
+    Ok(Some((danger, undone)))
 }
 
 /// What follows from a plan's victims.
@@ -208,8 +249,18 @@ fn question(victims: &[&Victim]) -> String {
 }
 
 fn listing(victim: &Victim) -> String {
-    let Victim { danger, repo, environment, target, .. } = victim;
-    format!("{} {} (repo {repo}, environment {environment})", danger.deed(), text::line(target))
+    let Victim { danger, repo, environment, target, undone, .. } = victim;
+    let deed = danger.deed();
+    let listed = format!("{deed} {} (repo {repo}, environment {environment})", text::line(target));
+    match undone.len() {
+        0 => listed,
+        number => {
+            const SHOWN: usize = 10;
+            let shown: Vec<_> = undone.iter().take(SHOWN).map(|version| text::line(version)).collect();
+            let more = if number > SHOWN { format!(" and {} more", number - SHOWN) } else { String::new() };
+            format!("{listed}: {}{more}", shown.join(", "))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +278,7 @@ mod tests {
             recorded: None,
             owner: None,
             unreadable: None,
+            undone: Vec::new(),
             allowed: Vec::new(),
             yes: false,
             record: "`resolve --environment dev`".into(),
@@ -277,6 +329,26 @@ mod tests {
         let error = refusal(&[prod, data], false);
         let help = "--yes --allow-protected core_dev --allow-protected data_prod";
         assert!(error.to_string().contains(help), "{error}");
+    }
+
+    #[test]
+    fn several_migrations_of_a_protected_database_are_listed_and_want_a_yes() {
+        let several = Victim {
+            danger: Danger::RollBack(Box::default()),
+            environment: "prod".into(),
+            disposable: false,
+            undone: vec!["3".into(), "2".into()],
+            ..victim()
+        };
+        let Verdict::Ask(question) = judge(std::slice::from_ref(&several), true) else {
+            panic!("no question")
+        };
+        assert!(question.contains("core_dev (repo core, environment prod): 3, 2\n"), "{question}");
+        let error = refusal(std::slice::from_ref(&several), false).to_string();
+        assert!(error.contains("`--yes`") && !error.contains("--allow-protected"), "{error}");
+        assert!(matches!(judge(&[Victim { yes: true, ..several.clone() }], false), Verdict::Go));
+        let all = Victim { danger: Danger::RollBackAll, yes: true, ..several };
+        assert!(refusal(&[all], false).to_string().contains("--allow-protected core_dev"));
     }
 
     #[test]

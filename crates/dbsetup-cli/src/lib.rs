@@ -5,7 +5,9 @@
 pub mod args;
 pub mod commands;
 pub mod confirm;
+pub mod drive;
 pub mod exit;
+pub mod origins;
 pub mod plan;
 pub mod release;
 pub mod sessions;

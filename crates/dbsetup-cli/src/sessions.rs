@@ -103,7 +103,7 @@ impl Sessions<'_> {
             self.ui.reason(&format!(
                 "{name}: {migration} was interrupted; {} shows where it stands, and {} goes on",
                 repo.command("status"),
-                repo.command("migrate")
+                repo.again(&self.word, "migrate")
             ));
         }
     }

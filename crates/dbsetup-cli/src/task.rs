@@ -1,7 +1,7 @@
 //! What a shared command gets to work with, and what it gives back.
 
 use dbsetup::doctor::Report;
-use dbsetup::migration::Status;
+use dbsetup::migration::{RollbackRequest, Status};
 use dbsetup::repo::Repo;
 use dbsetup::session::Session;
 
@@ -54,7 +54,7 @@ impl Output {
 }
 
 /// What a destructive step destroys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Danger {
     /// The database.
     Drop,
@@ -62,17 +62,20 @@ pub enum Danger {
     Empty,
     /// What every migration made.
     RollBackAll,
+    /// What the migrations made that this undoes, where they are several and the database is protected.
+    RollBack(Box<RollbackRequest>),
     /// Nothing yet: the record that protects the database.
     Unprotect,
 }
 
 impl Danger {
     /// The deed for messages: "drop", "empty and reload".
-    pub fn deed(self) -> &'static str {
+    pub fn deed(&self) -> &'static str {
         match self {
             Self::Drop => "drop",
             Self::Empty => "empty and reload",
             Self::RollBackAll => "roll back every migration of",
+            Self::RollBack(_) => "roll back several migrations of",
             Self::Unprotect => "record another environment for",
         }
     }

@@ -81,6 +81,10 @@ pub async fn examine(session: &mut Session<'_>) -> Report {
     if let Err(error) = session.server().ping().await {
         let error = Error::from(error);
         report.failed("server", &error);
+        if let Some(last) = report.findings.last_mut() {
+            let address = target.address.as_ref().map(|address| format!(" ({address})")).unwrap_or_default();
+            last.text = format!("{}{address}: {}", target.shown, last.text);
+        }
         if error.help_text().is_none()
             && let Some(last) = report.findings.last_mut()
         {
@@ -292,7 +296,34 @@ fn of_migrations(repo: &Repo, status: &Status, report: &mut Report) {
             )),
         );
     }
-    let interrupted = |wanted: bool| move |row: &migration::StatusRow| matches!(row.state, State::Interrupted { reverting, .. } if reverting == wanted);
+    // Whoever holds the lock of its lane may be running it at this moment.
+    let holder = |row: &migration::StatusRow| {
+        let of_row = |(lane, _): &&(Lane, String)| row.lane.is_none_or(|own| own == *lane);
+        status.locks.iter().find(of_row).map(|(_, holder)| holder)
+    };
+    for (lane, holder) in &status.locks {
+        let running = versions(&|row| {
+            matches!(row.state, State::Interrupted { .. }) && row.lane.is_none_or(|own| own == *lane)
+        });
+        if !running.is_empty() {
+            report.add(
+                "migrations",
+                Health::Warn,
+                format!(
+                    "{} running now: {}; its lock is held by {holder}",
+                    are(running.len()),
+                    listed(&running)
+                ),
+                Some(format!("let it finish; how far it is: {}", repo.command("status"))),
+            );
+        }
+    }
+    let interrupted = |wanted: bool| {
+        move |row: &migration::StatusRow| {
+            holder(row).is_none()
+                && matches!(row.state, State::Interrupted { reverting, .. } if reverting == wanted)
+        }
+    };
     for (reverting, word) in [(false, "migrate --lane all"), (true, "rollback")] {
         let found = versions(&interrupted(reverting));
         if !found.is_empty() {

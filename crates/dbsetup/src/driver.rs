@@ -50,6 +50,8 @@ pub struct Target {
     pub local: bool,
     /// Whether losing the TLS of a public network matters and it is not demanded.
     pub plain_text_over_network: bool,
+    /// Where the server listens, in words (`host db, port 5432`); `None` where there is none.
+    pub address: Option<String>,
 }
 
 /// What this session can do.
@@ -317,6 +319,13 @@ pub trait Driver: Send {
         statement: &'a str,
         changes: &'a [Change],
     ) -> BoxFuture<'a, Result<(), ScriptError>>;
+    /// Says that a script without a transaction is at work, and which of its statements have set something for their
+    /// session so far: that holds for all that the script runs, also between its own transactions. `None` is its end:
+    /// the session has its own settings again.
+    fn keep<'a>(&'a mut self, settings: Option<&'a [String]>) -> BoxFuture<'a, Result<(), DbError>> {
+        let _ = settings;
+        Box::pin(async { Ok(()) })
+    }
     /// Finds out what became of a statement that was in flight when its session died, and clears away what is half
     /// done.
     fn recover<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Recovery, DbError>>;

@@ -99,6 +99,7 @@ impl FakeDatabase {
             database: "core".into(),
             local: true,
             plain_text_over_network: false,
+            address: None,
         };
         Self(Arc::new(Mutex::new(State { exists: true, ..State::default() })), target)
     }

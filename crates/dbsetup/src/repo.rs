@@ -359,6 +359,12 @@ pub struct Repo {
 }
 
 impl Repo {
+    /// The same as [`Repo::command`] for what goes on with a step of `verb`: that of a `setup` is gone on with by
+    /// `setup`, which does what is left.
+    pub fn again(&self, verb: &str, words: &str) -> String {
+        self.command(if verb == "setup" && self.program.knows("setup") { "setup" } else { words })
+    }
+
     /// Where its files are, for messages: "this checkout", "this binary".
     pub fn place(&self) -> &'static str {
         if self.files.is_embedded() { "this binary" } else { "this checkout" }

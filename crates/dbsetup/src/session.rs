@@ -29,6 +29,8 @@ pub struct Session<'a> {
     /// Whether something may have been committed that a fresh database has not on disk yet.
     owed: bool,
     data: bool,
+    /// The command that it works for.
+    verb: String,
     id: SessionId,
     /// Databases to be thrown away; kept here, where the end of interrupted work finds them.
     scratches: Vec<Arc<dyn Scratch>>,
@@ -82,6 +84,7 @@ impl<'a> Session<'a> {
             server,
             driver: None,
             options: options(repo, verb),
+            verb: verb.to_owned(),
             owed: false,
             data: false,
             id: SessionId::default(),
@@ -135,6 +138,12 @@ impl<'a> Session<'a> {
     /// The repo.
     pub fn repo(&self) -> &'a Repo {
         self.repo
+    }
+
+    /// Returns the command line to paste that goes on with what this session did when it failed: `words`, or the
+    /// command that they are a step of.
+    pub fn again(&self, words: &str) -> String {
+        self.repo.again(&self.verb, words)
     }
 
     /// Who hears of what happens.

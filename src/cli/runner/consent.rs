@@ -1,28 +1,20 @@
 //! Consent, before anything runs: what a plan destroys, what it squashes without evidence, and what reaches beyond
 //! scratch databases.
 
-use dbsetup_cli::signals::Signal;
+use dbsetup_cli::drive::Stop;
 
 use super::{Runner, placed};
 use crate::cli::commands::squash::Squash;
 use crate::cli::confirm::{self, Answers, Reaching, Unproven, Verdict, Victim};
 use crate::cli::context::Danger;
 use crate::cli::options::Options;
-use crate::cli::plan::{Action, Stop};
+use crate::cli::plan::Action;
 use crate::cli::prepare::PreparedStep;
-use crate::ui::prompt::{self, No};
-
-/// Asks where there is something to ask.
-async fn consent(verdict: Verdict) -> Result<(), Stop> {
-    prompt::consent(verdict).await.map_err(|no| match no {
-        No::Refused(error) => error.into(),
-        No::Interrupted => Stop::Signal(Signal::Interrupt),
-    })
-}
+use crate::ui::prompt;
 
 impl Runner<'_> {
     /// Asks once for everything that the plan destroys, and once for all that it squashes.
-    pub(super) async fn ask(&mut self) -> Result<(), Stop> {
+    pub(super) async fn ask_for_everything(&mut self) -> Result<(), Stop> {
         let prepared = self.prepared;
         let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
         // What a step before may have made is there by then, whatever is there now.
@@ -33,7 +25,7 @@ impl Runner<'_> {
                 Action::Program(_) => None,
             };
             for &repo in repos {
-                if let Some(danger) = danger
+                if let Some(danger) = danger.clone()
                     && let Some(victim) = self.victim(repo, danger, &step.options, !touched[repo]).await?
                 {
                     if step.options.dry_run { &mut rehearsed } else { &mut victims }.push(victim);
@@ -44,7 +36,7 @@ impl Runner<'_> {
         if let Some(error) = confirm::refuse_protected(&rehearsed, prompt::can_ask()) {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
-        consent(confirm::judge(&victims, prompt::can_ask())).await?;
+        prompt::consent(confirm::judge(&victims, prompt::can_ask())).await?;
         self.ask_about_squashes(prompt::can_ask()).await
     }
 
@@ -82,7 +74,7 @@ impl Runner<'_> {
         if let Verdict::Refuse(error) = confirm::judge_squashes(&rehearsed, &[], terminal) {
             return Err(error.note("without `--dry-run` it would be refused, too").into());
         }
-        consent(confirm::judge_squashes(&unproven, &reaching, terminal)).await?;
+        prompt::consent(confirm::judge_squashes(&unproven, &reaching, terminal)).await?;
         if terminal {
             self.agreed = found;
         }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use dbsetup::{Error, Kind};
+use dbsetup_cli::drive::{self, Stop};
 use dbsetup_cli::summary::Outcome;
 
-use super::{Ended, Runner, placed};
+use super::{Ended, Runner, origins, placed};
 use crate::check::Report;
 use crate::cli::commands::Command;
 use crate::cli::context::Output;
-use crate::cli::plan::{Action, Step, Stop};
+use crate::cli::plan::{Action, Step};
 use crate::cli::prepare::PreparedStep;
 use crate::cli::{exit, rehearsal};
 use crate::ui::json::Object;
@@ -19,26 +20,22 @@ use crate::ui::{check, diff, doctor, status};
 impl Runner<'_> {
     /// Tells an error that is no repo's, and returns its code.
     pub(super) fn tell_about_run(&self, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, None, code);
-        code
+        drive::told(self.ui, None, error)
     }
 
     /// Tells an error of a repo, and returns its code.
     pub(super) fn tell(&self, repo: usize, error: &Error) -> u8 {
-        let code = exit::code(error.kind());
-        self.ui.error(error, Some(self.prepared.repos[repo].name().as_str()), code);
-        code
+        drive::told(self.ui, Some(self.prepared.repos[repo].name().as_str()), error)
     }
 
     /// Shows what the repos of a step gave back, in their order, and keeps account of failures.
     pub(super) fn account(&mut self, at: usize, command: &Command, ended: Vec<Ended>) -> Result<(), Stop> {
         let prepared = &self.prepared.steps[at];
         let dry_run = prepared.step.options.dry_run;
-        for Ended { repo, result, took, copied } in ended {
+        for Ended { repo, result, took } in ended {
             let name = self.prepared.repos[repo].name().as_str();
-            let mut output = match result {
-                Ok(output) => output,
+            let (mut output, copied) = match result {
+                Ok(done) => done,
                 Err(code) => {
                     self.failed[repo] = true;
                     self.codes.push(code);
@@ -48,6 +45,10 @@ impl Runner<'_> {
             };
             if dry_run && let Output::Plan(plan) = &mut output {
                 self.rehearsal.learn(repo, command, plan);
+            }
+            if let Output::Examined(report) = &mut output {
+                let resolved = &self.prepared.repos[repo];
+                origins(resolved).placed_in(resolved.files(), report);
             }
             let found = match output {
                 Output::Checked(report) => {
@@ -131,7 +132,7 @@ impl Runner<'_> {
     }
 
     /// Tells what came of the whole run.
-    pub(super) fn sum_up(&mut self) {
+    pub(super) fn tell_of_all(&mut self) {
         // A program is about no repo, so it has no column.
         let of_repos =
             |(_, prepared): &(usize, &PreparedStep)| matches!(prepared.step.action, Action::Command(_));

@@ -1,5 +1,6 @@
 //! `gen dockerfile`: what it writes names the right programs, and is well formed.
 
+use dbsetup::startup::Policy;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::project_on;
@@ -25,6 +26,24 @@ fn last_stage(dockerfile: &str) -> Vec<&str> {
     let from = dockerfile.lines().collect::<Vec<_>>();
     let start = from.iter().rposition(|line| line.starts_with("FROM ")).expect("an image has stages");
     from[start..].iter().copied().filter(|line| !line.starts_with('#')).collect()
+}
+
+/// An application's container of pods whose database somebody else makes ready.
+#[track_caller]
+fn serves_and_never_migrates(container: &Yaml) {
+    let variables = container["env"].as_vec().expect("a list");
+    let policy = variables.iter().find(|one| one["name"].as_str() == Some("RUN_MIGRATIONS"));
+    let policy = policy.and_then(|one| one["value"].as_str()).expect("it has a policy");
+    assert_eq!(policy.parse::<Policy>().ok(), Some(Policy::RequireCurrent), "{policy}");
+    let port = container["ports"][0]["name"].as_str().expect("the port has a name");
+    for probe in ["startupProbe", "readinessProbe"] {
+        assert_eq!(container[probe]["tcpSocket"]["port"].as_str(), Some(port), "{probe}: {container:?}");
+    }
+    assert!(
+        container["livenessProbe"].is_badvalue() && container["resources"].is_badvalue(),
+        "{container:?}"
+    );
+    assert_eq!(container["securityContext"]["runAsNonRoot"].as_bool(), Some(true));
 }
 
 #[test]
@@ -86,6 +105,7 @@ fn more_can_be_made_beside_a_dockerfile_of_ones_own() {
     let volumes = pod["volumes"].as_vec().expect("a list");
     assert!(volumes.iter().any(|volume| !volume["emptyDir"].is_badvalue()), "{volumes:?}");
     assert_eq!((spec["replicas"].as_i64(), spec["strategy"]["type"].as_str()), (Some(1), Some("Recreate")));
+    serves_and_never_migrates(&pod["containers"][0]);
 }
 
 #[test]
@@ -116,6 +136,16 @@ fn a_server_database_is_migrated_once_a_release_and_no_file_holds_its_password()
     assert_eq!(pod["initContainers"][0]["command"][1].as_str(), Some("setup"));
     assert!(pod["containers"][0]["command"].is_badvalue(), "{pod:?}");
     assert!(pod["volumes"].is_badvalue(), "{pod:?}");
+    serves_and_never_migrates(&pod["containers"][0]);
+    let spec = &job["spec"];
+    assert_eq!((spec["backoffLimit"].as_i64(), spec["activeDeadlineSeconds"].as_i64()), (Some(3), Some(600)));
+    assert!(spec["ttlSecondsAfterFinished"].as_i64().is_some_and(|seconds| seconds >= 3600), "{spec:?}");
+    assert_eq!(spec["template"]["spec"]["restartPolicy"].as_str(), Some("Never"));
+    for container in [container, &pod["initContainers"][0]] {
+        let names: Vec<_> =
+            container["env"].as_vec().expect("a list").iter().map(|one| &one["name"]).collect();
+        assert!(!names.iter().any(|name| name.as_str() == Some("RUN_MIGRATIONS")), "{container:?}");
+    }
 
     assert!(project.read("Dockerfile").contains("/app/release setup\n"));
     let url = project.server().url("core_dev");

@@ -105,7 +105,9 @@ fn paths_of_other_directories_and_of_environments_are_embedded() {
     let prepared = embed(&project).expect("they are there now");
     assert_eq!(prepared.files, ["../shared/1_a.sql", "sql/dev/2_b.sql", "sql/prod/2_c.sql", "sql/test/"]);
     assert!(prepared.code.contains("by_environment: true"), "{}", prepared.code);
-    assert!(matches!(prepared.watched, Watched::Paths(paths) if paths.contains(&project.path("shared"))));
+    assert!(
+        matches!(prepared.watched, Watched::Paths { there, .. } if there.contains(&project.path("shared")))
+    );
 }
 
 #[test]
@@ -115,9 +117,20 @@ fn a_repo_right_in_the_crate_watches_all_of_the_package() {
     assert_eq!(prepared.files, ["migrations/1_a.sql", "structure.sql"]);
     assert_eq!(prepared.watched, Watched::Package);
     let core = Project::new(CORE).write("priv/core/migrations/1_a.sql", "");
-    let Watched::Paths(paths) = core.core().watched else { panic!("its directory is enough") };
+    let Watched::Paths { there: paths, absent } = core.core().watched else {
+        panic!("its directory is enough")
+    };
     assert!(paths.contains(&core.path("priv/core")) && !paths.contains(&core.path("")), "{paths:?}");
     assert!(paths.iter().all(|path| path.exists()), "{paths:?}");
+    assert!(
+        absent.contains(&core.path("sqlx.toml")) && absent.contains(&core.path("diesel.toml")),
+        "{absent:?}"
+    );
+    std::fs::write(core.path("sqlx.toml"), "").expect("it can be written");
+    let Watched::Paths { there: paths, absent } = core.core().watched else {
+        panic!("its directory is enough")
+    };
+    assert!(paths.contains(&core.path("sqlx.toml")) && !absent.contains(&core.path("sqlx.toml")));
 }
 
 #[test]

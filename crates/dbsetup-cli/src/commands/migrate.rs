@@ -7,6 +7,7 @@ use dbsetup::{Result, migration};
 use super::shared::{Goal, LaneFlag, Paths, Several, planned};
 use crate::plan::LOADING;
 use crate::task::{Output, Task};
+use crate::ui::text;
 
 /// Run pending migrations.
 ///
@@ -78,6 +79,7 @@ impl Migrate {
             dry_run: task.options.dry_run,
         };
         let report = migration::migrate(task.session, &request).await?;
+        tell_ahead(task, &report.ahead);
         if request.dry_run {
             let load = report.load.iter().map(|path| format!("{LOADING} from {}", path.display()));
             let blocked =
@@ -92,4 +94,21 @@ impl Migrate {
         }
         Ok(Output::Migrated(report.done))
     }
+}
+
+/// Says that a newer release, or another branch, has migrated the database: it is served as it is.
+fn tell_ahead(task: &Task<'_, '_>, ahead: &[String]) {
+    const SHOWN: usize = 5;
+    if ahead.is_empty() {
+        return;
+    }
+    let mut versions = text::listed(ahead.iter().take(SHOWN).map(String::as_str));
+    if ahead.len() > SHOWN {
+        versions += &format!(" and {} more", ahead.len() - SHOWN);
+    }
+    let (name, place) = (&task.repo.name, task.repo.place());
+    task.session.teller().warn(
+        format!("the database of `{name}` is ahead of {place}: it has {versions}, newer than all that is known here"),
+        Some(format!("nothing of it is undone; see {}", task.repo.command("status"))),
+    );
 }

@@ -81,6 +81,7 @@ impl Command {
         match self {
             Self::Load(command) => command.danger(),
             Self::Rollback(command) => command.danger(),
+            Self::Redo(command) => command.danger(),
             Self::Resolve(command) => command.danger(),
             _ => None,
         }

@@ -5,9 +5,12 @@ use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::{Result, migration};
 
 use super::shared::{LaneFlag, Paths, Several, planned};
-use crate::task::{Output, Task};
+use crate::task::{Danger, Output, Task};
 
 /// Undo migrations and run them again; the newest one unless told.
+///
+/// In a protected environment undoing several is asked about, and undoing all wants the database named:
+/// `--allow-protected`.
 #[derive(Debug, Clone, Args)]
 pub struct Redo {
     /// Which migrations.
@@ -38,15 +41,24 @@ impl Redo {
         self.several.unless_all(Some("redo"))
     }
 
-    pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = RollbackRequest {
+    pub fn danger(&self) -> Option<Danger> {
+        let may_be_several = self.to.is_some() || self.step > 1;
+        may_be_several.then(|| Danger::RollBack(Box::new(self.request(true))))
+    }
+
+    fn request(&self, dry_run: bool) -> RollbackRequest {
+        RollbackRequest {
             target: self.to.clone().map_or(Target::Steps(self.step as usize), Target::To),
             lanes: self.lane.into(),
             paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
-            dry_run: task.options.dry_run,
+            dry_run,
             redo: true,
-        };
+        }
+    }
+
+    pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
+        let request = self.request(task.options.dry_run);
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
         Ok(Output::of(request.dry_run, lines))

@@ -10,7 +10,8 @@ use crate::task::{Danger, Output, Task};
 /// Undo migrations, the newest application first; one unless told.
 ///
 /// `--to VERSION` undoes that version and what was applied after it. A version without a down side is refused before
-/// anything runs. What was squashed is undone from `dumped_migrations/`, and the next `migrate` runs it again.
+/// anything runs. In a protected environment undoing several is asked about, and undoing all wants the database named:
+/// `--allow-protected`. What was squashed is undone from `dumped_migrations/`, and the next `migrate` runs it again.
 #[derive(Debug, Clone, Args)]
 pub struct Rollback {
     /// Which migrations.
@@ -37,18 +38,26 @@ impl Rollback {
     }
 
     pub fn danger(&self) -> Option<Danger> {
-        self.goal.all.then_some(Danger::RollBackAll)
+        if self.goal.all {
+            return Some(Danger::RollBackAll);
+        }
+        // One step is what a deploy that went wrong takes back.
+        (self.goal.flag().is_some()).then(|| Danger::RollBack(Box::new(self.request(true))))
     }
 
-    pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = RollbackRequest {
+    fn request(&self, dry_run: bool) -> RollbackRequest {
+        RollbackRequest {
             target: self.goal.target(Target::Steps(1)),
             lanes: self.lane.into(),
             paths: self.paths.migrations_path.clone(),
             log_sql: self.log_sql,
-            dry_run: task.options.dry_run,
+            dry_run,
             redo: false,
-        };
+        }
+    }
+
+    pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
+        let request = self.request(task.options.dry_run);
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
         Ok(Output::of(request.dry_run, lines))

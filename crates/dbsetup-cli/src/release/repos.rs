@@ -9,6 +9,7 @@ use dbsetup::{Error, Kind, Result};
 use super::DEFAULT_ENVIRONMENT;
 use super::args::Global;
 use crate::commands::shared::duration;
+use crate::origins::Origins;
 use crate::ui::text;
 
 /// The variable of the only repo of a binary, which other programs read, too.
@@ -156,6 +157,44 @@ fn url(
         .help(format!(
             "set `{usual}`: `postgres://user:password@host/database`, or `sqlite:/path/to/file.db`"
         )))
+}
+
+/// Returns where the URLs of settled repos come from, in their order.
+///
+/// # Errors
+/// [`Kind::Configuration`] for a variable that is not valid Unicode.
+pub fn origins(
+    sources: &[Source],
+    global: &Global,
+    repos: &[Repo],
+    variables: Variables<'_>,
+) -> Result<Vec<Origins>> {
+    let only = sources.len() == 1;
+    let of_repo = |repo: &Repo| {
+        let mut asked = Vec::new();
+        if global.database_url.is_some() {
+            asked.push(("url", "flag --database-url".to_owned()));
+        } else if let Some(source) = sources.iter().find(|source| *source.name() == repo.name) {
+            let names = url_variables(source, &repo.environment, only);
+            asked.extend(first_set(&names, variables)?.map(|name| ("url", format!("variable {name}"))));
+        }
+        let prefix = repo.name.variable_prefix();
+        for (key, end) in [("direct-url", "DIRECT_URL"), ("maintenance-url", "MAINTENANCE_URL")] {
+            let name = [format!("{prefix}_{end}")];
+            asked.extend(first_set(&name, variables)?.map(|name| (key, format!("variable {name}"))));
+        }
+        Ok(asked.into_iter().collect())
+    };
+    repos.iter().map(of_repo).collect()
+}
+
+fn first_set<'n>(names: &'n [String], variables: Variables<'_>) -> Result<Option<&'n String>> {
+    for name in names {
+        if variables(name)?.is_some() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// What variables say besides the URL: the same ones that `cargo dbsetup` reads.

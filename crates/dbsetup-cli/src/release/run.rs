@@ -8,23 +8,10 @@ use dbsetup::{Error, Kind};
 use super::args::{Global, Line, Step, Word};
 use super::runner::Runner;
 use super::{Release, exit_codes, repos};
+use crate::drive::{Stop, drive};
 use crate::exit;
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
 use crate::ui::{Ui, json, notices, text};
-
-/// Why a run ends before its work is done.
-pub(super) enum Stop {
-    Failed(Error),
-    Signal(Signal),
-    /// Whoever read our output has gone.
-    BrokenPipe,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// Runs a command line and returns the exit code.
 pub async fn run(release: &Release, words: &[String]) -> u8 {
@@ -36,7 +23,7 @@ pub async fn run(release: &Release, words: &[String]) -> u8 {
     let ui = Ui::new(release.call(), telling.format, telling.color);
     ui.begin(telling.quiet, telling.verbose, false);
     let done = match line.word {
-        _ if line.wants_exit_codes => ui.data(exit_codes::TABLE).map(|()| exit::OK).map_err(of_output),
+        _ if line.wants_exit_codes => ui.data(exit_codes::TABLE).map(|()| exit::OK).map_err(Stop::of_output),
         Err(error) => return usage(&error, &ui),
         Ok(word) => begin(release, &line.global, word, &ui).await,
     };
@@ -66,7 +53,8 @@ async fn begin(release: &Release, global: &Global, word: Word, ui: &Ui) -> Resul
         Error::new(Kind::Io, format!("cannot listen for signals: {error}")).because(error)
     })?;
     notices::listen();
-    Runner::new(release, global, name, &steps, &repos, ui).run(signals).await
+    let origins = repos::origins(&release.sources, global, &repos, &repos::of_process)?;
+    drive(Runner::new(release, global, name, &steps, &repos, &origins, ui), signals).await
 }
 
 /// Tells what clap has to say. Help and the version go to stdout.
@@ -98,11 +86,4 @@ fn refuse_several(steps: &[Step], repos: &[Repo]) -> Result<(), Error> {
     )
     .note(format!("selected are {names}"))
     .help("name one with `--repo NAME`, or pass `--all-repos`"))
-}
-
-pub(super) fn of_output(error: std::io::Error) -> Stop {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Stop::BrokenPipe,
-        _ => Error::new(Kind::Io, format!("cannot write to stdout: {error}")).because(error).into(),
-    }
 }

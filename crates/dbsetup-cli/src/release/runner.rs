@@ -1,30 +1,22 @@
-//! The thin loop of a release binary: asks for consent, runs one step after the other, the repos of a step side by side,
-//! and sums up.
-
-use std::pin::pin;
-use std::time::{Duration, Instant};
+//! A run of a release binary: what it asks, what a step of it is, what it gives back and how it is summed up.
 
 use dbsetup::repo::Repo;
 use dbsetup::source::{DISPOSABLE, Source};
 use dbsetup::{Error, Kind};
-use futures_util::future::{Either, select};
-use futures_util::stream::{self, StreamExt};
 
 use super::Release;
 use super::args::{Global, Step};
-use super::run::{Stop, of_output};
 use super::work::{self, Found};
 use crate::args::DEFAULT_JOBS;
 use crate::commands::Command;
 use crate::confirm::{self, Answers};
-use crate::exit;
+use crate::drive::{self, Ended, Run, Stop};
+use crate::origins::Origins;
 use crate::plan::shown;
 use crate::sessions::Sessions;
-use crate::signals::{Signal, Signals};
 use crate::summary::{Outcome, Summary};
 use crate::task::{Options, Output};
-use crate::ui::prompt::No;
-use crate::ui::{self, Ui, notices, prompt, status};
+use crate::ui::{self, Ui, prompt, status};
 
 /// Whether the sources of a repo have a `seed-command`.
 fn has_seed_command(release: &Release, repo: &Repo) -> bool {
@@ -40,6 +32,8 @@ pub(super) struct Runner<'a> {
     name: &'static str,
     steps: &'a [Step],
     repos: &'a [Repo],
+    /// Where the URLs of each were written.
+    origins: &'a [Origins],
     ui: &'a Ui,
     sessions: Sessions<'a>,
     found: Vec<Found>,
@@ -49,14 +43,6 @@ pub(super) struct Runner<'a> {
     summary: Summary,
 }
 
-/// What became of one repo in one step.
-struct Ended {
-    repo: usize,
-    found: Found,
-    result: Result<Output, u8>,
-    took: Duration,
-}
-
 impl<'a> Runner<'a> {
     pub(super) fn new(
         release: &'a Release,
@@ -64,6 +50,7 @@ impl<'a> Runner<'a> {
         name: &'static str,
         steps: &'a [Step],
         repos: &'a [Repo],
+        origins: &'a [Origins],
         ui: &'a Ui,
     ) -> Self {
         let headings = steps.iter().map(|step| step.name().to_owned());
@@ -74,6 +61,7 @@ impl<'a> Runner<'a> {
             name,
             steps,
             repos,
+            origins,
             ui,
             sessions: Sessions::new(repos, ui, name.to_owned()),
             found: repos
@@ -85,47 +73,31 @@ impl<'a> Runner<'a> {
             summary: Summary::new(headings.collect(), names.collect()),
         }
     }
+}
 
-    pub(super) async fn run(mut self, mut signals: Signals) -> Result<u8, Stop> {
-        let worked = signals.or(self.work()).await;
-        self.ui.settle();
-        let stop = match worked {
-            Ok(done) => done.err(),
-            Err(signal) => Some(Stop::Signal(signal)),
-        };
-        if let Some(Stop::Signal(signal)) = stop {
-            self.sessions.interrupted(signal, &mut signals, self.at_work).await;
-            return Err(Stop::Signal(signal));
-        }
-        let closed = signals.or(self.sessions.close()).await.map_err(Stop::Signal)?;
-        if let Some(stop) = stop {
-            return Err(stop);
-        }
-        if let Err(error) = closed {
-            let code = exit::code(error.kind());
-            self.ui.error(&error, None, code);
-            self.codes.push(code);
-        }
-        self.sum_up();
-        Ok(exit::combined(self.codes))
+impl<'a> Run<'a> for Runner<'a> {
+    fn ui(&self) -> &'a Ui {
+        self.ui
     }
 
-    async fn work(&mut self) -> Result<(), Stop> {
-        let ui = self.ui;
-        let work = pin!(async {
-            self.ask().await?;
-            for at in 0..self.steps.len() {
-                self.step(at).await?;
-                if !self.codes.is_empty() && !self.global.running.keep_going {
-                    break;
-                }
-            }
-            Ok(())
-        });
-        match select(work, pin!(ui.animate())).await {
-            Either::Left((done, _)) => done,
-            Either::Right(((), _)) => Ok(()),
-        }
+    fn sessions(&mut self) -> &mut Sessions<'a> {
+        &mut self.sessions
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.at_work
+    }
+
+    fn steps(&self) -> usize {
+        self.steps.len()
+    }
+
+    fn keeps_going(&self, _: usize) -> bool {
+        self.global.running.keep_going
+    }
+
+    fn codes(&mut self) -> &mut Vec<u8> {
+        &mut self.codes
     }
 
     /// Asks once for everything that the command destroys.
@@ -141,8 +113,10 @@ impl<'a> Runner<'a> {
             let disposable = self.disposable(at);
             let is_open = |environment: &str| disposable.contains(&environment);
             let answers = Answers { allowed: safety.allow_protected.clone(), yes: safety.yes };
-            let session = self.sessions.get(at)?;
-            victims.extend(confirm::find(session, danger, answers, true, is_open).await?);
+            let placed = |error| self.origins[at].placed(&self.repos[at], error);
+            let session = self.sessions.get(at).map_err(placed)?;
+            let found = confirm::find(session, danger.clone(), answers, true, is_open).await;
+            victims.extend(found.map_err(placed)?);
         }
         if safety.dry_run {
             return match confirm::refuse_protected(&victims, prompt::can_ask()) {
@@ -150,10 +124,7 @@ impl<'a> Runner<'a> {
                 None => Ok(()),
             };
         }
-        prompt::consent(confirm::judge(&victims, prompt::can_ask())).await.map_err(|no| match no {
-            No::Refused(error) => error.into(),
-            No::Interrupted => Stop::Signal(Signal::Interrupt),
-        })
+        Ok(prompt::consent(confirm::judge(&victims, prompt::can_ask())).await?)
     }
 
     async fn step(&mut self, at: usize) -> Result<(), Stop> {
@@ -170,36 +141,61 @@ impl<'a> Runner<'a> {
             // The session is made here, where a URL that does not parse is the failure of its repo alone.
             match self.sessions.get(repo) {
                 Ok(_) => chosen.push(repo),
-                Err(error) => self.failed(repo, at, &error),
+                Err(error) => {
+                    let error = self.origins[repo].placed(&self.repos[repo], error);
+                    self.failed(repo, at, &error);
+                }
             }
         }
         self.at_work = true;
-        let (ui, repos, found) = (self.ui, self.repos, &self.found);
-        let work = self.sessions.of(&chosen).map(|(repo, session)| async move {
-            let started = Instant::now();
-            let name = repos[repo].name.as_str();
-            let mut found = found[repo];
-            let result = notices::of(name, ui, work::step(step, session, options, &mut found)).await;
-            let result = result.map_err(|error| {
-                let code = exit::code(error.kind());
-                ui.error(&error, Some(name), code);
-                code
-            });
-            Ended { repo, found, result, took: started.elapsed() }
+        let (ui, repos, origins, found) = (self.ui, self.repos, self.origins, &self.found);
+        let work = self.sessions.of(&chosen).map(|(at, session)| {
+            let (repo, mut found) = (&repos[at], found[at]);
+            let work = async move {
+                let output = work::step(step, session, options, &mut found).await?;
+                Ok((output, found))
+            };
+            drive::one(at, repo.name.as_str(), ui, move |error| origins[at].placed(repo, error), work)
         });
         let jobs = usize::from(self.global.running.jobs.unwrap_or(DEFAULT_JOBS));
-        let mut ended: Vec<Ended> = stream::iter(work).buffer_unordered(jobs).collect().await;
+        let ended = drive::side_by_side(jobs, work).await;
         self.at_work = false;
         self.ui.settle();
-        ended.sort_by_key(|ended| ended.repo);
         ended.into_iter().try_for_each(|ended| self.account(at, ended))
     }
 
+    fn sum_up(&mut self) {
+        for (at, _) in self.steps.iter().enumerate().filter(|(_, step)| !matches!(step, Step::Look)) {
+            for repo in 0..self.repos.len() {
+                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
+            }
+        }
+        let writes = |step: &Step| match step {
+            Step::Command(command) => command.is_summed_up(),
+            Step::Create | Step::MigrateAsFound => true,
+            Step::Look => false,
+        };
+        if self.steps.iter().any(writes) && !self.global.safety.dry_run {
+            let quiet = self.codes.is_empty() && self.global.telling.quiet;
+            // The last step may have been a quiet one.
+            self.ui.begin(quiet, 0, false);
+            self.summary.tell(self.ui, quiet);
+        }
+        if let Some(failures) = self.summary.failures() {
+            self.ui.reason(&failures);
+        }
+    }
+}
+
+impl<'a> Runner<'a> {
     /// Shows what a repo gave back, and keeps account of failures.
-    fn account(&mut self, at: usize, Ended { repo, found, result, took }: Ended) -> Result<(), Stop> {
-        self.found[repo] = found;
+    fn account(&mut self, at: usize, ended: Ended<(Output, Found)>) -> Result<(), Stop> {
+        let Ended { repo, result, took } = ended;
         let output = match result {
-            Ok(output) => output,
+            Ok((output, found)) => {
+                self.found[repo] = found;
+                output
+            }
             Err(code) => {
                 self.found[repo].failed = true;
                 self.codes.push(code);
@@ -219,7 +215,8 @@ impl<'a> Runner<'a> {
         let text = match output {
             Output::Done | Output::Migrated(_) => String::new(),
             Output::Plan(_) if matches!(step, Step::Look) => String::new(),
-            Output::Examined(report) => {
+            Output::Examined(mut report) => {
+                self.origins[repo].placed_in(files, &mut report);
                 open = ui::doctor::open(&report).map(|open| format!("`{name}` is not well: {open}"));
                 let digest = self.source(repo).and_then(Source::as_embedded).map(|embedded| embedded.digest);
                 if self.ui.is_json() {
@@ -237,7 +234,7 @@ impl<'a> Runner<'a> {
                 shown(self.ui.is_json(), name, word, &plan)
             }
         };
-        self.ui.data(&text).map_err(of_output)?;
+        self.ui.data(&text).map_err(Stop::of_output)?;
         if !matches!(step, Step::Look) {
             self.summary.note(repo, at, Outcome::Done(took));
         }
@@ -264,32 +261,9 @@ impl<'a> Runner<'a> {
     }
 
     fn failed(&mut self, repo: usize, at: usize, error: &Error) {
-        let code = exit::code(error.kind());
-        self.ui.error(error, Some(self.repos[repo].name.as_str()), code);
+        let code = drive::told(self.ui, Some(self.repos[repo].name.as_str()), error);
         self.codes.push(code);
         self.found[repo].failed = true;
         self.summary.note(repo, at, Outcome::Failed);
-    }
-
-    fn sum_up(&mut self) {
-        for (at, _) in self.steps.iter().enumerate().filter(|(_, step)| !matches!(step, Step::Look)) {
-            for repo in 0..self.repos.len() {
-                self.summary.note_unless_noted(repo, at, Outcome::NotRun);
-            }
-        }
-        let writes = |step: &Step| match step {
-            Step::Command(command) => command.is_summed_up(),
-            Step::Create | Step::MigrateAsFound => true,
-            Step::Look => false,
-        };
-        if self.steps.iter().any(writes) && !self.global.safety.dry_run {
-            let quiet = self.codes.is_empty() && self.global.telling.quiet;
-            // The last step may have been a quiet one.
-            self.ui.begin(quiet, 0, false);
-            self.summary.tell(self.ui, quiet);
-        }
-        if let Some(failures) = self.summary.failures() {
-            self.ui.reason(&failures);
-        }
     }
 }

@@ -36,6 +36,7 @@ fn target(local: bool, plain: bool) -> Target {
         database: "core".into(),
         local,
         plain_text_over_network: plain,
+        address: None,
     }
 }
 
@@ -150,6 +151,42 @@ fn pending_migrations_are_told_with_the_command_that_runs_them() {
     let half = State::Interrupted { done: 1, total: 2, reverting: false };
     let (health, text) = help(Lane::Manual, half);
     assert_eq!((health, text.contains("migrate --lane all")), (Health::Bad, true));
+}
+
+#[test]
+fn a_migration_whose_lock_is_held_is_running_and_not_interrupted() {
+    let half = State::Interrupted { done: 1, total: 2, reverting: false };
+    let mut status = status(&[(Lane::Manual, half)]);
+    status.locks = vec![(Lane::Manual, "pid 7, connected since 12:01:07 UTC".into())];
+    let findings = of_status(&repo(), &status);
+    let one = findings.iter().find(|finding| finding.about == "migrations").expect("it is told");
+    assert_eq!(
+        (one.health, one.text.as_str()),
+        (Health::Warn, "1 is running now: 1; its lock is held by pid 7, connected since 12:01:07 UTC")
+    );
+    // The other lane's is not its own.
+    status.locks[0].0 = Lane::Automatic;
+    let (health, help) = found(&of_status(&repo(), &status), "migrations").expect("it is told");
+    assert_eq!((health, help.contains("migrate --lane all")), (Health::Bad, true));
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_with_its_port_and_without_its_password() {
+    // A port that was free a moment ago: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let port = port.expect("a port is free").port();
+    let url = crate::repo::DatabaseUrl::new(format!("postgres://app:s3cret@127.0.0.1:{port}/core"));
+    let place = tempfile::tempdir().expect("a directory can be made");
+    let repo = crate::Source::directory("core", place.path()).repo(url, "prod").expect("it is one");
+    let mut session = Session::new(&repo, &Silent, "doctor").expect("the URL is one");
+    let report = examine(&mut session).await;
+    session.close().await;
+    let [server] = &report.findings[..] else { panic!("{report:?}") };
+    assert_eq!((server.about, server.health), ("server", Health::Bad));
+    let named = format!("postgres://app@127.0.0.1:{port}/core (host 127.0.0.1, port {port}): ");
+    assert!(server.text.starts_with(&named) && !server.text.contains("s3cret"), "{server:?}");
+    assert!(server.help.as_ref().is_some_and(|help| help.contains("wait --repo core")), "{server:?}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Runner<'_, '_> {
         let fix = if failure.error.class == DbErrorClass::InsideTransaction && script.transactional {
             without_transaction(job.migration.grammar, job.direction)
         } else if repo.files.is_embedded() {
-            "fix the file, build the program"
+            "fix the migration, build and deploy it,"
         } else {
             "fix the file"
         };
@@ -72,11 +72,11 @@ impl Runner<'_, '_> {
 
     /// The command that runs a job again.
     fn command(&self, job: &Job<'_>) -> String {
-        let repo = self.session.repo();
+        let session = &self.session;
         match job.direction {
-            Direction::Up if job.migration.lane == Lane::Manual => repo.command("migrate --lane manual"),
-            Direction::Up => repo.command("migrate"),
-            Direction::Down => repo.command("rollback"),
+            Direction::Up if job.migration.lane == Lane::Manual => session.again("migrate --lane manual"),
+            Direction::Up => session.again("migrate"),
+            Direction::Down => session.again("rollback"),
         }
     }
 

@@ -25,8 +25,21 @@ enum Reached {
 }
 
 impl Runner<'_, '_> {
-    /// Runs a job unit by unit, each recorded, going on where an earlier run stopped.
+    /// Runs a job unit by unit, each recorded, going on where an earlier run stopped. What its statements set for their
+    /// session holds to its end, and no further.
     pub(super) async fn units(
+        &mut self,
+        job: &Job<'_>,
+        units: &[Unit],
+        progress: Option<&Progress>,
+    ) -> Result<Outcome> {
+        // A session that has failed is closed, and has nothing to give back.
+        let outcome = self.all_units(job, units, progress).await?;
+        self.session.driver().await?.keep(None).await?;
+        Ok(outcome)
+    }
+
+    async fn all_units(
         &mut self,
         job: &Job<'_>,
         units: &[Unit],
@@ -66,7 +79,12 @@ impl Runner<'_, '_> {
                 vec![Change::SetProgress(progress_of(job, units, done + 1))]
             };
             match self.unit(job, units, done, &changes).await? {
-                Reached::Unit(reached) => done = reached,
+                Reached::Unit(reached) => {
+                    if units[done..reached].iter().any(|unit| self.sets_session(job, unit)) {
+                        self.keep(job, &units[..reached]).await?;
+                    }
+                    done = reached;
+                }
                 Reached::ByOther => {
                     self.forget(job).await?;
                     return Ok(Outcome::ByOther);
@@ -104,6 +122,7 @@ impl Runner<'_, '_> {
             }
             None => {
                 self.record(&[Change::SetProgress(progress_of(job, units, 0))]).await?;
+                self.keep(job, &[]).await?;
                 Ok(Some(0))
             }
         }
@@ -111,17 +130,28 @@ impl Runner<'_, '_> {
 
     /// Sets in a new session what the units that are done had set in theirs.
     async fn set_again(&mut self, job: &Job<'_>, done: &[Unit]) -> Result<()> {
-        let dialect = self.session.server().dialect();
-        for unit in done.iter().filter(|unit| !unit.block) {
-            let text = &job.script().sql()[unit.range.clone()];
-            if sql::sets_session(dialect, text) {
-                let result = self.session.driver().await?.run_alone(text, &[]).await;
-                result.map_err(|failure| {
-                    Error::from(failure.error).at(job.script().site(unit.range.clone()))
-                })?;
+        for unit in done {
+            if !self.sets_session(job, unit) {
+                continue;
             }
+            let text = &job.script().sql()[unit.range.clone()];
+            let result = self.session.driver().await?.run_alone(text, &[]).await;
+            result.map_err(|failure| Error::from(failure.error).at(job.script().site(unit.range.clone())))?;
         }
-        Ok(())
+        self.keep(job, done).await
+    }
+
+    /// Has what the units that are done have set hold for those that follow, blocks among them.
+    async fn keep(&mut self, job: &Job<'_>, done: &[Unit]) -> Result<()> {
+        let text = |unit: &Unit| job.script().sql()[unit.range.clone()].to_owned();
+        let settings: Vec<String> =
+            done.iter().filter(|unit| self.sets_session(job, unit)).map(text).collect();
+        Ok(self.session.driver().await?.keep(Some(&settings)).await?)
+    }
+
+    fn sets_session(&self, job: &Job<'_>, unit: &Unit) -> bool {
+        let dialect = self.session.server().dialect();
+        !unit.block && sql::sets_session(dialect, &job.script().sql()[unit.range.clone()])
     }
 
     /// Forgets how far a job came that is recorded by now: a peer that recorded it knows nothing of our progress.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::assess::assess;
 use super::code;
+use super::current::ahead;
 use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
@@ -95,6 +96,8 @@ pub struct MigrateReport {
     pub blocked: Vec<(String, String)>,
     /// Rows of squashed migrations that become the one of the baseline: how many, and its version.
     pub rewrite: Option<(usize, String)>,
+    /// Applied versions that no file here knows and that are newer than all that are known: the database is ahead.
+    pub ahead: Vec<String>,
     /// How many this run applied or undid.
     pub done: usize,
 }
@@ -177,6 +180,10 @@ async fn migrate_and_unlock(
     let dialect = session.server().dialect();
     files.complete(repo, &inspection.choice.table, &inspection.state)?;
     let plan = planned(session, &files, &inspection, &scope)?;
+    // Of directories that are not the repo's nothing follows about what else there is.
+    if request.paths.is_empty() {
+        report.ahead = ahead(repo, &files, &inspection.choice, &inspection.state);
+    }
     let jobs = jobs(&files, &plan, dialect, &inspection.choice.table)?;
     report.planned = jobs.iter().map(|job| Planned::of(job.migration, Direction::Up)).collect();
     report.blocked = plan.blocked.iter().map(|(version, by)| (version.to_string(), by.to_string())).collect();

@@ -91,6 +91,7 @@ impl PostgresServer {
             database: place.database.clone(),
             local: place.is_local(),
             plain_text_over_network: !place.is_local() && !place.demands_tls(),
+            address: Some(place.address()),
         };
         Self {
             place,
@@ -307,6 +308,10 @@ impl Driver for Session {
         changes: &'a [Change],
     ) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.run_statement(statement, changes))
+    }
+
+    fn keep<'a>(&'a mut self, settings: Option<&'a [String]>) -> BoxFuture<'a, Result<(), DbError>> {
+        Box::pin(self.keep_settings(settings.unwrap_or_default()))
     }
 
     fn recover<'a>(&'a mut self, statement: &'a str) -> BoxFuture<'a, Result<Recovery, DbError>> {

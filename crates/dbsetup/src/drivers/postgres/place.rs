@@ -78,6 +78,14 @@ impl Place {
         matches!(self.ssl, PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull)
     }
 
+    /// Where the server listens, in words.
+    pub fn address(&self) -> String {
+        match &self.host {
+            Host::Socket(directory) => format!("socket in {}, port {}", directory.display(), self.port),
+            Host::Name(name) => format!("host {name}, port {}", self.port),
+        }
+    }
+
     /// The place without its password, for messages.
     pub fn shown(&self) -> String {
         let (user, database) = (encode(&self.user), encode(&self.database));

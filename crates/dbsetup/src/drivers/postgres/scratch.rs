@@ -81,6 +81,7 @@ pub(super) async fn make(
         database,
         local: place.is_local(),
         plain_text_over_network: !place.is_local() && !place.demands_tls(),
+        address: Some(place.address()),
     };
     Ok(Box::new(ScratchDatabase { place, target, keeper: Mutex::new(Some(keeper)) }))
 }

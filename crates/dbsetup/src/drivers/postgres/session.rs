@@ -42,6 +42,8 @@ pub(super) struct Session {
     pub(super) sent: u64,
     /// Whether a fresh session has been told to wait for the disk again.
     pub(super) durable: bool,
+    /// What a script without a transaction, which is at work, has set ([`Driver::keep`](crate::driver::Driver::keep)).
+    pub(super) kept: Vec<String>,
     watches_client: bool,
     /// Tables that were looked for while connecting, until they are asked for.
     pub(super) found: Option<(Vec<String>, Vec<FoundTable>)>,
@@ -182,6 +184,7 @@ impl Session {
             mark: format!("dbsetup:{}", random()),
             sent: 0,
             durable: false,
+            kept: Vec::new(),
             watches_client: false,
             found: None,
             standby: false,
@@ -420,7 +423,18 @@ impl Session {
         if self.durable {
             statements.push("SET synchronous_commit = on".into());
         }
+        // A comment at the end of one swallows no `;`.
+        statements.extend(self.kept.iter().map(|statement| format!("{statement}\n")));
         statements
+    }
+
+    /// Brings the session to its settings and these on top, which a script that is at work has set.
+    pub(super) async fn keep_settings(&mut self, settings: &[String]) -> Result<(), DbError> {
+        if self.kept == settings {
+            return Ok(());
+        }
+        self.kept = settings.to_vec();
+        self.message(self.restoring().join(";\n")).await.map(drop)
     }
 
     /// Says goodbye.

@@ -68,6 +68,7 @@ impl SqliteServer {
             database,
             local: true,
             plain_text_over_network: false,
+            address: None,
         };
         Ok(Self { location, target, root: root.to_owned(), busy: BUSY })
     }
@@ -118,6 +119,7 @@ impl SqliteServer {
             database: shown.clone(),
             local: true,
             plain_text_over_network: false,
+            address: None,
         };
         let place = Place::Named(name);
         let location = Location { place, written: shown, read_only: false, immutable: false, vfs: None };
@@ -132,6 +134,7 @@ impl SqliteServer {
             database: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             local: true,
             plain_text_over_network: false,
+            address: None,
         };
         let location = Location { place: Place::File(path), written, ..self.location.clone() };
         Self { location, target, root: self.root.clone(), busy: self.busy }
@@ -385,6 +388,7 @@ impl SqliteServer {
             open: Open::Nothing,
             known: None,
             touched: false,
+            keeps: false,
             fresh,
             alone: Alone::default(),
             refers,

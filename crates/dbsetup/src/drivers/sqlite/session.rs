@@ -52,6 +52,8 @@ pub(super) struct Session {
     pub(super) known: Option<Vec<Orphan>>,
     /// Whether a script may have changed a setting of the session.
     pub(super) touched: bool,
+    /// Whether a script without a transaction is at work, which keeps what it has set ([`Driver::keep`]).
+    pub(super) keeps: bool,
     /// Whether [`Driver::make_durable`] is still owed.
     pub(super) fresh: bool,
     /// Whether the file is kept from others between transactions.
@@ -221,7 +223,7 @@ impl Session {
                 "a transaction is still open in this session",
             ));
         }
-        if !self.touched {
+        if !self.touched || self.keeps {
             return Ok(());
         }
         let attached =
@@ -334,6 +336,12 @@ impl Driver for Session {
         changes: &'a [Change],
     ) -> BoxFuture<'a, Result<(), ScriptError>> {
         Box::pin(self.ran_alone(statement, changes))
+    }
+
+    fn keep<'a>(&'a mut self, settings: Option<&'a [String]>) -> BoxFuture<'a, Result<(), DbError>> {
+        // What a statement has set stays until it is set back; who resumes a script has sent these statements.
+        self.keeps = settings.is_some();
+        Box::pin(async { Ok(()) })
     }
 
     fn recover<'a>(&'a mut self, _statement: &'a str) -> BoxFuture<'a, Result<Recovery, DbError>> {
