@@ -24,6 +24,7 @@ mod status;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
 mod trouble;
 mod units;
 mod up;
