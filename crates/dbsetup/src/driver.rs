@@ -63,6 +63,8 @@ pub struct Capabilities {
     pub transactional_ddl: bool,
     /// The session decides whether foreign keys are enforced ([`SessionOptions::foreign_keys`]).
     pub session_foreign_keys: bool,
+    /// Several transactions fit into one message ([`Driver::transact_each`]).
+    pub several_transactions: bool,
     /// Databases can be cloned.
     pub templates: bool,
     /// The structure can be written without another program.
@@ -312,6 +314,19 @@ pub trait Driver: Send {
     /// Runs a script and records its changes in one transaction, in one message where that can be done.
     /// The session's settings (search path, role, timeouts) are the same afterwards whatever the script did.
     fn transact<'a>(&'a mut self, work: Work<'a>) -> BoxFuture<'a, Result<(), ScriptError>>;
+    /// Runs scripts in their order, each with its changes in a transaction of its own, as one message; `done` hears of each
+    /// how long it took, soon after its commit. Returns how many are done. What comes after them has left no trace, and is
+    /// for [`Driver::transact`], which also tells why it fails, if it does.
+    ///
+    /// For [`Capabilities::several_transactions`], and scripts that record a version each.
+    fn transact_each<'a>(
+        &'a mut self,
+        works: &'a [Work<'a>],
+        done: &'a mut (dyn FnMut(Duration) + Send),
+    ) -> BoxFuture<'a, Result<usize, DbError>> {
+        let _ = (works, done);
+        Box::pin(async { Ok(0) })
+    }
     /// Runs one statement outside of an explicit transaction where it demands that, else in one transaction with its
     /// changes. An index that is built concurrently is proved valid before the changes are recorded.
     fn run_alone<'a>(

@@ -364,6 +364,7 @@ fn about(session: u64) -> About {
             session_locks: true,
             transactional_ddl: true,
             session_foreign_keys: false,
+            several_transactions: false,
             templates: false,
             native_dump: true,
             words_definitions: true,

@@ -18,6 +18,7 @@ fn about() -> About {
             session_locks: true,
             transactional_ddl: true,
             session_foreign_keys: false,
+            several_transactions: false,
             templates: true,
             shared_server: true,
             native_dump: true,

@@ -25,6 +25,7 @@ mod sums;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod together;
 mod trouble;
 mod units;
 mod up;

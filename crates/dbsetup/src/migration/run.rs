@@ -8,7 +8,7 @@ use super::trouble::pooled;
 use super::version::Version;
 use crate::driver::{DbErrorClass, Guard, LedgerState, LockKey, ScriptError, Work};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Direction, What};
+use crate::event::{Direction, Teller, What};
 use crate::ledger::{Change, LedgerTable, Progress, Took, meta_key};
 use crate::lock;
 use crate::repo::Lane;
@@ -61,6 +61,30 @@ pub(super) fn is_recorded_in(state: &LedgerState, job: &Job<'_>) -> bool {
     present == (job.direction == Direction::Up)
 }
 
+/// Tells that a job starts.
+pub(super) fn tell_start(teller: Teller<'_>, job: &Job<'_>) {
+    let migration = job.migration;
+    teller.tell(What::MigrationStarted {
+        direction: job.direction,
+        lane: migration.lane,
+        version: migration.version.as_str().to_owned(),
+        name: migration.name.clone(),
+        path: job.script().path.clone(),
+    });
+}
+
+/// Tells that a job is done and recorded.
+pub(super) fn tell_end(teller: Teller<'_>, job: &Job<'_>, took: Duration) {
+    let migration = job.migration;
+    teller.tell(What::Migrated {
+        direction: job.direction,
+        lane: migration.lane,
+        version: migration.version.as_str().to_owned(),
+        name: migration.name.clone(),
+        took,
+    });
+}
+
 impl Runner<'_, '_> {
     /// Runs a job and records it. On an error everything that could be undone is.
     ///
@@ -68,35 +92,31 @@ impl Runner<'_, '_> {
     /// [`Kind::Statement`] with the place in the file; [`Kind::Locked`] when a table lock was not obtained within the
     /// repo's patience; [`Kind::Undecided`] when only a person can tell what became of a statement.
     pub async fn run(&mut self, job: &Job<'_>, progress: Option<&Progress>) -> Result<Outcome> {
+        tell_start(self.session.teller(), job);
+        self.run_started(job, progress).await
+    }
+
+    /// The same for a job whose start was told.
+    pub(super) async fn run_started(
+        &mut self,
+        job: &Job<'_>,
+        progress: Option<&Progress>,
+    ) -> Result<Outcome> {
         let start = Instant::now();
-        let migration = job.migration;
-        let version = migration.version.as_str();
-        let teller = self.session.teller();
-        teller.tell(What::MigrationStarted {
-            direction: job.direction,
-            lane: migration.lane,
-            version: version.to_owned(),
-            name: migration.name.clone(),
-            path: job.script().path.clone(),
-        });
         let outcome = match &job.mode {
             Mode::Message | Mode::Pieces(_) | Mode::Code => self.atomic(job).await?,
             Mode::Units(units) => self.units(job, units, progress).await?,
         };
         self.seq += 1;
         self.session.tell_notices();
-        teller.tell(match outcome {
-            Outcome::Done => What::Migrated {
-                direction: job.direction,
-                lane: migration.lane,
-                version: version.to_owned(),
+        let (teller, migration) = (self.session.teller(), job.migration);
+        match outcome {
+            Outcome::Done => tell_end(teller, job, start.elapsed()),
+            Outcome::ByOther => teller.tell(What::AppliedByOther {
+                version: migration.version.to_string(),
                 name: migration.name.clone(),
-                took: start.elapsed(),
-            },
-            Outcome::ByOther => {
-                What::AppliedByOther { version: version.to_owned(), name: migration.name.clone() }
-            }
-        });
+            }),
+        }
         Ok(outcome)
     }
 

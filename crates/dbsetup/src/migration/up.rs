@@ -10,7 +10,7 @@ use super::floor;
 use super::job::Job;
 use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::rewrite::{pending_rewrite, rewrite_ledger, rewrite_locked};
-use super::run::{Outcome, Runner, next_seq};
+use super::run::{Runner, next_seq};
 use super::set::{FileSet, Migration};
 use super::version::Version;
 use crate::driver::{LockKey, Present, Work};
@@ -374,11 +374,7 @@ async fn apply(
                 is_first: inspection.state.rows.is_empty(),
                 recorded: Vec::new(),
             };
-            for job in &jobs {
-                let version = job.migration.version.as_str();
-                let progress = inspection.state.progress.iter().find(|progress| progress.version == version);
-                done += usize::from(runner.run(job, progress).await? == Outcome::Done);
-            }
+            done += runner.run_all(&jobs, &inspection.state.progress).await?;
             if wishes.rewrites && lane == Lane::Automatic {
                 // Whoever waits for this lock is to find its row: an application that looks now stops otherwise.
                 rewrite_locked(session, files, &ledger).await?;

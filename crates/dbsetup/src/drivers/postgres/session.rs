@@ -166,6 +166,7 @@ impl Session {
                     session_locks: true,
                     transactional_ddl: true,
                     session_foreign_keys: false,
+                    several_transactions: false,
                     templates: true,
                     native_dump: true,
                     words_definitions: true,

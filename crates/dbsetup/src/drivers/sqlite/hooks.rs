@@ -5,8 +5,8 @@
 //! single statements, and a commit that is not ours is turned into a rollback. Nothing of such a script is kept.
 
 use std::cmp::Ordering as Order;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ use sqlx::SqliteConnection;
 /// ours is how a statement calls us.
 pub(super) const MARK: &str = "SELECT 1 WHERE 'a' > 'b' COLLATE dbsetup_mark";
 
+/// A query without rows that stands before a commit of ours in the middle of a message ([`Hooks::expect_each`]).
+pub(super) const OURS: &str = "SELECT 1 WHERE 'a' > 'b' COLLATE dbsetup_ours";
+
 /// Virtual machine steps between two looks at the clock.
 const STEPS: i32 = 4096;
 
@@ -24,6 +27,10 @@ const STEPS: i32 = 4096;
 #[derive(Debug)]
 pub(super) struct Hooks {
     may_commit: AtomicBool,
+    /// Whether every commit has to be announced by [`OURS`].
+    each: AtomicBool,
+    /// When such commits were made.
+    commits: Mutex<Vec<Instant>>,
     rolled_back: AtomicBool,
     stopped: AtomicBool,
     marked: AtomicBool,
@@ -38,6 +45,8 @@ impl Hooks {
     pub(super) async fn install(connection: &mut SqliteConnection) -> Result<Arc<Self>, sqlx::Error> {
         let hooks = Arc::new(Self {
             may_commit: AtomicBool::new(true),
+            each: AtomicBool::new(false),
+            commits: Mutex::default(),
             rolled_back: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             marked: AtomicBool::new(false),
@@ -47,7 +56,7 @@ impl Hooks {
         });
         let mut handle = connection.lock_handle().await?;
         let shared = Arc::clone(&hooks);
-        handle.set_commit_hook(move || shared.may_commit.load(Ordering::SeqCst));
+        handle.set_commit_hook(move || shared.commits());
         let shared = Arc::clone(&hooks);
         handle.set_rollback_hook(move || shared.rolled_back.store(true, Ordering::SeqCst));
         let shared = Arc::clone(&hooks);
@@ -56,6 +65,11 @@ impl Hooks {
         handle.create_collation("dbsetup_mark", move |_, _| {
             shared.marked.store(true, Ordering::SeqCst);
             shared.waiting.wake();
+            Order::Equal
+        })?;
+        let shared = Arc::clone(&hooks);
+        handle.create_collation("dbsetup_ours", move |_, _| {
+            shared.announce();
             Order::Equal
         })?;
         drop(handle);
@@ -76,14 +90,53 @@ impl Hooks {
         self.marked.store(false, Ordering::SeqCst);
     }
 
+    /// Answers SQLite's question whether it may commit.
+    fn commits(&self) -> bool {
+        if !self.each.load(Ordering::SeqCst) {
+            return self.may_commit.load(Ordering::SeqCst);
+        }
+        let is_ours = self.may_commit.swap(false, Ordering::SeqCst);
+        if is_ours {
+            self.each_commit(|commits| commits.push(Instant::now()));
+        }
+        is_ours
+    }
+
+    /// Allows the next commit of a message of several, unless what it would keep is not all there, or nobody waits for
+    /// it any more.
+    fn announce(&self) {
+        let is_whole = !self.rolled_back.load(Ordering::SeqCst) && !self.stopped.load(Ordering::Relaxed);
+        if self.each.load(Ordering::SeqCst) && is_whole {
+            self.may_commit.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn each_commit<T>(&self, look: impl FnOnce(&mut Vec<Instant>) -> T) -> T {
+        look(&mut self.commits.lock().expect("nobody panics while holding it"))
+    }
+
+    /// From now on a commit is refused unless [`OURS`] stands before it, and a rollback is noticed.
+    pub(super) fn expect_each(&self) {
+        self.guard();
+        self.each_commit(Vec::clear);
+        self.each.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns when the commits since [`Hooks::expect_each`] were allowed, but for the first `known` ones.
+    pub(super) fn allowed(&self, known: usize) -> Vec<Instant> {
+        self.each_commit(|commits| commits.get(known..).unwrap_or_default().to_vec())
+    }
+
     /// From now on every commit is refused, and a rollback is noticed.
     pub(super) fn guard(&self) {
+        self.each.store(false, Ordering::SeqCst);
         self.rolled_back.store(false, Ordering::SeqCst);
         self.may_commit.store(false, Ordering::SeqCst);
     }
 
     /// From now on commits are ours.
     pub(super) fn allow(&self) {
+        self.each.store(false, Ordering::SeqCst);
         self.may_commit.store(true, Ordering::SeqCst);
     }
 

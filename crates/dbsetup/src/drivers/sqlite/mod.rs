@@ -6,6 +6,7 @@
 
 mod backup;
 mod catalog;
+mod each;
 mod error;
 mod file;
 mod glance;

@@ -21,7 +21,7 @@ use crate::ledger::Change;
 /// How long the file is kept from other processes. Whoever waits for SQLite's lock waits longer.
 const ALONE: Duration = Duration::from_millis(500);
 /// What takes longer gains nothing by it.
-const SHORT: Duration = Duration::from_millis(5);
+pub(super) const SHORT: Duration = Duration::from_millis(5);
 
 /// Whether this session keeps the file for itself between transactions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,16 +38,20 @@ pub(super) enum Alone {
 }
 
 impl Session {
-    /// Runs a script and records its changes; `None` where that has to be done the slow way, for whatever reason.
-    pub(super) async fn quickly(&mut self, work: Work<'_>, reach: &Reach) -> Option<Result<(), ScriptError>> {
+    /// Whether a script may take the quick way.
+    pub(super) fn may_be_quick(&self, work: Work<'_>, reach: &Reach) -> bool {
         let is_progress =
             |change: &Change| matches!(change, Change::SetProgress(_) | Change::ClearProgress { .. });
         let is_plain = reach.is_closed && !reach.session && !reach.foreign_keys_off;
-        if !self.fresh
-            || !is_plain
-            || self.options.statement_timeout.is_some()
-            || work.changes.iter().any(is_progress)
-        {
+        self.fresh
+            && is_plain
+            && self.options.statement_timeout.is_none()
+            && !work.changes.iter().any(is_progress)
+    }
+
+    /// Runs a script and records its changes; `None` where that has to be done the slow way, for whatever reason.
+    pub(super) async fn quickly(&mut self, work: Work<'_>, reach: &Reach) -> Option<Result<(), ScriptError>> {
+        if !self.may_be_quick(work, reach) {
             return None;
         }
         let changes = self.recorded(work.changes).await.ok()?;
@@ -56,7 +60,7 @@ impl Session {
             None => String::new(),
         };
         self.stand_alone().await.ok()?;
-        let text = format!("BEGIN IMMEDIATE;{guard}{}\n{changes}", work.script);
+        let text = format!("BEGIN IMMEDIATE;{guard}{}{}{changes}", work.script, reach.ending());
         let start = Instant::now();
         match self.sent_whole(text).await {
             Ok(true) => {
@@ -104,7 +108,7 @@ impl Session {
     }
 
     /// Takes the file for this session alone, or gives it back, as it is time for.
-    async fn stand_alone(&mut self) -> Result<(), DbError> {
+    pub(super) async fn stand_alone(&mut self) -> Result<(), DbError> {
         match self.alone {
             Alone::NotYet => self.alone = Alone::Soon,
             Alone::Soon => {

@@ -366,6 +366,7 @@ impl SqliteServer {
                 session_locks: true,
                 transactional_ddl: true,
                 session_foreign_keys: true,
+                several_transactions: options.fresh,
                 templates: database.is_some(),
                 native_dump: true,
                 words_definitions: false,

@@ -330,6 +330,14 @@ impl Driver for Session {
         Box::pin(self.transacted(work))
     }
 
+    fn transact_each<'a>(
+        &'a mut self,
+        works: &'a [Work<'a>],
+        done: &'a mut (dyn FnMut(Duration) + Send),
+    ) -> BoxFuture<'a, Result<usize, DbError>> {
+        Box::pin(self.transacted_each(works, done))
+    }
+
     fn run_alone<'a>(
         &'a mut self,
         statement: &'a str,

@@ -20,15 +20,17 @@ pub(super) struct Reach {
     /// It may change a setting of the session.
     pub(super) session: bool,
     /// It may leave rows without their parents.
-    rows: bool,
+    pub(super) rows: bool,
     /// It may make a table that refers to another one.
-    refers: bool,
-    /// What is written behind it is a statement of its own.
+    pub(super) refers: bool,
+    /// What is written behind it is seen.
     pub(super) is_closed: bool,
+    /// Its last statement is ended by `;`.
+    is_ended: bool,
 }
 
 impl Reach {
-    fn of(script: &str) -> Self {
+    pub(super) fn of(script: &str) -> Self {
         let mut reach = Self::default();
         let mut last = ";";
         let mut open_comment = false;
@@ -69,8 +71,15 @@ impl Reach {
             }
         }
         drop(words);
-        reach.is_closed = last == ";" && !open_comment;
+        reach.is_closed = !open_comment;
+        reach.is_ended = last == ";";
         reach
+    }
+
+    /// What stands between the script and statements of ours.
+    pub(super) fn ending(&self) -> &'static str {
+        // The script may end in a comment.
+        if self.is_ended { "\n" } else { "\n;" }
     }
 }
 
@@ -314,7 +323,7 @@ impl Session {
     }
 
     /// The ledger that changes are recorded in.
-    fn ledger_in_use(&self) -> Result<&LedgerTable, DbError> {
+    pub(super) fn ledger_in_use(&self) -> Result<&LedgerTable, DbError> {
         self.ledger
             .as_ref()
             .ok_or_else(|| failure(DbErrorClass::Configuration, "no ledger was chosen for this session"))
@@ -394,6 +403,16 @@ mod tests {
         {
             assert!(!Reach::of(script).foreign_keys_off, "{script}");
         }
+    }
+
+    #[test]
+    fn statements_of_ours_are_kept_apart_from_the_end_of_a_script() {
+        for (script, ending) in
+            [("", "\n"), ("a; -- b", "\n"), ("a", "\n;"), ("a -- b;", "\n;"), ("a /* ; */", "\n;")]
+        {
+            assert_eq!(Reach::of(script).ending(), ending, "{script}");
+        }
+        assert!(!Reach::of("a; /* b").is_closed && Reach::of("a /* b */").is_closed);
     }
 
     #[test]

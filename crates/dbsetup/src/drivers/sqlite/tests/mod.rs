@@ -1,5 +1,6 @@
 //! The driver on real files.
 
+mod each;
 mod file;
 mod glance;
 mod quick;
