@@ -123,7 +123,8 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
 /// A value of a column from few, so that two sides often take the same.
 fn value(kind: &str, number: u8) -> String {
     match number % 6 {
-        0 => "NULL".to_owned(),
+        // No dump has a row without its number: the database gives it the next one.
+        0 if kind != "integer primary key" => "NULL".to_owned(),
         _ if kind.starts_with("text") => format!("'{}'", ["1", "2", "x", "y", "z"][usize::from(number % 5)]),
         number => number.to_string(),
     }
