@@ -95,7 +95,7 @@ fn transactional_files_are_right_after_a_kill_on_sqlite() {
 
 #[test]
 fn many_short_files_are_right_after_a_kill_on_sqlite() {
-    const FILES: usize = 150;
+    const FILES: usize = 500;
     let mut project = Project::new().repo("core", Sqlite).migration(
         "core",
         "1_trace",
