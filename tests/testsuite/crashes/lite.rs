@@ -95,7 +95,7 @@ fn transactional_files_are_right_after_a_kill_on_sqlite() {
 
 #[test]
 fn many_short_files_are_right_after_a_kill_on_sqlite() {
-    const FILES: usize = 150;
+    const FILES: usize = 500;
     let mut project = Project::new().repo("core", Sqlite).migration(
         "core",
         "1_trace",
@@ -115,7 +115,7 @@ fn many_short_files_are_right_after_a_kill_on_sqlite() {
         let mut running = project.command(&line).spawn();
         // Nobody else reads the file while short scripts follow each other.
         wait_until("the file is there", PATIENCE, || database.exists() || !running.is_running());
-        random.pause(usual);
+        random.pause(usual / 2);
         running.kill();
         let _ = running.wait();
         let counts = "select (select count(*) from trace), (select count(*) from schema_migrations), \
