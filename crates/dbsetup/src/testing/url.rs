@@ -420,4 +420,40 @@ mod tests {
             "postgres://db/core_test"
         );
     }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn what_goes_wrong_after_the_server_was_opened_is_told_without_its_url() {
+        use super::super::house::{House, Wanted};
+        use crate::{Embedded, EmbeddedSettings, Source};
+
+        static NO_FILES: Embedded = Embedded {
+            name: "core",
+            digest: "0",
+            marker: "",
+            disposable: &[],
+            settings: EmbeddedSettings { by_environment: true, ..EmbeddedSettings::DEFAULT },
+            environments: &[],
+            files: &[],
+            debug_assertions: false,
+        };
+        let make = |url: &str| {
+            let wanted = Wanted {
+                test: "a test".to_owned(),
+                key: "no files".to_owned(),
+                shares: false,
+                source: Some(Source::from(&NO_FILES)),
+                fixtures: &[],
+                waits: false,
+            };
+            let (origin, variable) = (Some("from here".to_owned()), "CORE_URL".to_owned());
+            House::make(Found { url: DatabaseUrl::new(url), origin, variable }, wanted)
+        };
+        let error = make("sqlite:tests.db").await.map(|_| ()).expect_err("there are no files");
+        assert_eq!(error.kind(), Kind::Configuration);
+        let text = error.to_string();
+        assert!(!text.contains("from here") && !text.contains("CORE_URL"), "{text}");
+        let text = make("strange:x").await.map(|_| ()).expect_err("it is no server").to_string();
+        assert!(text.contains("from here"), "{text}");
+    }
 }
