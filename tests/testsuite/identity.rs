@@ -106,7 +106,9 @@ on_each_database! {
             project.migration("core", &format!("{number}_t"), &format!("create table t{number} (id integer);\n"))
         });
         project.run("setup --repo core").success();
-        project.run("reset --yes --repo core").success().stderr_contains("template");
+        project.run("reset --yes --repo core").success()
+            .stderr_contains("The database for core has been created from a template in ")
+            .stderr_lacks("has been kept");
         assert_eq!(project.database("core").column(NAMES), ["core"]);
         project.run("migrate --repo core").success();
     }
