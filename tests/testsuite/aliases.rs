@@ -183,7 +183,7 @@ seed --if-new (core)
 
 #[test]
 fn a_dry_run_of_two_lanes_loads_the_structure_once_and_leaves_the_rest_to_the_run() {
-    let project = one().migration("core", "3_slow.manual", "create table slow (id integer);\n");
+    let project = one().manual("core", "3_slow", "create table slow (id integer);\n");
     project.run("setup").success();
     project.run("dump").success();
     let both = ["drop", "create", "migrate", "migrate_manual"];
@@ -197,18 +197,20 @@ fn a_dry_run_of_two_lanes_loads_the_structure_once_and_leaves_the_rest_to_the_ru
     // All of it is in the structure.
     let (shown, loads) = planned(&project, "both --dry-run");
     assert_eq!(loads, 1, "{shown}");
-    assert!(shown.contains("migrate_manual (core)\n    nothing to do\n"), "{shown}");
+    assert!(shown.contains("migrate --lane manual (core)\n    nothing to do\n"), "{shown}");
     // The manual one waits for the automatic one, which is run by then.
     let project = project.migration("core", "4_more", "create table more (id integer);\n");
-    let project = project.migration("core", "5_slow.manual", "create index on_more on more (id);\n");
+    let project = project.manual("core", "5_slow", "create index on_more on more (id);\n");
     let (shown, loads) = planned(&project, "both --dry-run");
     assert_eq!(loads, 1, "{shown}");
     assert!(shown.contains("would run 4 more (automatic)"), "{shown}");
     assert!(
-        shown.contains("migrate_manual (core)\n    would run `migrate_manual` on the new database\n"),
+        shown.contains(
+            "migrate --lane manual (core)\n    would run `migrate --lane manual` on the new database\n"
+        ),
         "{shown}"
     );
-    let by_then = "migrate_manual (core)\n    would run `migrate_manual` on the database as it is by then\n";
+    let by_then = "migrate --lane manual (core)\n    would run `migrate --lane manual` on the database as it is by then\n";
     let (shown, _) = planned(&project, "again --dry-run");
     assert!(shown.contains(by_then), "{shown}");
     project.run("drop --yes").success();
