@@ -23,7 +23,7 @@ fn project(backend: Backend) -> Project {
         .seed("billing", "insert into invoices values (1);\n")
 }
 
-fn url_of(project: &Project, repo: &str) -> String {
+pub fn url_of(project: &Project, repo: &str) -> String {
     match project.database(repo) {
         Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),
         Database::Postgres(database) => database.url(),
