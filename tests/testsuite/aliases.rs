@@ -182,6 +182,44 @@ seed --if-new (core)
 }
 
 #[test]
+fn a_dry_run_of_two_lanes_loads_the_structure_once_and_leaves_the_rest_to_the_run() {
+    let project = one().manual("core", "3_slow", "create table slow (id integer);\n");
+    project.run("setup").success();
+    project.run("dump").success();
+    let both = ["drop", "create", "migrate", "migrate_manual"];
+    let project = project.alias("both", &both).alias("missing", &both[1..]).alias("again", &both[2..]);
+    let planned = |project: &Project, line: &str| {
+        let run = project.run(line);
+        run.success();
+        let at = run.stdout.find("migrate (core)").expect("the step is shown");
+        (run.stdout[at..].to_owned(), run.stdout[at..].matches("load the structure").count())
+    };
+    // All of it is in the structure.
+    let (shown, loads) = planned(&project, "both --dry-run");
+    assert_eq!(loads, 1, "{shown}");
+    assert!(shown.contains("migrate --lane manual (core)\n    nothing to do\n"), "{shown}");
+    // The manual one waits for the automatic one, which is run by then.
+    let project = project.migration("core", "4_more", "create table more (id integer);\n");
+    let project = project.manual("core", "5_slow", "create index on_more on more (id);\n");
+    let (shown, loads) = planned(&project, "both --dry-run");
+    assert_eq!(loads, 1, "{shown}");
+    assert!(shown.contains("would run 4 more (automatic)"), "{shown}");
+    assert!(
+        shown.contains(
+            "migrate --lane manual (core)\n    would run `migrate --lane manual` on the new database\n"
+        ),
+        "{shown}"
+    );
+    let by_then = "migrate --lane manual (core)\n    would run `migrate --lane manual` on the database as it is by then\n";
+    let (shown, _) = planned(&project, "again --dry-run");
+    assert!(shown.contains(by_then), "{shown}");
+    project.run("drop --yes").success();
+    let (shown, loads) = planned(&project, "missing --dry-run");
+    assert_eq!(loads, 1, "{shown}");
+    assert!(shown.contains(by_then), "{shown}");
+}
+
+#[test]
 fn no_alias_consents_for_the_person_who_runs_it() {
     let project = one().alias("wipe", &["drop --yes"]);
     project.run("create").success();

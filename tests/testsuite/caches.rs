@@ -25,9 +25,12 @@ fn a_repo_without_templates_is_passed_over_and_the_others_are_warmed() {
 }
 
 #[test]
-fn what_was_asked_for_by_name_and_has_no_templates_is_refused() {
+fn a_run_in_which_no_repo_has_templates_is_refused() {
     let project = two("template = false", "template = false");
-    project.run("cache warm").success().stderr_contains("for log was made: `template = false`");
+    for line in ["cache warm", "cache warm --dry-run", "cache warm -r core -r log"] {
+        let run = project.run(line);
+        run.code(4).stderr_contains("error: no template of `log` is made: `template = false`");
+    }
     let run = project.run("cache warm -r core");
     run.code(4).stderr_contains("error: no template of `core` is made: `template = false`");
     project.run("cache warm --dry-run -r core").code(4);
@@ -69,6 +72,10 @@ fn a_namesake_of_another_checkout_keeps_its_templates_of_tests() {
     for project in [&one, &other] {
         project.run("cache warm --env test").success();
     }
+    // With the same files another checkout finds those that serve it as well.
+    let same = checkout("same", "create table a (id integer);\n");
+    let run = same.run("cache clear --env test --dry-run");
+    assert_eq!(run.success().stdout.matches("would remove the template ").count(), 1);
     let count = |project: &Project| {
         let run = project.run("cache list --env test --format json");
         run.success().stdout.lines().count()

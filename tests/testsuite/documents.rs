@@ -308,12 +308,17 @@ fn every_object_is_as_documented() {
         let cached = squashed.run(&format!("{line} --format json"));
         seen.extend(checked(&cached, &documented));
     }
-    let without = Project::new().repo("core", Sqlite).repo_config("core", "template = false").migration(
-        "core",
-        "1_a",
-        "create table a (id integer);\n",
-    );
-    seen.extend(checked(&without.run("cache warm --format json"), &documented));
+    let one = "create table a (id integer);\n";
+    let two =
+        Project::new().repo("core", Sqlite).repo("shop", Sqlite).repo_config("core", "template = false");
+    let two = two.migration("core", "1_a", one).migration("shop", "1_a", one);
+    seen.extend(checked(&two.run("cache warm --format json"), &documented));
+    // A repo that was renamed.
+    two.run("setup --repo core").success();
+    let renamed = two
+        .command("migrate --repo shop --format json")
+        .env("SHOP_DATABASE_URL", &crate::identity::url_of(&two, "core"));
+    seen.extend(checked(&renamed.run(), &documented));
     for run in crate::git::runs_in_json() {
         seen.extend(checked(&run, &documented));
     }

@@ -23,7 +23,7 @@ fn project(backend: Backend) -> Project {
         .seed("billing", "insert into invoices values (1);\n")
 }
 
-fn url_of(project: &Project, repo: &str) -> String {
+pub fn url_of(project: &Project, repo: &str) -> String {
     match project.database(repo) {
         Database::Sqlite(database) => format!("sqlite:{}", database.path().display()),
         Database::Postgres(database) => database.url(),
@@ -106,7 +106,9 @@ on_each_database! {
             project.migration("core", &format!("{number}_t"), &format!("create table t{number} (id integer);\n"))
         });
         project.run("setup --repo core").success();
-        project.run("reset --yes --repo core").success().stderr_contains("template");
+        project.run("reset --yes --repo core").success()
+            .stderr_contains("The database for core has been created from a template in ")
+            .stderr_lacks("has been kept");
         assert_eq!(project.database("core").column(NAMES), ["core"]);
         project.run("migrate --repo core").success();
     }

@@ -65,7 +65,7 @@ on_each_database! {
             .stderr_contains(KEPT);
         let database = project.database("core");
         let before = content(&project, &database);
-        assert_eq!(before.len(), 85);
+        assert_eq!(before.len(), 86);
         database.execute("insert into t1 (id, name) values (2, 'later')");
         let run = project.run("reset --yes");
         run.success()

@@ -1,34 +1,32 @@
 //! What a `Cargo.toml` says of a repo's URL, read without cargo: for a test, which has its sources and no time.
 //!
-//! As much TOML is understood as people write there: tables with a header, keys with dots, strings. What cargo makes of the
-//! rest is not worth a parser in everyone's tests.
+//! A manifest that cargo takes may have what is not understood here. That is told with what it concerns, for whoever needs
+//! that: a variable may have said it all by then.
 
 use std::path::{Path, PathBuf};
 
 use crate::problem::Problem;
-use crate::toml::{self, unquoted};
+use crate::toml;
 
-/// What the manifests of a package and of its workspace say of one repo.
+/// What the manifests of a package and of its workspace say of one repo; a [`Problem`] where it is not understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
     /// `url`, as it is written, and the key and file that it stands in.
-    pub url: Option<(String, String)>,
+    pub url: Option<Result<(String, String), Problem>>,
     /// `url-env`: the variable that has the URL.
-    pub variable: Option<String>,
+    pub variable: Option<Result<String, Problem>>,
 }
 
 /// Reads what stands in `package.metadata.dbsetup.repos`, then in `workspace.metadata.dbsetup.repos`, of the package in
-/// `dir` for the repo of this name; where the package has one repo only, for that one. Settings of the environment come
-/// first. Manifests that are not there say nothing.
-///
-/// # Errors
-/// A [`Problem`] with the line that is not understood.
-pub fn said(dir: &Path, repo: &str, environment: &str) -> Result<Said, Problem> {
+/// `dir` for the repo of this name; where neither knows the name and the package has one repo only, for that one. Settings
+/// of the environment come first. Manifests that are not there say nothing.
+pub fn said(dir: &Path, repo: &str, environment: &str) -> Said {
     let own = dir.join("Cargo.toml");
     let workspace = workspace_of(dir);
     let sources = [(Some(own), "package"), (workspace, "workspace")];
     let mut found = Said::default();
     let mut tables = Vec::new();
+    let mut only = None;
     for (path, kind) in sources {
         let Some((path, text)) =
             path.and_then(|path| std::fs::read_to_string(&path).ok().map(|text| (path, text)))
@@ -38,27 +36,33 @@ pub fn said(dir: &Path, repo: &str, environment: &str) -> Result<Said, Problem> 
         let prefix = format!("{kind}.metadata.dbsetup.repos");
         let names = repos(&text, &prefix);
         let is_it = |name: &&String| name.replace('-', "_") == repo.replace('-', "_");
-        let only = || names.first().filter(|_| kind == "package" && names.len() == 1);
-        if let Some(name) = names.iter().find(is_it).or_else(only) {
-            tables.push((path, text, format!("{prefix}.{name}")));
+        let table = |name: &String| (path.clone(), text.clone(), format!("{prefix}.{name}"));
+        if let Some(name) = names.iter().find(is_it) {
+            tables.push(table(name));
+        } else if let ([name], "package") = (&names[..], kind) {
+            only = Some(table(name));
         }
+    }
+    if tables.is_empty() {
+        tables.extend(only);
     }
     for of_environment in [true, false] {
         for (path, text, table) in &tables {
             let table = if of_environment { format!("{table}.env.{environment}") } else { table.clone() };
             let shown = path.display().to_string();
-            let one = |key: &str| -> Result<Option<String>, Problem> {
-                Ok(toml::texts(text, &table, key, &shown)?.and_then(|texts| texts.into_iter().next()))
+            let one = |key: &str| {
+                let texts = toml::texts(text, &table, key, &shown).transpose();
+                texts.and_then(|texts| texts.map(|texts| texts.into_iter().next()).transpose())
             };
             if found.url.is_none() {
-                found.url = one("url")?.map(|url| (url, format!("`{table}.url` in `{shown}`")));
+                found.url = one("url").map(|url| url.map(|url| (url, format!("`{table}.url` in `{shown}`"))));
             }
             if found.variable.is_none() {
-                found.variable = one("url-env")?;
+                found.variable = one("url-env");
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Returns the manifest of the workspace that a directory is in.
@@ -72,18 +76,14 @@ fn workspace_of(dir: &Path) -> Option<PathBuf> {
 
 /// Returns the repos that have tables, each once, in their order.
 fn repos(text: &str, prefix: &str) -> Vec<String> {
+    let prefix: Vec<&str> = prefix.split('.').collect();
     let mut names: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let Some(header) = line.trim_start().strip_prefix('[').and_then(|line| line.split(']').next()) else {
-            continue;
-        };
-        let parts: Vec<&str> = header.split('.').map(unquoted).collect();
-        let depth = prefix.split('.').count();
-        if parts.len() > depth
-            && parts[..depth].join(".") == prefix
-            && !names.iter().any(|name| name == parts[depth])
-        {
-            names.push(parts[depth].to_owned());
+    for mut path in toml::entries(text).into_iter().map(|entry| entry.path) {
+        if path.len() > prefix.len() && path.iter().zip(&prefix).all(|(one, other)| one == other) {
+            let name = path.swap_remove(prefix.len());
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
     }
     names
@@ -102,8 +102,8 @@ mod tests {
     }
 
     fn url(project: &tempfile::TempDir, repo: &str, environment: &str) -> Option<String> {
-        let said = said(&project.path().join("app"), repo, environment).expect("it is understood");
-        said.url.map(|(url, _)| url)
+        let said = said(&project.path().join("app"), repo, environment);
+        said.url.map(|url| url.expect("it is understood").0)
     }
 
     #[test]
@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(url(&project, "core", "dev").as_deref(), Some("p"));
         assert_eq!(url(&project, "core", "test").as_deref(), Some("wt"));
         assert_eq!(url(&project, "core", "prod").as_deref(), Some("pp"));
-        let said = said(&project.path().join("app"), "core", "dev").expect("it is understood");
-        assert_eq!(said.variable.as_deref(), Some("PG"));
-        let (_, place) = said.url.expect("it is there");
+        let said = said(&project.path().join("app"), "core", "dev");
+        assert_eq!(said.variable, Some(Ok("PG".to_owned())));
+        let (_, place) = said.url.expect("it is there").expect("it is understood");
         assert!(place.starts_with("`package.metadata.dbsetup.repos.core.url` in `"), "{place}");
     }
 
@@ -134,10 +134,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
-        let inline = "[package.metadata.dbsetup.repos.core]\nenv.test = { url = \"x\" }\n";
-        let project = project("", inline);
-        let problem = said(&project.path().join("app"), "core", "test").expect_err("it is an inline table");
-        assert!(problem.message().contains("line 2 of"), "{problem}");
+    fn a_repo_of_the_wanted_name_comes_before_the_only_one_of_the_package() {
+        let root = "[workspace]\n[workspace.metadata.dbsetup.repos.log]\nurl = \"of the name\"\n";
+        let project = project(root, "[package.metadata.dbsetup.repos.core]\nurl = \"only\"\n");
+        assert_eq!(url(&project, "log", "test").as_deref(), Some("of the name"));
+        assert_eq!(url(&project, "core", "test").as_deref(), Some("only"));
+        assert_eq!(url(&project, "app", "test").as_deref(), Some("only"));
+    }
+
+    #[test]
+    fn the_test_url_is_found_however_its_table_is_written() {
+        for text in [
+            "[package.metadata.dbsetup.repos.core]\nurl = \"dev\"\nenv.test = { url = \"t\", lock-timeout = \"5s\" }\n",
+            "[package.metadata.dbsetup.repos.core]\nurl = \"dev\"\nenv = { dev = {}, test = { url = \"t\" } }\n",
+            "[package.metadata.dbsetup.repos.core]\nurl = \"dev\"\n[package.metadata.dbsetup.repos.core.env]\n\
+             test = { url = \"\"\"t\"\"\" }\n",
+            "[package.metadata.dbsetup.repos]\ncore = { url = \"dev\", env.test.url = \"t\" }\n\
+             [package.metadata.dbsetup.repos.other]\nurl = \"o\"\n",
+            "[package.metadata]\ndbsetup.repos = { core = { env.test.url = 't' } }\n",
+        ] {
+            assert_eq!(url(&project("", text), "core", "test").as_deref(), Some("t"), "{text}");
+        }
+        let without =
+            "[package.metadata.dbsetup.repos.core]\nurl = \"u\"\nenv.test = { lock-timeout = \"5s\" }\n";
+        assert_eq!(url(&project("", without), "core", "test").as_deref(), Some("u"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_with_what_it_concerns() {
+        let strange =
+            "[package.metadata.dbsetup.repos.core]\nurl-env = \"PG\"\nurl = \"dev\"\nenv.test = 3\n";
+        let project = project("", strange);
+        let said = said(&project.path().join("app"), "core", "test");
+        let problem = said.url.expect("it is there").expect_err("the URL of the test is not the one of dev");
+        assert!(problem.message().contains("line 4 of"), "{problem}");
     }
 }

@@ -12,7 +12,6 @@ use dbsetup::{Error, Kind, Result};
 
 use crate::cli::args::Format;
 use crate::cli::context::{Output, Task};
-use crate::cli::options::Selection;
 use crate::ui::human::size;
 use crate::ui::json::Object;
 use crate::ui::table::Table;
@@ -32,7 +31,8 @@ pub enum Cache {
 /// Make the template of each selected repo now, unless it is there.
 ///
 /// It is made in a database of its own: that of the repo is not touched, and need not be there. With `--env test` also that
-/// with the SQL seeds, which tests use. A repo with `template = false` is passed over.
+/// with the SQL seeds, which tests use. A repo with `template = false` is passed over; where no other is selected that is
+/// an error.
 #[derive(Debug, Clone, Args)]
 pub struct Warm {}
 
@@ -42,8 +42,9 @@ pub struct List {}
 
 /// Remove the templates of each selected repo.
 ///
-/// Templates of tests serve every checkout with the same files. Those that another checkout has made stay, where they say
-/// so.
+/// Templates of tests serve every checkout with the same files. What would serve this one goes, whoever made it; of the
+/// others those stay that another checkout has made, and those that this one made before it was moved. `--stale` takes
+/// them in their time.
 #[derive(Debug, Clone, Args)]
 pub struct Clear {
     /// Only those that nothing has been made from for two weeks, and those of another release of the server.
@@ -139,9 +140,8 @@ fn why_not(repo: &Repo) -> Option<String> {
 async fn warm(task: &mut Task<'_, '_>) -> Result<Output> {
     let mut plan = Vec::new();
     if let Some(reason) = why_not(task.repo) {
-        // Whoever names what has no templates hears so, and so does a run that has nothing else to do.
-        let named = task.options.selections.iter().any(|chosen| *chosen != Selection::default());
-        if task.peers.iter().all(|repo| why_not(repo).is_some()) && (named || !task.repo.disposable) {
+        // A run that has nothing else to do says so with its exit code.
+        if task.peers.iter().all(|repo| why_not(repo).is_some()) {
             let message = format!("no template of `{}` is made: {reason}", task.repo.name);
             return Err(Error::new(Kind::Refused, message));
         }

@@ -67,8 +67,8 @@ impl Database {
     /// Those of the files and of the server.
     pub async fn new(source: impl Into<Source>) -> Result<Self> {
         let (found, wanted) = by_hand(source.into())?;
-        let made = house::run(House::make(found.url.clone(), wanted.clone())).await;
-        made.map(|made| Self::of(made, wanted.test)).map_err(|error| found.explain(error))
+        let made = house::run(House::make(found.clone(), wanted.clone())).await;
+        made.map(|made| Self::of(made, wanted.test))
     }
 
     /// The same for a function that is not `async`.
@@ -77,8 +77,8 @@ impl Database {
     /// Those of [`Database::new`].
     pub fn blocking(source: impl Into<Source>) -> Result<Self> {
         let (found, wanted) = by_hand(source.into())?;
-        let made = house::wait_for(is_brief(&found.url), House::make(found.url.clone(), wanted.clone()));
-        made.map(|made| Self::of(made, wanted.test)).map_err(|error| found.explain(error))
+        let made = house::wait_for(is_brief(&found.url), House::make(found.clone(), wanted.clone()));
+        made.map(|made| Self::of(made, wanted.test))
     }
 
     /// Makes the database of a test that the attribute describes.
@@ -95,8 +95,8 @@ impl Database {
             waits: true,
         };
         let test = wanted.test.clone();
-        let made = house::wait_for(is_brief(&found.url), House::make(found.url.clone(), wanted));
-        made.map(|made| Self::of(made, test)).map_err(|error| found.explain(error))
+        let made = house::wait_for(is_brief(&found.url), House::make(found.clone(), wanted));
+        made.map(|made| Self::of(made, test))
     }
 
     fn of(made: Made, test: String) -> Self {

@@ -199,8 +199,9 @@ impl House {
     ///
     /// # Errors
     /// Those of the files and of the server.
-    pub(super) async fn make(url: DatabaseUrl, wanted: Wanted) -> Result<Made> {
-        let house = Self::of(&url).await?;
+    pub(super) async fn make(found: url::Found, wanted: Wanted) -> Result<Made> {
+        // What goes wrong later is no matter of the URL.
+        let house = Self::of(&found.url).await.map_err(|error| found.explain(error))?;
         house.refuse_protected(wanted.source.as_ref())?;
         let permit = match &house.room {
             Some(room) if wanted.waits => Arc::clone(room).acquire_owned().await.ok(),
@@ -337,6 +338,8 @@ fn repo(source: &Source, url: &DatabaseUrl) -> Result<Repo> {
     repo.root = Path::new("").to_owned();
     // Where a source leads past its URL, it leads to the application's database.
     (repo.direct_url, repo.maintenance_url, repo.scratch_url) = (None, None, None);
+    // So is the engine of that one: a test may have a file where the application has a server.
+    repo.engine = None;
     Ok(repo)
 }
 
@@ -351,8 +354,10 @@ mod tests {
         let source = Source::directory("core", directory.path()).with(move |repo| {
             (repo.direct_url, repo.maintenance_url, repo.scratch_url) =
                 (elsewhere(), elsewhere(), elsewhere());
+            repo.engine = Some(crate::sql::Dialect::Postgres);
         });
         let repo = repo(&source, &DatabaseUrl::new("sqlite:test.db")).unwrap();
+        assert_eq!(repo.engine, None);
         assert_eq!((repo.direct_url, repo.maintenance_url, repo.scratch_url), (None, None, None));
     }
 }

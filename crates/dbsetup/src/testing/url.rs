@@ -13,6 +13,18 @@ use crate::repo::{DatabaseUrl, RepoName};
 /// The environment of tests.
 const ENVIRONMENT: &str = "test";
 
+/// Whether no server can be had anyway.
+const ONLY_FILES: bool = cfg!(all(feature = "sqlite", not(feature = "postgres")));
+
+/// The value of a variable.
+#[derive(Debug, PartialEq, Eq)]
+struct Set {
+    value: String,
+    name: String,
+    /// Where it was found, in words.
+    origin: String,
+}
+
 /// A URL, and where it was found: for whoever cannot connect.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
@@ -24,7 +36,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds to an error of the server where its URL comes from, and what to do about it.
+    /// Adds to an error of opening the server where its URL comes from, and what to do about it.
     pub fn explain(&self, error: Error) -> Error {
         let Some(origin) = &self.origin else { return error };
         let is_refused = error.message().contains("(28");
@@ -99,33 +111,41 @@ fn find(
     if engine == Some(Engine::Sqlite) {
         return Ok(file());
     }
-    let said = match repo {
-        Some(repo) => manifest::said(directory, repo.as_str(), ENVIRONMENT).map_err(|problem| {
-            Error::new(Kind::Configuration, problem.message().to_owned())
-                .help(problem.help_text().unwrap_or("set `DATABASE_URL`").to_owned())
-        })?,
-        None => manifest::Said::default(),
-    };
-    let names = names(repo, said.variable.as_deref());
+    let said = repo.map(|repo| manifest::said(directory, repo.as_str(), ENVIRONMENT)).unwrap_or_default();
+    let (own, url) = (said.variable.transpose(), said.url.transpose());
+    let names = names(repo, own.as_ref().ok().and_then(|own| own.as_deref()));
     let set = |name: &String| {
-        Some((variable(name).filter(|value| !value.is_empty())?, format!("that of the variable `{name}`")))
+        let value = variable(name).filter(|value| !value.is_empty())?;
+        Some(Set { value, name: name.clone(), origin: format!("that of the variable `{name}`") })
     };
     let found = names.iter().find_map(set).or_else(|| in_files(&names, directory));
+    let is_needed = found.is_none() && !(engine.is_none() && ONLY_FILES);
+    // A manifest has a say where nothing else does: what is not understood of it concerns nobody before.
+    let url = match own.and(url) {
+        Err(problem) if is_needed => {
+            let error = Error::new(Kind::Configuration, problem.message().to_owned());
+            let error = problem.notes().iter().fold(error, |error, note| error.note(note.clone()));
+            let help = problem.help_text().map_or_else(String::new, |help| format!("{help}, or "));
+            return Err(error.help(format!("{help}set `DATABASE_URL`")));
+        }
+        url => url.ok().flatten(),
+    };
     let mut why = None;
     let found = found.or_else(|| {
-        let (text, place) = said.url.as_ref()?;
-        let of_files = |name: &str| in_files(&[name.to_owned()], directory).map(|(value, _)| value);
-        match expanded(text, &|name| variable(name).or_else(|| of_files(name))) {
+        let (text, origin) = url?;
+        let of_files = |name: &str| in_files(&[name.to_owned()], directory).map(|set| set.value);
+        match expanded(&text, &|name| variable(name).or_else(|| of_files(name))) {
             Ok(url) if url.trim().is_empty() => None,
-            Ok(url) => Some((url, place.clone())),
+            // Any of them would count more; this is the one that people know.
+            Ok(value) => Some(Set { value, name: names.last().cloned().unwrap_or_default(), origin }),
             Err(unset) => {
-                why = Some(format!("{place} needs the variable `{unset}`, which is not set"));
+                why = Some(format!("{origin} needs the variable `{unset}`, which is not set"));
                 None
             }
         }
     });
-    let Some((found, origin)) = found else {
-        if engine.is_none() && cfg!(all(feature = "sqlite", not(feature = "postgres"))) {
+    let Some(Set { value: found, name: variable, origin }) = found else {
+        if engine.is_none() && ONLY_FILES {
             return Ok(file());
         }
         let then = repo
@@ -160,7 +180,6 @@ fn find(
     if !is_postgres {
         return Ok(file());
     }
-    let variable = names.last().cloned().unwrap_or_default();
     Ok(Found { url, origin: Some(origin), variable })
 }
 
@@ -209,7 +228,7 @@ fn list(names: &[String]) -> String {
 }
 
 /// Looks into the nearest `.env.test`, then into the nearest `.env`, upwards to the root of the repository.
-fn in_files(names: &[String], directory: &Path) -> Option<(String, String)> {
+fn in_files(names: &[String], directory: &Path) -> Option<Set> {
     let mut directories: Vec<PathBuf> = Vec::new();
     for directory in directory.ancestors() {
         directories.push(directory.to_owned());
@@ -223,7 +242,8 @@ fn in_files(names: &[String], directory: &Path) -> Option<(String, String)> {
             dotenvy::from_path_iter(&path).ok()?.filter_map(std::result::Result::ok).collect();
         names.iter().find_map(|name| {
             let found = values.iter().find(|(key, value)| key == name && !value.is_empty())?;
-            Some((found.1.clone(), format!("`{name}` in `{}`", path.display())))
+            let origin = format!("`{name}` in `{}`", path.display());
+            Some(Set { value: found.1.clone(), name: name.clone(), origin })
         })
     })
 }
@@ -291,7 +311,7 @@ mod tests {
         std::fs::write(root.path().join(".env"), "DATABASE_URL=outside").expect("it can be written");
         std::fs::create_dir(root.path().join("project/.git")).expect("it can be made");
         let names = names(None, None);
-        let value = |found: Option<(String, String)>| found.map(|(value, _)| value);
+        let value = |found: Option<Set>| found.map(|found| found.value);
         assert_eq!(in_files(&names, &inner), None);
         std::fs::write(root.path().join("project/.env"), "DATABASE_URL='inside'\n")
             .expect("it can be written");
@@ -358,9 +378,82 @@ mod tests {
         let text = explained("postgres://app:s3cret@db:5433/x");
         assert!(text.contains("that of the variable `CORE_DATABASE_URL`"), "{text}");
         assert!(
-            text.contains("start PostgreSQL at `db:5433`") && text.contains("set `DATABASE_URL`"),
+            text.contains("start PostgreSQL at `db:5433`") && text.contains("set `CORE_DATABASE_URL` to"),
             "{text}"
         );
         assert!(explained("postgres://app@db/x").contains("`db:5432`"));
+    }
+
+    #[test]
+    fn the_variable_to_set_is_the_one_that_counted() {
+        let variable = |manifest: &str, variables: &[(&str, &str)]| {
+            found(manifest, variables, None).map(|found| found.variable).expect("there is one")
+        };
+        let own = format!("{MANIFEST}url-env = \"PG_URL\"\n");
+        for name in ["CORE_DATABASE_URL_TEST", "PG_URL", "DATABASE_URL_TEST", "DATABASE_URL"] {
+            assert_eq!(variable(&own, &[(name, "postgres://h/x")]), name);
+        }
+        assert_eq!(variable(&own, &[]), "DATABASE_URL");
+    }
+
+    #[test]
+    fn what_is_not_understood_of_a_manifest_is_told_only_where_nothing_else_says_it() {
+        let strange = format!("{MANIFEST}env.test = [1]\n");
+        let known = found(&strange, &[("DATABASE_URL", "postgres://v/x")], Some(Engine::Postgres));
+        assert_eq!(known.expect("the manifest need not be asked").url.expose(), "postgres://v/x");
+        assert!(found(&strange, &[], Some(Engine::Sqlite)).is_ok());
+        let text = found(&strange, &[], Some(Engine::Postgres)).unwrap_err().to_string();
+        assert!(text.contains("line 4 of") && text.contains("set `DATABASE_URL`"), "{text}");
+    }
+
+    #[test]
+    fn an_inline_table_of_the_environment_is_read_as_any_other() {
+        for test in
+            ["env = { test = { url = \"postgres://t/x\" } }\n", "env.test = { url = 'postgres://t/x' }\n"]
+        {
+            let found = found(&format!("{MANIFEST}{test}"), &[], None).expect("it is understood");
+            assert_eq!(found.url.expose(), "postgres://t/x");
+        }
+        let without = format!("{MANIFEST}env.test = {{ lock-timeout = \"500ms\" }}\n");
+        assert_eq!(
+            found(&without, &[], None).expect("it is understood").url.expose(),
+            "postgres://db/core_test"
+        );
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn what_goes_wrong_after_the_server_was_opened_is_told_without_its_url() {
+        use super::super::house::{House, Wanted};
+        use crate::{Embedded, EmbeddedSettings, Source};
+
+        static NO_FILES: Embedded = Embedded {
+            name: "core",
+            digest: "0",
+            marker: "",
+            disposable: &[],
+            settings: EmbeddedSettings { by_environment: true, ..EmbeddedSettings::DEFAULT },
+            environments: &[],
+            files: &[],
+            debug_assertions: false,
+        };
+        let make = |url: &str| {
+            let wanted = Wanted {
+                test: "a test".to_owned(),
+                key: "no files".to_owned(),
+                shares: false,
+                source: Some(Source::from(&NO_FILES)),
+                fixtures: &[],
+                waits: false,
+            };
+            let (origin, variable) = (Some("from here".to_owned()), "CORE_URL".to_owned());
+            House::make(Found { url: DatabaseUrl::new(url), origin, variable }, wanted)
+        };
+        let error = make("sqlite:tests.db").await.map(|_| ()).expect_err("there are no files");
+        assert_eq!(error.kind(), Kind::Configuration);
+        let text = error.to_string();
+        assert!(!text.contains("from here") && !text.contains("CORE_URL"), "{text}");
+        let text = make("strange:x").await.map(|_| ()).expect_err("it is no server").to_string();
+        assert!(text.contains("from here"), "{text}");
     }
 }

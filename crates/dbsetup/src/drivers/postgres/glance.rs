@@ -11,6 +11,8 @@ use crate::sql::Dialect;
 
 /// Answers before those that say where the tables are.
 const FACTS: usize = 3;
+/// Answers behind those, where the path says which schema is meant.
+const LATER: usize = 3;
 
 /// Looks. Everything that is not as usual (a pooler, a table that is missing, a right that is missing, an old server)
 /// is for somebody who looks closely.
@@ -71,6 +73,9 @@ fn message(options: &SessionOptions, table: &LedgerTable, names: &[String]) -> S
         let shown = if other == PROGRESS_TABLE { beside(table, other) } else { name(other) };
         format!("{} IS NOT NULL", found(&shown))
     }));
+    if table.schema.is_none() {
+        facts.extend(later_on_the_path(&table.name));
+    }
     let rows = ledger::select_rows(Dialect::Postgres, table);
     let mut statements = vec!["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".to_owned()];
     statements.extend(options.role.as_ref().map(|role| format!("SET LOCAL ROLE {}", name(role))));
@@ -90,6 +95,19 @@ fn message(options: &SessionOptions, table: &LedgerTable, names: &[String]) -> S
     statements.join(";\n")
 }
 
+/// Whether the tables of this name in the schemas that come later on the path are what the name means, and whether there are
+/// more such schemas than are looked at. `to_regclass` sees the first of several; and an order over the schemas would cost
+/// three times as much.
+fn later_on_the_path(table: &str) -> [String; LATER] {
+    let schema = |at: usize| format!("(pg_catalog.current_schemas(false))[{at}]");
+    let is_meant = |at: usize| {
+        let one = format!("pg_catalog.quote_ident({})", schema(at));
+        let shown = format!("pg_catalog.textcat({one}, {})", literal(&format!(".{}", name(table))));
+        format!("pg_catalog.pg_table_is_visible(pg_catalog.to_regclass({shown}))")
+    };
+    [is_meant(2), is_meant(3), format!("{} IS NULL", schema(4))]
+}
+
 /// Reads the answers from the facts on; `None` where they leave a doubt.
 fn understood(answers: &[Vec<Row>], table: &LedgerTable, others: &[&str], probe: &str) -> Option<Glance> {
     let (facts, columns, rows, meta) = match answers {
@@ -101,7 +119,11 @@ fn understood(answers: &[Vec<Row>], table: &LedgerTable, others: &[&str], probe:
     let is_known = cell(facts, 0).parse::<u32>().is_ok_and(|version| version >= session::OLDEST)
         && cell(facts, 1).starts_with("PostgreSQL ")
         && !cell(facts, 1).contains("-YB-");
-    if !is_known || cell(facts, 2) != probe {
+    // Each of several ledgers might be the one.
+    let later = if table.schema.is_none() { LATER } else { 0 };
+    let behind = FACTS + 4 + others.len();
+    let is_one_of_several = (behind..behind + later).any(|at| cell(facts, at) == "f");
+    if !is_known || cell(facts, 2) != probe || is_one_of_several {
         return None;
     }
     let mut tables: Vec<FoundTable> = Vec::new();

@@ -70,6 +70,21 @@ async fn a_glance_tells_the_ledger_of_another_tool_by_its_columns_and_names_sche
 }
 
 #[tokio::test]
+async fn two_ledgers_on_the_path_are_not_told_at_a_glance() {
+    let Some((scratch, mut session)) = prepared("glance_two").await else { return };
+    let mut both = options();
+    both.schemas = vec!["Ten\"ant".into(), "public".into()];
+    session.look("create schema \"Ten\"\"ant\"".into()).await.expect("right");
+    assert!(glance(&scratch, &both).await.is_some(), "there is one of them");
+    session.look("create table \"Ten\"\"ant\".schema_migrations (version text)".into()).await.expect("right");
+    assert_eq!(glance(&scratch, &both).await, None, "there are two of them");
+    both.schemas.reverse();
+    assert_eq!(glance(&scratch, &both).await, None, "and the other way around");
+    assert!(glance(&scratch, &options()).await.is_some(), "the other one is not on the path");
+    scratch.done().await;
+}
+
+#[tokio::test]
 async fn what_is_unusual_is_not_told_at_a_glance() {
     let Some((scratch, mut session)) = prepared("glance_doubt").await else { return };
     let mut elsewhere = options();
