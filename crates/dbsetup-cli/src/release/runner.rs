@@ -132,6 +132,9 @@ impl<'a> Run<'a> for Runner<'a> {
         let safety = &self.global.safety;
         let options = Options { dry_run: safety.dry_run, verbose: self.global.telling.verbose };
         self.ui.begin(self.is_quiet(step), options.verbose, self.repos.len() > 1);
+        if !self.global.telling.quiet {
+            self.ui.say_skips();
+        }
         let mut chosen = Vec::new();
         for repo in 0..self.repos.len() {
             if self.found[repo].failed {
