@@ -2,7 +2,7 @@
 
 use dbsetup::structure::replay::Beyond;
 use dbsetup::{Error, Kind};
-pub use dbsetup_cli::confirm::{Answers, Verdict, Victim, find, judge, refuse_protected};
+pub use dbsetup_cli::confirm::{Answers, Found, Verdict, find, judge, refuse_protected};
 
 use crate::ui::text;
 

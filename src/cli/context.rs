@@ -32,6 +32,8 @@ pub struct Task<'a, 's> {
     pub workspace: &'a Workspace,
     /// What a person has agreed to that reaches beyond scratch databases.
     pub agreed: &'s [Beyond],
+    /// The only versions that may be undone: those that consent was given to; `None` where it was not the question.
+    pub expected: Option<&'s [String]>,
     /// What programs find in their environment; `None` for commands that start none.
     pub variables: Option<&'s ProgramVariables>,
     /// For a `create`: what the steps after it make of the database, if that may be copied instead.

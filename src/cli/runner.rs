@@ -3,6 +3,7 @@
 mod consent;
 mod results;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use dbsetup::repo::Repo;
@@ -35,6 +36,8 @@ pub struct Runner<'a> {
     failed: Vec<bool>,
     /// What a person has agreed to, repo by repo.
     agreed: Vec<Vec<Beyond>>,
+    /// The versions that consent was given to undo, by step and repo.
+    expected: BTreeMap<(usize, usize), Vec<String>>,
     /// Whether a step is at work in databases.
     at_work: bool,
     codes: Vec<u8>,
@@ -88,6 +91,7 @@ impl<'a> Runner<'a> {
             rehearsal: Rehearsal::new(prepared.repos.len()),
             failed: vec![false; prepared.repos.len()],
             agreed: vec![Vec::new(); prepared.repos.len()],
+            expected: BTreeMap::new(),
             at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
@@ -173,7 +177,7 @@ impl<'a> Runner<'a> {
             }
         };
         let (ui, repos, workspace) = (self.ui, &self.prepared.repos, self.workspace);
-        let agreed = &self.agreed;
+        let (agreed, expected) = (&self.agreed, &self.expected);
         let target = workspace.target.as_path();
         let (prepared_run, step) = (self.prepared, at);
         let peers: Vec<&Repo> = prepared.repos.iter().map(|&repo| repos[repo].files()).collect();
@@ -183,6 +187,7 @@ impl<'a> Runner<'a> {
             let work = async move {
                 let variables = variables.as_ref();
                 let agreed = agreed[at].as_slice();
+                let expected = expected.get(&(step, at)).map(Vec::as_slice);
                 let recipe = templates::recipe(prepared_run, step, at);
                 let was_copied = template::is_copy(session);
                 if matches!(command, Command::Drop(_))
@@ -191,8 +196,18 @@ impl<'a> Runner<'a> {
                 {
                     template::look_ahead(session, recipe);
                 }
-                let mut task =
-                    Task { repo, peers, session, options, target, workspace, agreed, variables, recipe };
+                let mut task = Task {
+                    repo,
+                    peers,
+                    session,
+                    options,
+                    target,
+                    workspace,
+                    agreed,
+                    expected,
+                    variables,
+                    recipe,
+                };
                 let output = command.run(&mut task).await?;
                 Ok((output, was_copied || template::is_copy(task.session)))
             };

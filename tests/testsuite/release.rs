@@ -125,7 +125,11 @@ on_each_database! {
         }
         assert_eq!(place.database.column("select name from users"), ["a"], "the seeds of dev stay there");
         place.run("status --check").success().stdout_contains("applied");
-        place.run("setup").success().stderr_lacks("seed-command");
+        let again = place.run("setup");
+        again.success().stderr_lacks("seed-command");
+        // The structure is not loaded into a database that is in use, and a person is told why.
+        again.stderr_contains("was not loaded: ");
+        place.run("setup --quiet").success().stderr_lacks("was not loaded");
         assert_eq!(place.database.column("select name from users"), ["a"]);
 
         place.run("rollback").success().stderr_contains("3 more");

@@ -84,6 +84,26 @@ on_each_database! {
         project.run("rollback --to 1").success();
     }
 
+    fn what_a_step_before_decides_is_asked_about_without_a_list(backend) {
+        let project = Project::new().repo("core", backend).alias("again", &["migrate", "rollback -n 3"]);
+        let project = ["1_a", "2_b", "3_c", "4_d"].into_iter().fold(project, |project, name| {
+            let table = name.replace('_', "");
+            let up = format!("create table t{table} (id integer);");
+            project.reversible("core", name, &up, &format!("drop table t{table};"))
+        });
+        project.run("create --env prod").success();
+        // The plan is empty now, and three migrations are undone by then.
+        let refused = project.run("again --env prod");
+        refused.code(4).stderr_contains("refused to roll back several migrations of").stderr_contains("pass `--yes`");
+        refused.stderr_contains("environment prod): which ones, is unknown: the steps before it decide");
+        project.run("again --env prod --yes").success();
+        assert_eq!(project.database_in("core", "prod").user_tables(), ["schema_migrations", "t1a"]);
+        // What cannot be planned is no less destructive for it.
+        let refused = project.run("rollback --to 9 --env prod");
+        refused.code(4).stderr_contains("which ones, is unknown: ");
+        project.run("rollback --to 9 --env prod --yes").stderr_contains("error: ");
+    }
+
     fn disposable_environments_are_configured(backend) {
         let project = project(backend).config("disposable-environments = [\"test\"]");
         project.run("create").success();
@@ -149,6 +169,24 @@ fn a_person_is_asked_and_no_is_the_default() {
     terminal.expect("[y/N]: ").send("yes\n");
     terminal.wait().success();
     assert!(!project.database("core").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_yes_holds_for_the_migrations_that_were_shown() {
+    let add = |project: Project, name: &str| {
+        let up = format!("create table t{name} (id integer);");
+        project.reversible("core", name, &up, &format!("drop table t{name};"))
+    };
+    let project = ["1_a", "2_b", "3_c"].into_iter().fold(Project::new().repo("core", Sqlite), add);
+    project.run("setup --env prod").success();
+    let mut terminal = project.terminal("rollback -n 2 --env prod");
+    terminal.expect("environment prod): 3, 2").expect("[y/N]: ");
+    let project = add(project, "4_d");
+    project.run("migrate --env prod").success().stderr_contains("4 d");
+    terminal.send("y\n");
+    terminal.wait().code(6).stdout_contains("migration 4 was applied by another process meanwhile");
+    project.run("status --env prod --check").success();
 }
 
 #[cfg(unix)]

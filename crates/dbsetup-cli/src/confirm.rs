@@ -2,7 +2,7 @@
 
 use dbsetup::event::Direction;
 use dbsetup::ledger::meta_key::ENVIRONMENT;
-use dbsetup::migration::RollbackRequest;
+use dbsetup::migration::{RollbackRequest, Target};
 use dbsetup::record::{self, Belongs};
 use dbsetup::session::Session;
 use dbsetup::{Error, Kind, Result, migration};
@@ -29,7 +29,7 @@ pub struct Victim {
     pub recorded: Option<String>,
     /// The other repo that the database itself says it belongs to.
     pub owner: Option<String>,
-    /// Why that cannot be read, if it cannot.
+    /// Why that cannot be read, if it cannot, or what is undone.
     pub unreadable: Option<String>,
     /// The versions that are undone, the first one first; empty where that is not the question.
     pub undone: Vec<String>,
@@ -74,6 +74,15 @@ impl Victim {
     }
 }
 
+/// What a command destroys.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What there is to ask about.
+    pub victim: Option<Victim>,
+    /// The versions that undoing migrations of a protected database undoes: to others nobody has agreed.
+    pub expected: Option<Vec<String>>,
+}
+
 /// What a person has said beforehand.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
@@ -83,7 +92,7 @@ pub struct Answers {
     pub yes: bool,
 }
 
-/// Returns what a command destroys; nothing where there is nothing. `untouched` says that the database is by then what it
+/// Returns what a command destroys; no victim where there is none. `untouched` says that the database is by then what it
 /// is now; `is_open` that the databases of an environment may be dropped.
 ///
 /// # Errors
@@ -94,39 +103,47 @@ pub async fn find(
     answers: Answers,
     untouched: bool,
     is_open: impl Fn(&str) -> bool,
-) -> Result<Option<Victim>> {
+) -> Result<Found> {
     let repo = session.repo();
-    let (danger, undone) = match danger {
-        Danger::RollBack(request) => match rollback(session, *request).await? {
-            Some(found) => found,
-            None => return Ok(None),
+    let (mut undone, mut expected, mut unreadable) = (Vec::new(), None, None);
+    let danger = match danger {
+        Danger::RollBack(request) => match rollback(session, &request, untouched).await? {
+            Undoing::Little(expected) => return Ok(Found { victim: None, expected }),
+            Undoing::Much(danger, versions) => {
+                (undone, expected) = (versions.clone(), Some(versions));
+                danger
+            }
+            Undoing::Unknown(why) => {
+                unreadable = Some(why);
+                Danger::RollBack(request)
+            }
         },
-        danger => (danger, Vec::new()),
+        danger => danger,
     };
-    let (mut owner, mut recorded, mut unreadable) = (None, None, None);
+    let (mut owner, mut recorded) = (None, None);
     match session.inspect_if_exists().await {
-        Ok(None) if danger == Danger::Drop && untouched => return Ok(None),
+        Ok(None) if danger == Danger::Drop && untouched => return Ok(Found::default()),
         Ok(None) => {}
         Ok(Some(found)) => {
             recorded = found.state.meta(ENVIRONMENT).map(str::to_owned);
             match record::belongs(repo, &found.choice.table, &found.state) {
                 Ok(Belongs::Other(other)) => owner = Some(other),
                 Ok(_) => {}
-                Err(error) => unreadable = Some(error.message().to_owned()),
+                Err(error) => unreadable = unreadable.or(Some(error.message().to_owned())),
             }
         }
         Err(error) if matches!(error.kind(), Kind::Unreachable | Kind::Permission | Kind::Configuration) => {
             return Err(error);
         }
-        Err(error) => unreadable = Some(error.message().to_owned()),
+        Err(error) => unreadable = unreadable.or(Some(error.message().to_owned())),
     }
     // A drop is not to wait for the very session that looked.
     session.close().await;
     let target = session.server().target().clone();
     if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_deref().is_none_or(is_open) {
-        return Ok(None);
+        return Ok(Found::default());
     }
-    Ok(Some(Victim {
+    let victim = Victim {
         danger,
         repo: repo.name.to_string(),
         environment: repo.environment.clone(),
@@ -140,32 +157,47 @@ pub async fn find(
         allowed: answers.allowed,
         yes: answers.yes,
         record: repo.command(&format!("resolve --environment {}", repo.environment)),
-    }))
+    };
+    Ok(Found { victim: Some(victim), expected })
 }
 
-/// Returns what undoing migrations of a protected database is, and which; nothing where it is one, or none: what a deploy
-/// that went wrong takes back. Undoing all that is applied is what `rollback --all` does.
-async fn rollback(
-    session: &mut Session<'_>,
-    request: RollbackRequest,
-) -> Result<Option<(Danger, Vec<String>)>> {
+/// What undoing migrations of a database is.
+enum Undoing {
+    /// Nothing to ask about: the database is not protected, or one migration is undone at most, which is what a deploy
+    /// that went wrong takes back. Which, where the database is protected.
+    Little(Option<Vec<String>>),
+    /// These of a protected database. All that are applied is what `rollback --all` undoes.
+    Much(Danger, Vec<String>),
+    /// What cannot be told of a protected database, and why.
+    Unknown(String),
+}
+
+async fn rollback(session: &mut Session<'_>, request: &RollbackRequest, untouched: bool) -> Result<Undoing> {
     let repo = session.repo();
-    let Some(inspection) = session.inspect_if_exists().await? else { return Ok(None) };
-    let is_elsewhere =
-        inspection.state.meta(ENVIRONMENT).is_some_and(|recorded| recorded != repo.environment);
-    // One of another environment is refused by the command itself, as is what cannot be planned.
-    if repo.disposable || is_elsewhere {
-        return Ok(None);
+    if repo.disposable {
+        return Ok(Undoing::Little(None));
     }
-    let Ok(report) = migration::rollback(session, &request).await else { return Ok(None) };
+    let is_one = matches!(request.target, Target::Steps(0 | 1));
+    let unknown = |why: String| if is_one { Undoing::Little(None) } else { Undoing::Unknown(why) };
+    if !untouched {
+        return Ok(unknown("the steps before it decide".to_owned()));
+    }
+    let Some(inspection) = session.inspect_if_exists().await? else { return Ok(Undoing::Little(None)) };
+    // One of another environment is refused by the command itself.
+    if inspection.state.meta(ENVIRONMENT).is_some_and(|recorded| recorded != repo.environment) {
+        return Ok(Undoing::Little(None));
+    }
+    let report = match migration::rollback(session, request).await {
+        Ok(report) => report,
+        Err(error) => return Ok(unknown(error.message().to_owned())),
+    };
     let down = report.planned.iter().filter(|planned| planned.direction == Direction::Down);
     let undone: Vec<String> = down.map(|planned| planned.version.clone()).collect();
-    let danger = match undone.len() {
-        0 | 1 => return Ok(None),
-        all if all == inspection.state.rows.len() => Danger::RollBackAll,
-        _ => Danger::RollBack(Box::new(request)),
-    };
-    Ok(Some((danger, undone)))
+    Ok(match undone.len() {
+        0 | 1 => Undoing::Little(Some(undone)),
+        all if all == inspection.state.rows.len() => Undoing::Much(Danger::RollBackAll, undone),
+        _ => Undoing::Much(Danger::RollBack(Box::new(request.clone())), undone),
+    })
 }
 
 /// What follows from a plan's victims.
@@ -249,12 +281,15 @@ fn question(victims: &[&Victim]) -> String {
 }
 
 fn listing(victim: &Victim) -> String {
-    let Victim { danger, repo, environment, target, undone, .. } = victim;
+    let Victim { danger, repo, environment, target, undone, unreadable, .. } = victim;
     let deed = danger.deed();
     let listed = format!("{deed} {} (repo {repo}, environment {environment})", text::line(target));
-    match undone.len() {
-        0 => listed,
-        number => {
+    match (undone.len(), danger, unreadable) {
+        (0, Danger::RollBack(_), Some(why)) => {
+            format!("{listed}: which ones, is unknown: {}", text::line(why))
+        }
+        (0, ..) => listed,
+        (number, ..) => {
             const SHOWN: usize = 10;
             let shown: Vec<_> = undone.iter().take(SHOWN).map(|version| text::line(version)).collect();
             let more = if number > SHOWN { format!(" and {} more", number - SHOWN) } else { String::new() };
@@ -347,6 +382,9 @@ mod tests {
         let error = refusal(std::slice::from_ref(&several), false).to_string();
         assert!(error.contains("`--yes`") && !error.contains("--allow-protected"), "{error}");
         assert!(matches!(judge(&[Victim { yes: true, ..several.clone() }], false), Verdict::Go));
+        let unknown = Victim { undone: Vec::new(), unreadable: Some("no answer".into()), ..several.clone() };
+        let error = refusal(std::slice::from_ref(&unknown), false).to_string();
+        assert!(error.contains("environment prod): which ones, is unknown: no answer"), "{error}");
         let all = Victim { danger: Danger::RollBackAll, yes: true, ..several };
         assert!(refusal(&[all], false).to_string().contains("--allow-protected core_dev"));
     }

@@ -15,6 +15,8 @@ pub struct Task<'a, 's> {
     pub options: Options,
     /// What programs find in their environment besides what the process has; empty for commands that start none.
     pub variables: Vec<(String, String)>,
+    /// The only versions that may be undone: those that consent was given to; `None` where it was not the question.
+    pub expected: Option<Vec<String>>,
 }
 
 /// What holds for one command.

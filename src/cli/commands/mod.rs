@@ -208,7 +208,13 @@ async fn run_shared(command: &Shared, task: &mut Task<'_, '_>) -> Result<Output>
     let variables = task.variables.iter().flat_map(|variables| variables.iter());
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let (repo, options) = (task.repo, task.options.into());
-    let mut shared = dbsetup_cli::task::Task { repo, session: &mut *task.session, options, variables };
+    let mut shared = dbsetup_cli::task::Task {
+        repo,
+        session: &mut *task.session,
+        options,
+        variables,
+        expected: task.expected.map(<[String]>::to_vec),
+    };
     let output = command.run(&mut shared).await?;
     if let dbsetup_cli::task::Output::Migrated(_) = output {
         template::keep(task.session).await;

@@ -5,7 +5,7 @@ use dbsetup_cli::drive::Stop;
 
 use super::{Runner, placed};
 use crate::cli::commands::squash::Squash;
-use crate::cli::confirm::{self, Answers, Reaching, Unproven, Verdict, Victim};
+use crate::cli::confirm::{self, Answers, Found, Reaching, Unproven, Verdict};
 use crate::cli::context::Danger;
 use crate::cli::options::Options;
 use crate::cli::plan::Action;
@@ -19,16 +19,16 @@ impl Runner<'_> {
         let (mut victims, mut rehearsed) = (Vec::new(), Vec::new());
         // What a step before may have made is there by then, whatever is there now.
         let mut touched = vec![false; prepared.repos.len()];
-        for PreparedStep { step, repos, .. } in &prepared.steps {
+        for (number, PreparedStep { step, repos, .. }) in prepared.steps.iter().enumerate() {
             let danger = match &step.action {
                 Action::Command(command) => command.danger(),
                 Action::Program(_) => None,
             };
             for &repo in repos {
-                if let Some(danger) = danger.clone()
-                    && let Some(victim) = self.victim(repo, danger, &step.options, !touched[repo]).await?
-                {
-                    if step.options.dry_run { &mut rehearsed } else { &mut victims }.push(victim);
+                if let Some(danger) = danger.clone() {
+                    let found = self.victim(repo, danger, &step.options, !touched[repo]).await?;
+                    if step.options.dry_run { &mut rehearsed } else { &mut victims }.extend(found.victim);
+                    self.expected.extend(found.expected.map(|versions| ((number, repo), versions)));
                 }
                 touched[repo] = true;
             }
@@ -81,7 +81,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Returns what a step destroys; nothing where there is nothing. `untouched` says that the database is by then what
+    /// Returns what a step destroys; no victim where there is none. `untouched` says that the database is by then what
     /// it is now.
     async fn victim(
         &mut self,
@@ -89,7 +89,7 @@ impl Runner<'_> {
         danger: Danger,
         options: &Options,
         untouched: bool,
-    ) -> Result<Option<Victim>, Stop> {
+    ) -> Result<Found, Stop> {
         let resolved = &self.prepared.repos[at];
         let session = self.sessions.get(at).map_err(|error| placed(error, resolved))?;
         let answers = Answers { allowed: options.allow_protected.clone(), yes: options.yes };

@@ -43,7 +43,19 @@ fn serves_and_never_migrates(container: &Yaml) {
         container["livenessProbe"].is_badvalue() && container["resources"].is_badvalue(),
         "{container:?}"
     );
-    assert_eq!(container["securityContext"]["runAsNonRoot"].as_bool(), Some(true));
+    is_closed(container);
+}
+
+/// What the `restricted` policy asks of every container: <https://kubernetes.io/docs/concepts/security/pod-security-standards/>.
+#[track_caller]
+fn is_closed(container: &Yaml) {
+    let context = &container["securityContext"];
+    assert_eq!(context["runAsNonRoot"].as_bool(), Some(true), "{container:?}");
+    assert_eq!(context["allowPrivilegeEscalation"].as_bool(), Some(false), "{container:?}");
+    assert_eq!(context["capabilities"]["drop"][0].as_str(), Some("ALL"), "{container:?}");
+    assert_eq!(context["seccompProfile"]["type"].as_str(), Some("RuntimeDefault"), "{container:?}");
+    // A tag that is filled in: what `latest` is changes under a pod that is started again.
+    assert_eq!(container["image"].as_str(), Some("web-shop:RELEASE"), "{container:?}");
 }
 
 #[test]
@@ -101,6 +113,7 @@ fn more_can_be_made_beside_a_dockerfile_of_ones_own() {
         let places: Vec<_> = mounts.map(|mount| mount["mountPath"].as_str()).collect();
         assert_eq!(places, [Some("/data"), Some("/tmp")], "SQLite sorts in a file of its own");
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"].as_bool(), Some(true));
+        is_closed(container);
     }
     let volumes = pod["volumes"].as_vec().expect("a list");
     assert!(volumes.iter().any(|volume| !volume["emptyDir"].is_badvalue()), "{volumes:?}");
@@ -141,7 +154,13 @@ fn a_server_database_is_migrated_once_a_release_and_no_file_holds_its_password()
     assert_eq!((spec["backoffLimit"].as_i64(), spec["activeDeadlineSeconds"].as_i64()), (Some(3), Some(600)));
     assert!(spec["ttlSecondsAfterFinished"].as_i64().is_some_and(|seconds| seconds >= 3600), "{spec:?}");
     assert_eq!(spec["template"]["spec"]["restartPolicy"].as_str(), Some("Never"));
+    let text = project.read("k8s/migrate.yaml");
+    assert!(
+        text.contains("jsonpath='{.status.conditions[*].type}'"),
+        "a failed job ends the waiting: {text}"
+    );
     for container in [container, &pod["initContainers"][0]] {
+        is_closed(container);
         let names: Vec<_> =
             container["env"].as_vec().expect("a list").iter().map(|one| &one["name"]).collect();
         assert!(!names.iter().any(|name| name.as_str() == Some("RUN_MIGRATIONS")), "{container:?}");

@@ -43,10 +43,10 @@ impl Redo {
 
     pub fn danger(&self) -> Option<Danger> {
         let may_be_several = self.to.is_some() || self.step > 1;
-        may_be_several.then(|| Danger::RollBack(Box::new(self.request(true))))
+        may_be_several.then(|| Danger::RollBack(Box::new(self.request(true, None))))
     }
 
-    fn request(&self, dry_run: bool) -> RollbackRequest {
+    fn request(&self, dry_run: bool, expected: Option<Vec<String>>) -> RollbackRequest {
         RollbackRequest {
             target: self.to.clone().map_or(Target::Steps(self.step as usize), Target::To),
             lanes: self.lane.into(),
@@ -54,11 +54,12 @@ impl Redo {
             log_sql: self.log_sql,
             dry_run,
             redo: true,
+            expected,
         }
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = self.request(task.options.dry_run);
+        let request = self.request(task.options.dry_run, task.expected.take());
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
         Ok(Output::of(request.dry_run, lines))

@@ -42,10 +42,10 @@ impl Rollback {
             return Some(Danger::RollBackAll);
         }
         // One step is what a deploy that went wrong takes back.
-        (self.goal.flag().is_some()).then(|| Danger::RollBack(Box::new(self.request(true))))
+        (self.goal.flag().is_some()).then(|| Danger::RollBack(Box::new(self.request(true, None))))
     }
 
-    fn request(&self, dry_run: bool) -> RollbackRequest {
+    fn request(&self, dry_run: bool, expected: Option<Vec<String>>) -> RollbackRequest {
         RollbackRequest {
             target: self.goal.target(Target::Steps(1)),
             lanes: self.lane.into(),
@@ -53,11 +53,12 @@ impl Rollback {
             log_sql: self.log_sql,
             dry_run,
             redo: false,
+            expected,
         }
     }
 
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
-        let request = self.request(task.options.dry_run);
+        let request = self.request(task.options.dry_run, task.expected.take());
         let report = migration::rollback(task.session, &request).await?;
         let lines = report.planned.iter().map(|migration| planned(migration, task.options.verbose > 0));
         Ok(Output::of(request.dry_run, lines))

@@ -179,9 +179,16 @@ pub fn origins(
             asked.extend(first_set(&names, variables)?.map(|name| ("url", format!("variable {name}"))));
         }
         let prefix = repo.name.variable_prefix();
-        for (key, end) in [("direct-url", "DIRECT_URL"), ("maintenance-url", "MAINTENANCE_URL")] {
-            let name = [format!("{prefix}_{end}")];
-            asked.extend(first_set(&name, variables)?.map(|name| (key, format!("variable {name}"))));
+        let source = sources.iter().find(|source| *source.name() == repo.name);
+        let named = source.and_then(Source::as_embedded).map(|files| files.settings_in(&repo.environment));
+        let direct = named.and_then(|settings| settings.direct_url_env);
+        let maintenance = named.and_then(|settings| settings.maintenance_url_env);
+        for (key, end, named) in
+            [("direct-url", "DIRECT_URL", direct), ("maintenance-url", "MAINTENANCE_URL", maintenance)]
+        {
+            let names: Vec<String> =
+                std::iter::once(format!("{prefix}_{end}")).chain(named.map(str::to_owned)).collect();
+            asked.extend(first_set(&names, variables)?.map(|name| (key, format!("variable {name}"))));
         }
         Ok(asked.into_iter().collect())
     };

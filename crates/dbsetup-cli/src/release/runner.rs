@@ -37,6 +37,8 @@ pub(super) struct Runner<'a> {
     ui: &'a Ui,
     sessions: Sessions<'a>,
     found: Vec<Found>,
+    /// The versions that consent was given to undo, repo by repo.
+    expected: Vec<Option<Vec<String>>>,
     /// Whether a step is at work in databases.
     at_work: bool,
     codes: Vec<u8>,
@@ -68,6 +70,7 @@ impl<'a> Runner<'a> {
                 .iter()
                 .map(|repo| Found { seed_command: has_seed_command(release, repo), ..Found::default() })
                 .collect(),
+            expected: vec![None; repos.len()],
             at_work: false,
             codes: Vec::new(),
             summary: Summary::new(headings.collect(), names.collect()),
@@ -116,7 +119,9 @@ impl<'a> Run<'a> for Runner<'a> {
             let placed = |error| self.origins[at].placed(&self.repos[at], error);
             let session = self.sessions.get(at).map_err(placed)?;
             let found = confirm::find(session, danger.clone(), answers, true, is_open).await;
-            victims.extend(found.map_err(placed)?);
+            let found = found.map_err(placed)?;
+            victims.extend(found.victim);
+            self.expected[at] = found.expected;
         }
         if safety.dry_run {
             return match confirm::refuse_protected(&victims, prompt::can_ask()) {
@@ -132,6 +137,9 @@ impl<'a> Run<'a> for Runner<'a> {
         let safety = &self.global.safety;
         let options = Options { dry_run: safety.dry_run, verbose: self.global.telling.verbose };
         self.ui.begin(self.is_quiet(step), options.verbose, self.repos.len() > 1);
+        if !self.global.telling.quiet {
+            self.ui.say_skips();
+        }
         let mut chosen = Vec::new();
         for repo in 0..self.repos.len() {
             if self.found[repo].failed {
@@ -149,10 +157,11 @@ impl<'a> Run<'a> for Runner<'a> {
         }
         self.at_work = true;
         let (ui, repos, origins, found) = (self.ui, self.repos, self.origins, &self.found);
+        let expected = &self.expected;
         let work = self.sessions.of(&chosen).map(|(at, session)| {
             let (repo, mut found) = (&repos[at], found[at]);
             let work = async move {
-                let output = work::step(step, session, options, &mut found).await?;
+                let output = work::step(step, session, options, expected[at].clone(), &mut found).await?;
                 Ok((output, found))
             };
             drive::one(at, repo.name.as_str(), ui, move |error| origins[at].placed(repo, error), work)

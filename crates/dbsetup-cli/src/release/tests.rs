@@ -182,6 +182,30 @@ fn the_variable_that_direct_url_is_is_asked_after_the_repos_own() {
         ("postgres://CORE_DIRECT_URL/core_prod".into(), String::new())
     );
     assert_eq!(direct(&[]), Default::default());
+    // Where one leads nowhere, its variable is named.
+    let named = |set: &[&str]| {
+        let variables = |name: &str| {
+            let is_set = name == "CORE_DATABASE_URL" || set.contains(&name);
+            Ok(is_set.then(|| format!("postgres://{name}/core")))
+        };
+        let (sources, global) = ([Source::from(&CORE)], global(""));
+        let repos = repos::settle(&sources, &global, &Program::default(), &variables).unwrap();
+        let origins = repos::origins(&sources, &global, &repos, &variables).unwrap();
+        let silent = || dbsetup::Error::new(dbsetup::Kind::Unreachable, "no answer");
+        [silent(), silent().note("connected where `maintenance-url` says")].map(|error| {
+            let placed = origins[0].placed(&repos[0], error);
+            placed.notes().last().expect("it says where the URL was written").clone()
+        })
+    };
+    let came = |key: &str, variable: &str| format!("`{key}` of `core` comes from variable {variable}");
+    assert_eq!(
+        named(&["SESSION_URL", "ADMIN_URL"]),
+        [came("direct-url", "SESSION_URL"), came("maintenance-url", "ADMIN_URL")]
+    );
+    assert_eq!(
+        named(&["SESSION_URL", "CORE_DIRECT_URL", "CORE_MAINTENANCE_URL"]),
+        [came("direct-url", "CORE_DIRECT_URL"), came("maintenance-url", "CORE_MAINTENANCE_URL")]
+    );
 }
 
 #[test]

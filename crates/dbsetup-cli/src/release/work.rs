@@ -29,6 +29,7 @@ pub(super) async fn step(
     step: &Step,
     session: &mut Session<'_>,
     options: Options,
+    expected: Option<Vec<String>>,
     found: &mut Found,
 ) -> dbsetup::Result<Output> {
     let repo = session.repo();
@@ -46,7 +47,7 @@ pub(super) async fn step(
         Step::MigrateAsFound => {
             let lane = if found.is_new { LaneFlag::All } else { LaneFlag::Automatic };
             let command = Command::Migrate(Migrate::of(lane, Manner::default()));
-            let mut output = command.run(&mut task(repo, session, options)).await?;
+            let mut output = command.run(&mut task(repo, session, options, None)).await?;
             // By then an earlier step has loaded the structure.
             if let (true, Output::Plan(plan)) = (found.loads, &mut output) {
                 plan.retain(|line| !line.starts_with(LOADING));
@@ -59,7 +60,7 @@ pub(super) async fn step(
             Ok(output)
         }
         Step::Command(command) => {
-            let output = command.run(&mut task(repo, session, options)).await?;
+            let output = command.run(&mut task(repo, session, options, expected)).await?;
             if let (Command::Load(_), Output::Plan(plan)) = (&**command, &output) {
                 found.loads = !plan.is_empty();
             }
@@ -92,8 +93,13 @@ fn runs_manual(command: &Command) -> bool {
     lanes.is_some_and(|lanes| lanes != Lanes::Automatic)
 }
 
-fn task<'a, 's>(repo: &'a Repo, session: &'s mut Session<'a>, options: Options) -> Task<'a, 's> {
-    Task { repo, session, options, variables: Vec::new() }
+fn task<'a, 's>(
+    repo: &'a Repo,
+    session: &'s mut Session<'a>,
+    options: Options,
+    expected: Option<Vec<String>>,
+) -> Task<'a, 's> {
+    Task { repo, session, options, variables: Vec::new(), expected }
 }
 
 /// Says which migrations wait to be run on demand: `setup` leaves them to somebody who has looked at them. What keeps it

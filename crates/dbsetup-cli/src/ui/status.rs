@@ -13,8 +13,8 @@ pub fn of(repo: &Repo, status: &Status, everything: bool) -> String {
     human(repo.name.as_str(), &repo.environment, &repo.command("load --force"), status, everything)
 }
 
-/// Returns the words for a state.
-fn words(state: &State) -> String {
+/// Returns the words for a state; `running` is what is half done and worked on at this moment.
+fn words(state: &State, running: bool) -> String {
     match state {
         State::Applied => "applied".to_owned(),
         State::LineEndings => "applied (other line endings)".to_owned(),
@@ -26,15 +26,26 @@ fn words(state: &State) -> String {
         State::Blocked { by } => format!("blocked by {by}"),
         State::BelowFloor => "below the floor".to_owned(),
         State::Interrupted { done, total, reverting } => {
-            let way = if *reverting { " rolling back" } else { "" };
-            format!("interrupted{way} {done}/{total}")
+            let word = match (running, *reverting) {
+                (false, false) => "interrupted",
+                (false, true) => "interrupted rolling back",
+                (true, false) => "running",
+                (true, true) => "rolling back",
+            };
+            format!("{word} {done}/{total}")
         }
     }
 }
 
+/// Whether whoever holds the lock of its lane is running it at this moment, for all that can be seen.
+fn is_running(row: &StatusRow, locks: &[(Lane, String)]) -> bool {
+    matches!(row.state, State::Interrupted { .. })
+        && locks.iter().any(|(lane, _)| row.lane.is_none_or(|own| own == *lane))
+}
+
 /// Returns the words for a row: code says so, for there is no file to look for.
-fn status_of(row: &StatusRow) -> String {
-    let words = words(&row.state);
+fn status_of(row: &StatusRow, locks: &[(Lane, String)]) -> String {
+    let words = words(&row.state, is_running(row, locks));
     if row.is_code { format!("{words} (code)") } else { words }
 }
 
@@ -82,7 +93,12 @@ fn human(repo: &str, environment: &str, reload: &str, status: &Status, everythin
     let is_squashed = |row: &&StatusRow| matches!(row.state, State::FileMissing { archived: true });
     let mut table = Table::new(["Status", "Lane", "Version", "Name"]);
     for row in status.rows.iter().filter(|row| everything || !is_squashed(row)) {
-        table.row([status_of(row), lane(row).to_owned(), row.version.clone(), row.name.clone()]);
+        table.row([
+            status_of(row, &status.locks),
+            lane(row).to_owned(),
+            row.version.clone(),
+            row.name.clone(),
+        ]);
     }
     let squashed = status.rows.iter().filter(is_squashed).count();
     if squashed > 0 && !everything {
@@ -177,7 +193,7 @@ pub fn open(status: &Status) -> String {
     }
     let mut found: Vec<(&str, usize)> = Vec::new();
     for row in &status.rows {
-        let key = key(&row.state);
+        let key = if is_running(row, &status.locks) { "running" } else { key(&row.state) };
         match found.iter_mut().find(|(known, _)| *known == key) {
             Some((_, number)) => *number += 1,
             None => found.push((key, 1)),
@@ -254,6 +270,29 @@ mod tests {
         assert!(table.contains("applied (code)") && table.contains("pending (code)"), "{table}");
         assert_eq!(open(&status), "1 pending");
         assert!(json("core", &status).contains("\"code\":true"));
+    }
+
+    #[test]
+    fn what_is_half_done_under_a_lock_is_running() {
+        let half = |reverting| State::Interrupted { done: 1, total: 2, reverting };
+        let mut status = status(&[half(false), half(true)]);
+        let shown = |status: &Status| human("core", "dev", "`load --force`", status, false);
+        let table = shown(&status);
+        assert!(
+            table.contains("interrupted 1/2") && table.contains("interrupted rolling back 1/2"),
+            "{table}"
+        );
+        status.locks = vec![(Lane::Manual, "pid 7".into())];
+        assert!(shown(&status).contains("interrupted 1/2"), "another lane is at work");
+        status.locks = vec![(Lane::Automatic, "pid 7".into())];
+        let table = shown(&status);
+        assert!(table.contains("running 1/2") && table.contains("rolling back 1/2"), "{table}");
+        assert!(!table.contains("interrupted"), "{table}");
+        assert_eq!(open(&status), "2 running");
+        assert!(
+            json("core", &status).contains("\"state\":\"interrupted\""),
+            "with its lock in a line of its own"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::plan::{self, Lanes, Plan, Scope, Target};
 use super::run::{Outcome, Runner, next_seq};
 use super::set::FileSet;
 use super::up::Planned;
+use super::version::Version;
 use crate::driver::LockKey;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Direction, What};
@@ -33,6 +34,9 @@ pub struct RollbackRequest {
     pub log_sql: bool,
     /// Only plan.
     pub dry_run: bool,
+    /// The only versions that may be undone, where somebody has agreed to these: any other is refused before anything
+    /// runs.
+    pub expected: Option<Vec<String>>,
 }
 
 /// What was planned and done.
@@ -69,6 +73,11 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     record::refuse_other_environment(session.repo(), &inspection.state)?;
     record::check_before_writing(session, &inspection)?;
     let plan = planned(session, &files, &inspection, &scope)?;
+    if let Some(expected) = &request.expected {
+        refuse_other(session.repo(), &plan, |version| {
+            expected.iter().any(|known| known == version.as_str())
+        })?;
+    }
     let ledger = inspection.choice.table.clone();
     let jobs = jobs(session, &files, &plan, &ledger, request.redo)?;
     let mut report = RollbackReport {
@@ -94,7 +103,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
     let expected = plan;
     let inspection = session.inspect().await?;
     let plan = planned(session, &files, &inspection, &scope)?;
-    refuse_other(session.repo(), &expected, &plan)?;
+    refuse_other(session.repo(), &plan, |version| expected.versions.contains(version))?;
     report.planned.retain(|planned| plan.versions.iter().any(|version| version.as_str() == planned.version));
     let jobs = self::jobs(session, &files, &plan, &ledger, request.redo)?;
     let down = jobs.iter().filter(|job| job.direction == Direction::Down).count();
@@ -136,8 +145,8 @@ fn tell_of_floor(session: &Session<'_>, files: &FileSet, plan: &Plan, redo: bool
 }
 
 /// What nobody was shown is not undone: a migration that another process applied meanwhile is the newest now.
-fn refuse_other(repo: &Repo, expected: &Plan, now: &Plan) -> Result<()> {
-    let Some(other) = now.versions.iter().find(|version| !expected.versions.contains(version)) else {
+fn refuse_other(repo: &Repo, now: &Plan, is_expected: impl Fn(&Version) -> bool) -> Result<()> {
+    let Some(other) = now.versions.iter().find(|version| !is_expected(version)) else {
         return Ok(());
     };
     Err(Error::new(

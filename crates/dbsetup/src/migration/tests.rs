@@ -361,6 +361,29 @@ async fn a_rollback_does_not_undo_what_was_applied_while_it_waited() {
     assert_eq!(fixture.database.locks(), 0);
 }
 
+#[tokio::test]
+async fn a_rollback_undoes_nothing_but_what_was_agreed_to() {
+    let fixture = Fixture::new(&[
+        ("migrations/1_a.up.sql", "create table a (i int);"),
+        ("migrations/1_a.down.sql", "drop table a;"),
+        ("migrations/2_b.up.sql", "create table b (i int);"),
+        ("migrations/2_b.down.sql", "drop table b;"),
+    ]);
+    fixture.migrate_all().await.unwrap();
+    let request = |expected: &[&str]| RollbackRequest {
+        target: Target::Steps(1),
+        expected: Some(expected.iter().map(|version| (*version).to_owned()).collect()),
+        ..RollbackRequest::default()
+    };
+    // Somebody was shown 1, and 2 was applied while they read.
+    let error = rollback(&mut fixture.session(), &request(&["1"])).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Locked, "{error}");
+    assert!(error.message().contains("migration 2 was applied by another process"), "{error}");
+    assert_eq!((fixture.database.versions(), fixture.database.locks()), (vec!["1".into(), "2".into()], 0));
+    assert_eq!(rollback(&mut fixture.session(), &request(&["2", "1"])).await.unwrap().done, 1);
+    assert_eq!(fixture.database.versions(), ["1"]);
+}
+
 /// The other lane records a version while this one is at work.
 struct Beside(FakeDatabase);
 
