@@ -339,19 +339,23 @@ impl Startup {
             chosen,
             restores,
         };
-        let done = self.attempts(&work).await;
-        let heard = ears.heard();
-        failing.clone_from(&heard.running);
-        Ok(done?.report(heard, start))
+        let done = self.attempts(&work, failing).await?;
+        Ok(done.report(ears.heard(), start))
     }
 
-    /// Tries as often as the failure policy says.
-    async fn attempts(&self, work: &Work<'_>) -> Result<Done> {
+    /// Tries as often as the failure policy says; `failing` becomes the version of the migration that failed last.
+    async fn attempts(&self, work: &Work<'_>, failing: &mut Option<String>) -> Result<Done> {
         let mut attempt = 1;
         let mut first: Option<Error> = None;
         loop {
             work.ears.begin();
-            let error = match work.attempt().await {
+            let result = work.attempt().await;
+            let running = work.ears.heard().running;
+            // An attempt that succeeds after another one has no part in why that failed.
+            if result.is_err() || running.is_some() {
+                *failing = running;
+            }
+            let error = match result {
                 Ok(done) => {
                     return Ok(match first {
                         Some(error) => Done { outcome: Outcome::Recreated(error), ..done },
