@@ -268,7 +268,9 @@ impl Workspace {
                 None => Ok(None),
             }
         };
-        let (direct_url, maintenance_url) = (other("direct-url")?, other("maintenance-url")?);
+        // Whoever names a database on the command line means that one: nothing leads past it to another.
+        let direct_url = if flag.is_none() { other("direct-url")? } else { None };
+        let maintenance_url = other("maintenance-url")?;
         let scratch_url = other("scratch-url")?;
 
         let repo = Repo {

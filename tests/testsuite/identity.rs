@@ -59,6 +59,8 @@ on_each_database! {
         project.run("doctor --repo core").success().stdout_contains("repo: recorded as core");
 
         // The way out, when the database is to be that repo's all the same.
+        let plan = swapped("resolve --environment dev --dry-run").success();
+        plan.stderr_contains("record the environment dev").stderr_contains("record the repo billing, and no longer core");
         swapped("resolve --environment dev").success().stderr_contains("belongs to billing now");
         swapped("status").success().stdout_lacks("belongs to the repo");
     }
@@ -99,6 +101,16 @@ on_each_database! {
             project.run("migrate --repo core").success();
         }
         assert_eq!(project.database("core").column(NAMES), ["billing", "core"]);
+    }
+
+    fn whoever_chose_a_ledger_table_of_its_own_may_come_first(backend) {
+        let project = project(backend).repo_config("billing", "ledger = { table = \"billing_migrations\" }");
+        project.run("setup --repo billing").success();
+        let url = url_of(&project, "billing");
+        for line in ["migrate", "rollback", "migrate"] {
+            project.command(&format!("{line} --repo core")).env("CORE_DATABASE_URL", &url).run().success();
+        }
+        assert_eq!(project.database("billing").column(NAMES), ["billing", "core"]);
     }
 
     fn a_copy_of_a_template_has_the_name_of_its_repo(backend) {
@@ -153,6 +165,17 @@ on_each_database! {
         let project = project.migration("core", "3_again", "create table more (id integer);\n");
         project.run("migrate --repo core").code(1).stderr_contains("fix the file").stderr_lacks("resolve");
     }
+}
+
+#[test]
+fn what_is_there_in_a_new_database_does_not_make_it_an_older_one() {
+    let Some(server) = postgres::server() else { return };
+    let project = Project::new()
+        .repo("core", Postgres)
+        .migration("core", "1_extension", "create extension plpgsql;\n")
+        .on(&server);
+    project.run("create").success();
+    project.run("migrate").code(1).stderr_contains("already exists").stderr_lacks("resolve");
 }
 
 // --- Engines ---

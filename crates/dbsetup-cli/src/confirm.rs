@@ -126,7 +126,12 @@ pub async fn find(
         Ok(None) => {}
         Ok(Some(found)) => {
             recorded = found.state.meta(ENVIRONMENT).map(str::to_owned);
-            match record::belongs(repo, &found.choice.table, &found.state) {
+            let (ledger, state) = (&found.choice.table, &found.state);
+            match record::belongs(repo, ledger, state) {
+                // What is recorded is what it is taken from, whosever its migrations are.
+                Ok(_) if danger == Danger::Unprotect => {
+                    owner = record::recorded_for_other(repo, ledger, state).map(str::to_owned);
+                }
                 Ok(Belongs::Other(other)) => owner = Some(other),
                 Ok(_) => {}
                 Err(error) => unreadable = unreadable.or(Some(error.message().to_owned())),
@@ -283,7 +288,10 @@ fn question(victims: &[&Victim]) -> String {
 fn listing(victim: &Victim) -> String {
     let Victim { danger, repo, environment, target, undone, unreadable, .. } = victim;
     let deed = danger.deed();
-    let listed = format!("{deed} {} (repo {repo}, environment {environment})", text::line(target));
+    let mut listed = format!("{deed} {} (repo {repo}, environment {environment})", text::line(target));
+    if let Some(owner) = victim.owner.as_ref().filter(|_| *danger == Danger::Unprotect) {
+        listed += &format!(", and take it from the repo {}", text::line(owner));
+    }
     match (undone.len(), danger, unreadable) {
         (0, Danger::RollBack(_), Some(why)) => {
             format!("{listed}: which ones, is unknown: {}", text::line(why))
@@ -396,9 +404,14 @@ mod tests {
         let error = refusal(std::slice::from_ref(&record), false).to_string();
         assert!(error.contains("--allow-protected core_dev") && !error.contains("resolve"), "{error}");
         assert!(matches!(
-            judge(&[Victim { allowed: vec!["core_dev".into()], ..record }], false),
+            judge(&[Victim { allowed: vec!["core_dev".into()], ..record.clone() }], false),
             Verdict::Go
         ));
+        assert!(!error.contains("take it from"), "{error}");
+        let allowed = vec!["core_dev".to_owned()];
+        let taken = Victim { owner: Some("billing".into()), allowed, yes: false, ..record };
+        let Verdict::Ask(question) = judge(&[taken], true) else { panic!("no question") };
+        assert!(question.contains("and take it from the repo billing\n"), "{question}");
     }
 
     #[test]

@@ -226,7 +226,7 @@ fn of_status(repo: &Repo, status: &Status) -> Vec<Finding> {
         Belongs::Other(other) => report.add(
             "repo",
             Health::Bad,
-            format!("the database belongs to the repo {other}, and has no migration of {}", repo.name),
+            format!("the database belongs to the repo {other}, and this run is for {}", repo.name),
             Some(format!(
                 "check the URL; if {other} is what {} was called: {}",
                 repo.name,

@@ -71,17 +71,27 @@ pub(crate) fn refuse_other(repo: &Repo, target: Dialect) -> Result<()> {
     };
     let message =
         format!("`{}` is for {}, and {url} is one of {}", repo.name, name(known.dialect), name(target));
-    let again = if repo.files.is_embedded() { ", and build the program again" } else { "" };
+    let (environment, target_name) = (&repo.environment, name(target));
+    let in_manifest = format!("say so in Cargo.toml: `env.{environment}.url = \"{}\"`", scheme(target));
+    let way = match (repo.files.is_embedded(), reads_manifest(repo)) {
+        (true, _) => format!("{in_manifest}, and build the program again"),
+        (false, true) => in_manifest,
+        (false, false) => format!(
+            "say so where the program makes the repo: \
+             `Source::directory(..).with(|repo| repo.engine = Some(Dialect::{target:?}))`"
+        ),
+    };
     Err(Error::new(Kind::WrongDatabase, message)
         .note(known.note)
         .note("nothing was created, and no database was asked")
         .help(format!(
-            "correct the URL; if environment `{environment}` is to have {target} all the same, say so in Cargo.toml: \
-             `env.{environment}.url = \"{}\"`{again}",
-            scheme(target),
-            environment = repo.environment,
-            target = name(target),
+            "correct the URL; if environment `{environment}` is to have {target_name} all the same, {way}"
         )))
+}
+
+/// Whether the program settles repos by manifests: `cargo dbsetup` alone does.
+fn reads_manifest(repo: &Repo) -> bool {
+    !repo.program.from_application && repo.program.words.is_none()
 }
 
 #[cfg(test)]
@@ -89,6 +99,7 @@ mod tests {
     use super::*;
     use crate::files::{EmbeddedFile, Files};
     use crate::migration::testing;
+    use crate::repo::Program;
 
     fn repo(structure: &'static [EmbeddedFile]) -> Repo {
         let mut repo = Repo { files: Files::Embedded(structure), ..testing::repo() };
@@ -115,6 +126,26 @@ mod tests {
         );
         assert!(error.notes()[0].contains("priv/core/structure.sql"), "{error}");
         assert!(error.help_text().unwrap().contains("env.dev.url = \"sqlite:…\""), "{error}");
+    }
+
+    #[test]
+    fn the_advice_is_one_that_the_program_can_follow() {
+        let help = |program: Program, files: Files| {
+            let repo = Repo { engine: Some(Dialect::Postgres), program, files, ..repo(NOTHING) };
+            refuse_other(&repo, Dialect::Sqlite).unwrap_err().help_text().expect("there is one").to_owned()
+        };
+        let in_code = "repo.engine = Some(Dialect::Sqlite)";
+        for program in [Program::unknown(), Program::from("bin/db")] {
+            let of_directory = help(program.clone(), Files::Disk);
+            assert!(of_directory.contains(in_code) && !of_directory.contains("Cargo.toml"), "{of_directory}");
+            let embedded = help(program, Files::Embedded(NOTHING));
+            assert!(
+                embedded.contains("Cargo.toml") && embedded.ends_with("build the program again"),
+                "{embedded}"
+            );
+        }
+        let of_checkout = help(Program::default(), Files::Disk);
+        assert!(of_checkout.ends_with("`env.dev.url = \"sqlite:…\"`"), "{of_checkout}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod owner;
 
-pub use owner::{Belongs, belongs};
+pub use owner::{Belongs, belongs, recorded_for_other};
 pub(crate) use owner::{is_of_other, refuse_other_repo, take_over};
 
 use crate::driver::{LedgerState, Present, Work};
@@ -13,7 +13,6 @@ use crate::ledger::{Change, LedgerTable, meta_key};
 use crate::lock;
 use crate::repo::Repo;
 use crate::session::{Inspection, Session};
-use owner::Owner;
 
 /// The version of our own tables and files.
 pub const FORMAT: &str = "1";
@@ -241,7 +240,7 @@ async fn set_environment_and_unlock(session: &mut Session<'_>, environment: &str
     write(session, &ledger, &changes).await?;
     lock::release(session, &key).await?;
     session.teller().tell(What::EnvironmentRecorded { environment: environment.to_owned() });
-    if let Owner::Other { before, .. } = owner::recorded(session.repo(), &ledger, &inspection.state) {
+    if let Some(before) = recorded_for_other(session.repo(), &ledger, &inspection.state) {
         session.teller().tell(What::RepoRecorded { before: before.to_owned() });
     }
     Ok(())

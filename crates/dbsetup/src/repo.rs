@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub use program::Program;
 
+use crate::drivers;
 use crate::error::{Error, Kind, Result};
 use crate::files::Files;
 use crate::ledger::LedgerKind;
@@ -375,13 +376,12 @@ impl Repo {
     pub fn past_pooler(&self) -> String {
         let variable = format!("{}_DIRECT_URL", self.name.variable_prefix());
         if self.program.from_application {
-            let way = "go past the pooler: give the application the URL of the server itself, in `.url(..)`";
-            match self.files.is_embedded() {
-                true => format!(
-                    "{way}, or let `direct-url = \"${{{variable}}}\"` in Cargo.toml name the variable that holds it"
-                ),
-                false => way.to_owned(),
-            }
+            "go past the pooler: give the application the URL of the server itself, in `.url(..)` or, beside the pooler's, \
+             in `.direct_url(..)`"
+                .to_owned()
+        } else if self.url_from.as_deref() == Some("`--database-url`") {
+            // It takes no way past it from elsewhere.
+            "go past the pooler: let `--database-url` be the URL of the server itself".to_owned()
         } else if self.program.words.is_some() {
             format!("go past the pooler to the server itself: set `{variable}`")
         } else if self.files.is_embedded() {
@@ -392,6 +392,16 @@ impl Repo {
                  Cargo.toml"
             )
         }
+    }
+
+    /// Whether another URL leads to a database of the same engine and name as [`Repo::url`], wherever: the way past a
+    /// pooler does. `false` where one of them cannot be understood.
+    pub fn is_same_database(&self, other: &DatabaseUrl) -> bool {
+        let database = |url: &DatabaseUrl| {
+            let server = drivers::open(url, &self.root, None).ok()?;
+            Some((server.dialect(), server.target().database.clone()))
+        };
+        database(&self.url).is_some_and(|meant| database(other) == Some(meant))
     }
 
     /// Refuses to write files of a repo whose files are in the binary.
@@ -430,6 +440,10 @@ mod tests {
         assert!(repo.past_pooler().contains("have the application"), "{}", repo.past_pooler());
         repo.program.words = Some(&["migrate"]);
         assert!(repo.past_pooler().ends_with("set `CORE_DIRECT_URL`"), "{}", repo.past_pooler());
+        repo.url_from = Some("`--database-url`".into());
+        assert!(!repo.past_pooler().contains("CORE_DIRECT_URL"), "{}", repo.past_pooler());
+        repo.program = Program::unknown();
+        assert!(repo.past_pooler().contains("`.direct_url(..)`"), "{}", repo.past_pooler());
     }
 
     #[test]

@@ -16,7 +16,6 @@
 //! when the future is dropped half way. The application's pool is never touched; open it afterwards.
 
 mod address;
-mod direct;
 mod ears;
 mod failure;
 mod fast;
@@ -69,6 +68,7 @@ enum Origin {
 pub struct Startup {
     origin: Origin,
     url: Option<DatabaseUrl>,
+    direct_url: Option<DatabaseUrl>,
     environment: Option<String>,
     program: Option<Program>,
     policy: Option<Policy>,
@@ -85,6 +85,7 @@ impl fmt::Debug for Startup {
         f.debug_struct("Startup")
             .field("repo", &self.name())
             .field("url", &self.url)
+            .field("direct_url", &self.direct_url)
             .field("environment", &self.environment)
             .field("policy", &self.policy)
             .field("on_failure", &self.on_failure)
@@ -107,6 +108,7 @@ impl Startup {
         Self {
             origin,
             url: None,
+            direct_url: None,
             environment: None,
             program: None,
             policy: None,
@@ -122,6 +124,13 @@ impl Startup {
     /// The database: a URL, or [`ConnectOptions`].
     pub fn url(mut self, url: impl Into<DatabaseUrl>) -> Self {
         self.url = Some(url.into());
+        self
+    }
+
+    /// The same database past a pooler: the server's own URL, where [`Startup::url`] is that of a pooler in transaction
+    /// mode. Everything is done there.
+    pub fn direct_url(mut self, url: impl Into<DatabaseUrl>) -> Self {
+        self.direct_url = Some(url.into());
         self
     }
 
@@ -260,11 +269,8 @@ impl Startup {
         let mut repo = match (&self.origin, &self.url) {
             (Origin::Source(source), Some(url)) => {
                 let environment = self.environment.as_deref().unwrap_or("prod");
-                let mut repo = source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?;
-                if repo.direct_url.is_none() {
-                    repo.direct_url = direct::url(source, &repo, &|name| std::env::var(name).ok());
-                }
-                repo
+                // Whoever hands a URL over means that database: no variable of this process leads elsewhere.
+                source.repo_that_waits(url.clone(), environment, Some(LOCK_WAIT))?
             }
             (Origin::Source(source), None) => {
                 let message = format!("nothing says where the database of `{}` is", source.name());
@@ -288,6 +294,7 @@ impl Startup {
                 repo
             }
         };
+        repo.direct_url = self.direct_url.clone().or(repo.direct_url);
         repo.lock_wait = self.lock_wait.unwrap_or(repo.lock_wait);
         repo.program = match &self.program {
             Some(program) => Program { from_application: true, ..program.clone() },
@@ -339,19 +346,23 @@ impl Startup {
             chosen,
             restores,
         };
-        let done = self.attempts(&work).await;
-        let heard = ears.heard();
-        failing.clone_from(&heard.running);
-        Ok(done?.report(heard, start))
+        let done = self.attempts(&work, failing).await?;
+        Ok(done.report(ears.heard(), start))
     }
 
-    /// Tries as often as the failure policy says.
-    async fn attempts(&self, work: &Work<'_>) -> Result<Done> {
+    /// Tries as often as the failure policy says; `failing` becomes the version of the migration that failed last.
+    async fn attempts(&self, work: &Work<'_>, failing: &mut Option<String>) -> Result<Done> {
         let mut attempt = 1;
         let mut first: Option<Error> = None;
         loop {
             work.ears.begin();
-            let error = match work.attempt().await {
+            let result = work.attempt().await;
+            let running = work.ears.heard().running;
+            // An attempt that succeeds after another one has no part in why that failed.
+            if result.is_err() || running.is_some() {
+                *failing = running;
+            }
+            let error = match result {
                 Ok(done) => {
                     return Ok(match first {
                         Some(error) => Done { outcome: Outcome::Recreated(error), ..done },

@@ -205,6 +205,17 @@ fn other_urls_have_variables_of_their_own() {
 }
 
 #[test]
+fn nothing_leads_past_a_database_that_the_command_line_names() {
+    let lines = format!("{CORE}url = 'u'\ndirect-url = 'd'\n");
+    let mut fixture = Fixture::single(&lines).variable("CORE_DIRECT_URL", "v");
+    fixture.request.database_url = Some(dbsetup::repo::DatabaseUrl::new("flag"));
+    let repo = fixture.repo();
+    assert!(setting(&repo, "direct-url").is_none());
+    let repo = repo.ready().expect("it has a URL");
+    assert_eq!((repo.url.expose(), repo.direct_url.is_none()), ("flag", true));
+}
+
+#[test]
 fn settings_never_show_a_password() {
     let lines =
         format!("{CORE}url = 'postgres://app:s3cret@h/db'\ndirect-url = 'postgres://h/db?password=s3cret'\n");

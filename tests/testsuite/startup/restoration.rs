@@ -119,6 +119,18 @@ on_each_database! {
         assert_eq!(is_tidy(&app), Ok(()));
     }
 
+    fn a_new_name_is_no_difference_that_is_put_back(backend) {
+        let app = released(backend);
+        app.without("migrations/2_works.sql");
+        app.database().execute("update dbsetup_meta set value = 'shop' where key = 'repo:schema_migrations'");
+        let before = content(&app.database());
+        let error = block_on(app.startup().on_failure(RESTORE).run()).expect_err("the third fails");
+        assert!(error.notes().iter().any(|note| note.contains("nothing was applied")), "{error:?}");
+        assert_eq!(content(&app.database()), before);
+        let name = app.database().value("select value from dbsetup_meta where key = 'repo:schema_migrations'");
+        assert_eq!((name.as_str(), is_tidy(&app)), ("app", Ok(())));
+    }
+
     fn many_that_start_at_once_end_well(backend) {
         let app = released(backend);
         app.migration("3_fails", "create table third (id int);");

@@ -7,7 +7,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use dbsetup::startup::{OnFailure, Policy};
+use dbsetup::startup::{OnFailure, Outcome, Policy};
 use dbsetup::{Source, Startup};
 
 use super::app::{App, block_on};
@@ -136,6 +136,13 @@ fn a_migration_is_told_when_it_begins_and_a_failure_in_one_line() {
         Notes::taken("dbsetup", || block_on(app.startup().on_failure(OnFailure::Continue).run()));
     assert!(report.expect("it serves").failure().is_some());
     assert!(text.contains("event ERROR") && text.contains("continues=true"), "{text}");
+    // So is whoever had it put back: the first migration of these two succeeds.
+    app.without("migrations/2_wrong.sql").migration("3_more", "create table more (id int);");
+    app.migration("4_wrong", "selct 1;");
+    let restore = OnFailure::RestoreBackup { and_continue: true };
+    let (report, text) = Notes::taken("dbsetup", || block_on(app.startup().on_failure(restore).run()));
+    assert!(matches!(report.expect("it serves").outcome, Outcome::Restored(_)));
+    assert!(text.contains("migration=\"4\""), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use clap::Args;
 use dbsetup::migration::{Resolution, ResolveRequest};
 use dbsetup::repo::is_name;
+use dbsetup::session::Session;
 use dbsetup::{Error, Kind, Result, migration, record};
 
 use super::shared::{LaneFlag, Several};
@@ -68,10 +69,13 @@ impl Resolve {
     pub async fn run(&self, task: &mut Task<'_, '_>) -> Result<Output> {
         let dry_run = task.options.dry_run;
         if let Some(environment) = &self.environment {
-            if !dry_run {
+            let mut plan = vec![format!("record the environment {environment}")];
+            if dry_run {
+                plan.extend(taken_over(task.session).await?);
+            } else {
                 record::set_environment(task.session, environment).await?;
             }
-            return Ok(Output::of(dry_run, [format!("record the environment {environment}")]));
+            return Ok(Output::of(dry_run, plan));
         }
         let (version, resolution) = self.resolution()?;
         let request = ResolveRequest { version, resolution, dry_run };
@@ -107,6 +111,14 @@ impl Resolve {
         };
         Ok((version, resolution))
     }
+}
+
+/// What recording the repo takes from another one.
+async fn taken_over(session: &mut Session<'_>) -> Result<Option<String>> {
+    let repo = session.repo();
+    let Some(seen) = session.inspect_if_exists().await? else { return Ok(None) };
+    let before = record::recorded_for_other(repo, &seen.choice.table, &seen.state);
+    Ok(before.map(|before| format!("record the repo {}, and no longer {before}", repo.name)))
 }
 
 /// Takes what `--env` takes.

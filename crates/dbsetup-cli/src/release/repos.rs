@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dbsetup::repo::{DatabaseUrl, Program, Repo, RepoName, VersionOrder, is_name};
-use dbsetup::source::Source;
+use dbsetup::source::{EmbeddedSettings, Source};
 use dbsetup::{Error, Kind, Result};
 
 use super::DEFAULT_ENVIRONMENT;
@@ -80,7 +80,8 @@ pub fn settle(
         let mut repo = source.repo(url, &environment)?;
         repo.program = program.clone();
         repo.url_from = Some(from);
-        other_settings(&mut repo, source, variables)?;
+        other_urls(&mut repo, source, flag.is_some(), variables)?;
+        other_settings(&mut repo, variables)?;
         Ok(repo)
     };
     chosen.into_iter().map(repo).collect()
@@ -186,6 +187,10 @@ pub fn origins(
         for (key, end, named) in
             [("direct-url", "DIRECT_URL", direct), ("maintenance-url", "MAINTENANCE_URL", maintenance)]
         {
+            // Who names a database means that one.
+            if key == "direct-url" && global.database_url.is_some() {
+                continue;
+            }
             let names: Vec<String> =
                 std::iter::once(format!("{prefix}_{end}")).chain(named.map(str::to_owned)).collect();
             asked.extend(first_set(&names, variables)?.map(|name| (key, format!("variable {name}"))));
@@ -204,22 +209,89 @@ fn first_set<'n>(names: &'n [String], variables: Variables<'_>) -> Result<Option
     Ok(None)
 }
 
-/// What variables say besides the URL: the same ones that `cargo dbsetup` reads.
-fn other_settings(repo: &mut Repo, source: &Source, variables: Variables<'_>) -> Result<()> {
-    let prefix = repo.name.variable_prefix();
-    // A manifest that says nothing but which variable it is.
-    let settings = source.as_embedded().map(|embedded| embedded.settings_in(&repo.environment));
-    let other = |key: &str, named: Option<&str>| -> Result<Option<DatabaseUrl>> {
-        let mut url = variables(&format!("{prefix}_{key}"))?;
-        if let Some(name) = named.filter(|_| url.is_none()) {
-            url = variables(name)?;
-        }
-        Ok(url.map(|url| in_environment(&url, &repo.environment)))
-    };
-    let direct = other("DIRECT_URL", settings.and_then(|settings| settings.direct_url_env))?;
-    let maintenance = other("MAINTENANCE_URL", settings.and_then(|settings| settings.maintenance_url_env))?;
+/// The ways past the URL. Whoever names a database on the command line means that one, and no variable leads elsewhere.
+fn other_urls(repo: &mut Repo, source: &Source, by_flag: bool, variables: Variables<'_>) -> Result<()> {
+    let maintenance = own_or_named(repo, source, "MAINTENANCE_URL", |it| it.maintenance_url_env, variables)?;
+    repo.maintenance_url = maintenance.map(|(_, url)| url).or(repo.maintenance_url.take());
+    if by_flag {
+        repo.direct_url = None;
+        return Ok(());
+    }
+    let direct = direct(repo, source, variables)?.filter(|direct| direct.is_used).map(|direct| direct.url);
     repo.direct_url = direct.or(repo.direct_url.take());
-    repo.maintenance_url = maintenance.or(repo.maintenance_url.take());
+    Ok(())
+}
+
+/// A way past a pooler.
+struct Direct {
+    url: DatabaseUrl,
+    variable: String,
+    /// Whether it is gone: the repo's own variable is for this program, and right; one that a manifest names may be there
+    /// for any other, and counts where it leads to the database that the URL names.
+    is_used: bool,
+}
+
+fn direct(repo: &Repo, source: &Source, variables: Variables<'_>) -> Result<Option<Direct>> {
+    let found = own_or_named(repo, source, "DIRECT_URL", |it| it.direct_url_env, variables)?;
+    Ok(found.map(|(variable, url)| {
+        let is_used = variable == own_variable(repo, "DIRECT_URL") || repo.is_same_database(&url);
+        Direct { url, variable, is_used }
+    }))
+}
+
+fn own_variable(repo: &Repo, end: &str) -> String {
+    format!("{}_{end}", repo.name.variable_prefix())
+}
+
+/// The URL of the repo's own variable, else that of the one which a manifest says and nothing else; and the variable.
+fn own_or_named(
+    repo: &Repo,
+    source: &Source,
+    end: &str,
+    named: impl Fn(&EmbeddedSettings) -> Option<&'static str>,
+    variables: Variables<'_>,
+) -> Result<Option<(String, DatabaseUrl)>> {
+    let settings = source.as_embedded().map(|embedded| embedded.settings_in(&repo.environment));
+    for name in [Some(own_variable(repo, end)), settings.and_then(named).map(str::to_owned)] {
+        let Some(name) = name else { continue };
+        if let Some(url) = variables(&name)? {
+            return Ok(Some((name, in_environment(&url, &repo.environment))));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns what is to be said of variables that lead past a pooler and are not used: a text and what to do, each.
+///
+/// # Errors
+/// [`Kind::Configuration`] for a variable that is not valid Unicode.
+pub fn warnings(
+    sources: &[Source],
+    global: &Global,
+    repos: &[Repo],
+    variables: Variables<'_>,
+) -> Result<Vec<(String, String)>> {
+    let mut warnings = Vec::new();
+    for repo in repos.iter().filter(|_| global.database_url.is_none()) {
+        let Some(source) = sources.iter().find(|source| *source.name() == repo.name) else { continue };
+        let Some(Direct { variable, is_used: false, .. }) = direct(repo, source, variables)? else {
+            continue;
+        };
+        let from = repo.url_from.as_deref().unwrap_or("the URL");
+        warnings.push((
+            format!(
+                "the variable `{variable}`, which `direct-url` of `{}` is, names another database than {from}, and is \
+                 not used",
+                repo.name
+            ),
+            format!("if it is the way past a pooler all the same, set `{}` to it", own_variable(repo, "DIRECT_URL")),
+        ));
+    }
+    Ok(warnings)
+}
+
+/// What variables say besides URLs: the same ones that `cargo dbsetup` reads.
+fn other_settings(repo: &mut Repo, variables: Variables<'_>) -> Result<()> {
     if let Some(order) = variables("DBSETUP_VERSION_ORDER")? {
         repo.version_order = match order.as_str() {
             "any" => VersionOrder::Any,

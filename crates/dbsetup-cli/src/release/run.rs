@@ -46,6 +46,9 @@ async fn begin(release: &Release, global: &Global, word: Word, ui: &Ui) -> Resul
         ui.warning(text, Some("set a variable instead, for example `DATABASE_URL`"));
     }
     let repos = repos::settle(&release.sources, global, &release.program(), &repos::of_process)?;
+    for (text, help) in repos::warnings(&release.sources, global, &repos, &repos::of_process)? {
+        ui.warning(&text, Some(&help));
+    }
     let name = word.name();
     let steps = word.steps();
     refuse_several(&steps, &repos)?;

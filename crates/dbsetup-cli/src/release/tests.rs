@@ -209,6 +209,43 @@ fn the_variable_that_direct_url_is_is_asked_after_the_repos_own() {
 }
 
 #[test]
+fn a_way_past_a_pooler_leads_to_the_database_that_is_meant_and_to_no_other() {
+    static CORE: Embedded = Embedded {
+        name: "core",
+        digest: "",
+        marker: "",
+        disposable: dbsetup::source::DISPOSABLE,
+        settings: EmbeddedSettings { direct_url_env: Some("SESSION_URL"), ..EmbeddedSettings::DEFAULT },
+        environments: &[],
+        files: &[],
+        debug_assertions: false,
+    };
+    let sources = [Source::from(&CORE)];
+    let direct = |line: &str, url: &str, set: &[(&str, &str)]| {
+        let variables = |name: &str| {
+            let all = [("CORE_DATABASE_URL", url)];
+            let found = set.iter().chain(&all).find(|(variable, _)| *variable == name);
+            Ok(found.map(|(_, url)| (*url).to_owned()))
+        };
+        let repos = repos::settle(&sources, &global(line), &Program::default(), &variables).unwrap();
+        let warnings = repos::warnings(&sources, &global(line), &repos, &variables).unwrap();
+        (repos[0].direct_url.as_ref().map(|url| url.expose().to_owned()), warnings.len())
+    };
+    let (pooler, server) = ("postgres://pooler:6432/core", "postgres://server/core");
+    let is = |url: &str, warnings| (Some(url.to_owned()), warnings);
+    assert_eq!(direct("", pooler, &[("SESSION_URL", server)]), is(server, 0));
+    for other in ["postgres://server/staging", "sqlite:core", "mysql://server/core"] {
+        assert_eq!(direct("", pooler, &[("SESSION_URL", other)]), (None, 1), "{other}");
+        assert_eq!(direct("", pooler, &[("SESSION_URL", server), ("CORE_DIRECT_URL", other)]), is(other, 0));
+    }
+    // A database that the command line names is the one that is meant, whatever is in the environment.
+    let line = "--database-url postgres://h/core";
+    for variable in ["SESSION_URL", "CORE_DIRECT_URL"] {
+        assert_eq!(direct(line, pooler, &[(variable, server)]), (None, 0), "{variable}");
+    }
+}
+
+#[test]
 fn what_cargo_dbsetup_reads_from_variables_is_read_here_too() {
     let place = Place::new(TABLES);
     let variables = |name: &str| {

@@ -115,7 +115,7 @@ async fn rollback_and_unlock(session: &mut Session<'_>, request: &RollbackReques
             locks: locks.clone(),
             log_sql: request.log_sql,
             seq: next_seq(&inspection.state),
-            is_first: false,
+            is_older: false,
             recorded: inspection.state.rows.iter().map(|row| row.version.clone()).collect(),
         };
         for job in &jobs {

@@ -42,8 +42,8 @@ pub struct Runner<'s, 'a> {
     pub log_sql: bool,
     /// The order of application of the next row.
     pub seq: i64,
-    /// Whether no migration was recorded when the run began.
-    pub is_first: bool,
+    /// Whether the database had objects and no migration was recorded when the run began.
+    pub is_older: bool,
     /// The versions that were recorded when the run began, as the ledger spells them.
     pub recorded: Vec<String>,
 }

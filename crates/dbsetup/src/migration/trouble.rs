@@ -7,6 +7,7 @@ use crate::error::{Error, Kind};
 use crate::event::Direction;
 use crate::failure::failing_range;
 use crate::repo::{Lane, Repo};
+use crate::sql::{Dialect, split, statement_words};
 
 impl Runner<'_, '_> {
     /// Returns the error of a script: where, why, what was undone, what next. `within` is the unit, with its index and
@@ -64,7 +65,7 @@ impl Runner<'_, '_> {
         if error.help_text().is_some() {
             return error;
         }
-        if failure.error.class == DbErrorClass::Exists && self.is_first && self.seq == 1 {
+        if self.is_older && self.seq == 1 && is_there_already(dialect, text, failure) {
             return older_than_its_migrations(repo, error, &again);
         }
         error.help(again)
@@ -106,6 +107,21 @@ impl Runner<'_, '_> {
     }
 }
 
+/// Whether a statement failed because what it makes is in the database already. A role is in none: it is the server's, and says
+/// nothing about this database.
+fn is_there_already(dialect: Dialect, script: &str, failure: &ScriptError) -> bool {
+    let statements = split(dialect, script).unwrap_or_default();
+    let failing =
+        failure.statement.and_then(|at| statements.get(at)).map_or("", |at| &script[at.range.clone()]);
+    let words = statement_words(dialect, failing, 3);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let makes_role =
+        matches!(words[..], ["CREATE", "ROLE" | "USER" | "GROUP", ..]) && words.get(2) != Some(&"MAPPING");
+    // A statement in a block of code is known by the server's sentence alone.
+    let is_role = makes_role || failure.error.message.starts_with("role ");
+    failure.error.class == DbErrorClass::Exists && !is_role
+}
+
 /// Adds what a first migration that makes what is there already most often means: the database was there before this tool.
 fn older_than_its_migrations(repo: &Repo, error: Error, again: &str) -> Error {
     error
@@ -129,4 +145,35 @@ pub(super) fn pooled(repo: &Repo, job: &Job<'_>, what: &str, reason: &str) -> Er
     )
     .note(reason.to_owned())
     .help(repo.past_pooler())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::DbError;
+
+    #[test]
+    fn a_role_that_is_there_says_nothing_about_the_database() {
+        let exists = |script: &str, statement: usize, message: &str| {
+            let error = DbError {
+                class: DbErrorClass::Exists,
+                message: message.into(),
+                code: None,
+                notes: Vec::new(),
+            };
+            let failure = ScriptError { statement: Some(statement), ..ScriptError::before(error) };
+            is_there_already(Dialect::Postgres, script, &failure)
+        };
+        assert!(exists("create table a ();", 0, "relation \"a\" already exists"));
+        assert!(exists("create role app; create type role as ();", 1, "type \"role\" already exists"));
+        assert!(exists(
+            "create user mapping for app server s;",
+            0,
+            "user mapping for \"app\" already exists"
+        ));
+        for script in ["create role app;", "-- us\nCREATE USER app login;", "create group app;"] {
+            assert!(!exists(script, 0, "Rolle »app« existiert bereits"), "{script}");
+        }
+        assert!(!exists("do $$ begin create role app; end $$;", 0, "role \"app\" already exists"));
+    }
 }

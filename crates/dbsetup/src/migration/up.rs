@@ -365,13 +365,15 @@ async fn apply(
                 let count = plan.versions.len();
                 session.teller().tell(What::MigrationsPlanned { direction: Direction::Up, count });
             }
+            let has_rows = !inspection.state.rows.is_empty();
+            let is_older = !has_rows && !session.driver().await?.user_objects(&ledger, 1).await?.is_empty();
             let mut runner = Runner {
                 session: &mut *session,
                 ledger: ledger.clone(),
                 locks: vec![key.clone()],
                 log_sql: wishes.log_sql,
                 seq: next_seq(&inspection.state),
-                is_first: inspection.state.rows.is_empty(),
+                is_older,
                 recorded: Vec::new(),
             };
             done += runner.run_all(&jobs, &inspection.state.progress).await?;

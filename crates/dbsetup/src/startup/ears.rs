@@ -38,10 +38,11 @@ impl<'a> Ears<'a> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Forgets what was heard of work that is undone.
+    /// Forgets what was heard of work that is undone, but not which migration failed.
     pub(super) fn forget(&self) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        *heard = Heard { warnings: std::mem::take(&mut heard.warnings), ..Heard::default() };
+        let Heard { warnings, running, .. } = std::mem::take(&mut *heard);
+        *heard = Heard { warnings, running, ..Heard::default() };
     }
 
     /// Forgets the migration that was running: another attempt begins.

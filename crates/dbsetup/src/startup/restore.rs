@@ -200,6 +200,10 @@ async fn marked(work: &Work<'_>, mark: Option<String>) -> Result<()> {
     let mut session = work.session()?;
     let result = async {
         let seen = session.inspect().await?;
+        if mark.is_some() {
+            // A new name is in the copy, too: it is none of the differences that a migration makes.
+            record::take_over(&mut session, &seen).await?;
+        }
         let key = lock::main_key(&seen.choice.table);
         lock::acquire(&mut session, &key).await?;
         let key_of_mark = meta_key::BACKUP.to_owned();

@@ -6,6 +6,7 @@ use crate::fake::{FakeDatabase, Fault};
 use crate::ledger::{AppliedRow, Progress};
 use crate::migration::testing;
 
+mod failing;
 mod settings;
 mod words;
 

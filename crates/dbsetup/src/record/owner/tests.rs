@@ -3,8 +3,8 @@ use std::sync::Mutex;
 use super::*;
 use crate::event::{Event, Observer};
 use crate::fake::{FakeDatabase, State as Fake};
-use crate::ledger::{AppliedRow, LedgerKind};
-use crate::migration::{MigrateRequest, RollbackRequest, Target, migrate, rollback, testing};
+use crate::ledger::LedgerKind;
+use crate::migration::{MigrateRequest, Migration, RollbackRequest, Target, migrate, rollback, testing};
 use crate::structure::{self, LoadRequest};
 
 /// Hears of new names.
@@ -101,10 +101,28 @@ fn repos_with_ledger_tables_of_their_own_share_a_database_only_where_somebody_ch
     assert_eq!(belongs(&repo, &ours(), &state).unwrap(), Belongs::Other("billing".into()));
     repo.ledger.table = Some("schema_migrations".into());
     assert_eq!(belongs(&repo, &ours(), &state).unwrap(), Belongs::Unrecorded);
+    // Whichever of the two wrote first, and whatever ledger the other one has.
+    repo.ledger.table = None;
+    let chosen = says(&[("repo:billing_migrations", "billing")]);
+    for kind in LedgerKind::ALL {
+        let ledger = testing::ledger(kind);
+        assert_eq!(belongs(&repo, &ledger, &chosen).unwrap(), Belongs::Unrecorded, "{kind:?}");
+        let swapped = says(&[("repo:billing_migrations", "billing"), (&key(&ledger), "shop")]);
+        assert_eq!(belongs(&repo, &ledger, &swapped).unwrap(), Belongs::Renamed("shop".into()), "{kind:?}");
+    }
     let mut both = state.clone();
     both.meta.push(("repo:schema_migrations".into(), "core".into()));
-    repo.ledger.table = None;
     assert_eq!(belongs(&repo, &ours(), &both).unwrap(), Belongs::Ours);
+}
+
+#[test]
+fn a_table_of_its_own_is_advice_for_a_repo_that_has_run_nothing_here() {
+    let says_table = |state: &LedgerState| {
+        refusal(&testing::repo(), "billing", None, state, &ours()).to_string().contains("ledger.table")
+    };
+    let state = says(&[("repo:_sqlx_migrations", "billing")]);
+    assert!(says_table(&state));
+    assert!(!says_table(&LedgerState { rows: testing::state(&["1"]).rows, ..state }));
 }
 
 #[test]
@@ -125,6 +143,37 @@ async fn a_renamed_repo_is_known_by_its_migrations_and_recorded_anew() {
     fixture.migrate().await.unwrap();
     assert_eq!(fixture.heard.0.lock().unwrap().len(), 1, "said once");
     assert_eq!(fixture.database.locks(), 0);
+}
+
+#[tokio::test]
+async fn beside_another_repo_a_name_is_recorded_once_and_nobody_hears_of_it() {
+    let fixture = Fixture::of_billing(&["1"]).await;
+    fixture.database.with(|state| {
+        state.ledger.meta.retain(|(key, _)| key != "repo:schema_migrations");
+        set(state, "repo:_sqlx_migrations", "billing");
+    });
+    fixture.migrate().await.unwrap();
+    assert_eq!(fixture.name().as_deref(), Some("core"));
+    assert!(fixture.heard.0.lock().unwrap().is_empty());
+    assert_eq!(fixture.database.locks(), 0);
+}
+
+#[tokio::test]
+async fn repos_of_one_template_are_told_apart_by_what_they_wrote_after_it() {
+    let fixture = Fixture::of_billing(&["1", "2", "3"]).await;
+    fixture.database.with(|state| state.ledger.rows[2].checksum = Some("sha256:00".into()));
+    let before = fixture.database.effects();
+    let back = RollbackRequest { target: Target::Steps(1), ..RollbackRequest::default() };
+    let wrong = [
+        fixture.migrate().await.unwrap_err(),
+        rollback(&mut fixture.session(), &back).await.map(drop).unwrap_err(),
+    ];
+    for error in wrong {
+        assert_eq!(error.kind(), Kind::WrongDatabase, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("migration 3 that is applied to it is none of `core`, though"), "{text}");
+    }
+    assert_eq!((fixture.name().as_deref(), fixture.database.effects()), (Some("billing"), before));
 }
 
 #[tokio::test]
@@ -170,16 +219,61 @@ async fn nothing_is_done_to_the_database_of_another_repo() {
     assert_eq!(*fixture.heard.0.lock().unwrap(), ["billing"]);
 }
 
+/// Whether these files would pass for those of a database that is recorded for another name.
+fn passes(kind: LedgerKind, files: &[Migration], state: &LedgerState) -> bool {
+    let (repo, ledger, files) = (testing::repo(), testing::ledger(kind), testing::files(files));
+    let found = assess(&files, &ledger, &repo.ledger, state);
+    found.entries.iter().any(|entry| is_proof(entry, &ledger, state)) && doubt(&repo, &found).is_none()
+}
+
+/// What these migrations leave, applied in this order.
+fn after(kind: LedgerKind, applied: &[Migration]) -> LedgerState {
+    let versions: Vec<&str> = applied.iter().map(|migration| migration.version.as_str()).collect();
+    let mut state = testing::state(&versions);
+    for (row, migration) in state.rows.iter_mut().zip(applied) {
+        let sum = migration.checksum(kind, false, &testing::repo().ledger);
+        if kind.keeps_checksums() {
+            row.checksum = Some(sum);
+        } else {
+            state.meta.push((format!("{}{}", meta_key::CHECKSUM_PREFIX, row.version), sum));
+        }
+    }
+    state
+}
+
 #[test]
-fn a_version_that_every_repo_has_proves_nothing_without_a_checksum() {
-    let ledger = testing::ledger(LedgerKind::Diesel);
-    let proves = |version: &str| {
-        let files = testing::files(&[testing::migration(version, "select 1;")]);
-        let row = AppliedRow { version: version.into(), success: true, ..AppliedRow::default() };
-        let state = LedgerState { rows: vec![row], ..LedgerState::default() };
-        let found = assess(&files, &ledger, &testing::repo().ledger, &state);
-        found.entries.iter().any(|entry| is_proof(entry, &ledger, &state))
-    };
-    assert!(proves("20260102030405"));
-    assert!(!proves("1") && !proves("00000000000000"));
+fn a_version_that_every_repo_has_proves_nothing() {
+    let one = |version: &str| [testing::migration(version, "select 1;")];
+    let rows = |version: &str| testing::state(&[version]);
+    assert!(passes(LedgerKind::Diesel, &one("20260102030405"), &rows("20260102030405")));
+    for version in ["1", "00000000000000"] {
+        assert!(!passes(LedgerKind::Diesel, &one(version), &rows(version)), "{version}");
+    }
+    // Diesel writes the very same file into each of its repos, and a checksum of it says no more.
+    for kind in [LedgerKind::Diesel, LedgerKind::Dbmate, LedgerKind::Dbsetup] {
+        let shared = testing::migration("00000000000000", "create function diesel_manage_updated_at();");
+        let of_billing = [shared.clone(), testing::migration("20260102030405", "create invoices;")];
+        let of_core = [shared.clone(), testing::migration("20260203040506", "create users;")];
+        assert!(!passes(kind, &of_core, &after(kind, &of_billing)), "{kind:?}");
+        assert!(!passes(kind, &of_core, &after(kind, &[shared])), "{kind:?}");
+        assert!(passes(kind, &of_billing, &after(kind, &of_billing)), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_database_that_is_ahead_is_a_renamed_repos_and_one_that_went_another_way_is_not() {
+    let one = |version: &str, sql: &str| testing::migration(version, sql);
+    let shared = [one("1", "create extension a;"), one("2", "create users;")];
+    let with = |more: &[Migration]| [&shared[..], more].concat();
+    let kind = LedgerKind::Dbsetup;
+    let applied = after(kind, &with(&[one("3", "create invoices;"), one("4", "create items;")]));
+    assert!(passes(kind, &shared, &applied), "an older release of it");
+    assert!(passes(kind, &with(&[one("3", "create invoices;")]), &applied));
+    assert!(!passes(kind, &with(&[one("3", "create orders;")]), &applied), "another third one");
+    assert!(!passes(kind, &with(&[one("5", "create orders;")]), &applied), "unknown ones below its newest");
+    // Its own, between those of the template and those that it does not know, was never applied.
+    let later = after(kind, &with(&[one("9", "create invoices;")]));
+    assert!(!passes(kind, &with(&[one("3", "create orders;")]), &later));
+    let behind = after(kind, &shared);
+    assert!(passes(kind, &with(&[one("3", "create orders;")]), &behind), "a newer release of it");
 }

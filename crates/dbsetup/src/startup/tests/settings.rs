@@ -15,6 +15,31 @@ fn another_url_takes_its_companions_along() {
 }
 
 #[test]
+fn a_way_past_a_pooler_is_one_that_the_application_hands_over() {
+    use crate::source::{Embedded, EmbeddedSettings};
+    // Every process of the tests has one called so; what is in it is no matter.
+    const SETTINGS: EmbeddedSettings =
+        EmbeddedSettings { direct_url_env: Some("PATH"), ..EmbeddedSettings::DEFAULT };
+    static CORE: Embedded = Embedded {
+        name: "core",
+        digest: "",
+        marker: "",
+        disposable: &["dev"],
+        settings: SETTINGS,
+        environments: &[],
+        files: &[],
+        debug_assertions: true,
+    };
+    assert!(std::env::var_os("PATH").is_some());
+    let startup = || Startup::new(&CORE).url("postgres://localhost:49153/core");
+    assert_eq!(startup().repo().unwrap().direct_url, None);
+    let handed = startup().direct_url("postgres://server/core").repo().unwrap();
+    assert_eq!(handed.direct_url.as_ref().map(DatabaseUrl::expose), Some("postgres://server/core"));
+    let other = startup().direct_url("postgres://server/core").url("postgres://pooler/core").repo().unwrap();
+    assert!(other.direct_url.is_some() && other.url.expose() == "postgres://pooler/core");
+}
+
+#[test]
 fn another_environment_is_protected() {
     let fixture = Fixture::new(1);
     let of = |environment: &str| Startup::of_repo(fixture.repo()).environment(environment).repo().unwrap();
