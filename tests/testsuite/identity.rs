@@ -59,8 +59,10 @@ on_each_database! {
         project.run("doctor --repo core").success().stdout_contains("repo: recorded as core");
 
         // The way out, when the database is to be that repo's all the same.
-        let plan = swapped("resolve --environment dev --dry-run").success();
-        plan.stderr_contains("record the environment dev").stderr_contains("record the repo billing, and no longer core");
+        swapped("resolve --environment dev --dry-run")
+            .success()
+            .stdout_contains("record the environment dev")
+            .stdout_contains("record the repo billing, and no longer core");
         swapped("resolve --environment dev").success().stderr_contains("belongs to billing now");
         swapped("status").success().stdout_lacks("belongs to the repo");
     }
