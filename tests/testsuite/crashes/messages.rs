@@ -62,7 +62,7 @@ fn down(server: &postgres::Server, proxy: &Proxy) -> Scenario {
     Scenario {
         project,
         before: Some("migrate"),
-        line: "rollback --to 2",
+        line: "rollback --to 2 --yes",
         right: [
             (MARKS, "2,3 a,3 b"),
             (LEDGER, "1"),

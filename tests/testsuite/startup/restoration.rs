@@ -145,6 +145,13 @@ on_each_database! {
 
 /// Whether a start has marked the database, and not ended.
 fn is_begun(app: &App) -> bool {
+    if let Database::Postgres(_) = app.database() {
+        let name = app.server().name("app");
+        // Killed between the end of the database and the copy that takes its name.
+        if app.server().query(&format!("select 1 from pg_database where datname = '{name}'")).is_empty() {
+            return true;
+        }
+    }
     let has_meta = app.database().tables().contains(&"dbsetup_meta".to_owned());
     has_meta && app.database().value("select count(*) from dbsetup_meta where key = 'backup'") == "1"
 }
