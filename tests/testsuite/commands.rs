@@ -78,6 +78,22 @@ on_each_database! {
         project.run("rollback").success().stderr_contains("Migrations for core are already down (0 applied)");
     }
 
+    fn rollback_counts_applications_and_does_not_spell_them(backend) {
+        let mut project = Project::new().repo("core", backend);
+        for number in 1..=12 {
+            let up = format!("create table t{number} (id integer);");
+            project = project.reversible("core", &format!("{number}_t"), &up, &format!("drop table t{number};"));
+        }
+        project.run("setup").success();
+        let run = project.run("rollback --step 4 --dry-run");
+        let lines: Vec<&str> = run.success().stdout.lines().filter(|line| line.contains("would undo")).map(str::trim).collect();
+        let versions: Vec<&str> = lines.iter().filter_map(|line| line.split(" ").nth(2)).collect();
+        assert_eq!(versions, ["12", "11", "10", "9"]);
+        project.run("rollback --to 9").success();
+        assert_eq!(applied(&project).len(), 8);
+        project.run("redo").success().stderr_contains("== Rolled back 8 t").stderr_contains("== Migrated 8 t");
+    }
+
     fn rollback_to_a_version_undoes_it_and_what_came_after(backend) {
         let project = three(backend);
         project.run("migrate").success();

@@ -63,7 +63,8 @@ on_each_database! {
             .success()
             .stdout_contains("record the environment dev")
             .stdout_contains("record the repo billing, and no longer core");
-        swapped("resolve --environment dev").success().stderr_contains("belongs to billing now");
+        swapped("resolve --environment dev").code(4).stderr_contains("and take it from the repo core").stderr_contains("--yes");
+        swapped("resolve --environment dev -y").success().stderr_contains("belongs to billing now");
         swapped("status").success().stdout_lacks("belongs to the repo");
     }
 

@@ -120,7 +120,7 @@ pub async fn find(
         },
         danger => danger,
     };
-    let (mut owner, mut recorded) = (None, None);
+    let (mut owner, mut recorded, mut is_strange) = (None, None, false);
     match session.inspect_if_exists().await {
         Ok(None) if danger == Danger::Drop && untouched => return Ok(Found::default()),
         Ok(None) => {}
@@ -129,7 +129,8 @@ pub async fn find(
             let (ledger, state) = (&found.choice.table, &found.state);
             match record::belongs(repo, ledger, state) {
                 // What is recorded is what it is taken from, whosever its migrations are.
-                Ok(_) if danger == Danger::Unprotect => {
+                Ok(belongs) if danger == Danger::Unprotect => {
+                    is_strange = matches!(belongs, Belongs::Other(_));
                     owner = record::recorded_for_other(repo, ledger, state).map(str::to_owned);
                 }
                 Ok(Belongs::Other(other)) => owner = Some(other),
@@ -146,7 +147,11 @@ pub async fn find(
     session.close().await;
     let target = session.server().target().clone();
     if danger == Danger::Unprotect && unreadable.is_none() && recorded.as_deref().is_none_or(is_open) {
-        return Ok(Found::default());
+        if !is_strange {
+            return Ok(Found::default());
+        }
+        // Another repo's migrations are in it: most often two URLs were swapped, and the record is what tells.
+        recorded = None;
     }
     let victim = Victim {
         danger,

@@ -256,10 +256,9 @@ pub fn sentence(event: &Event) -> Sentence {
             Success,
             format!("The database for {repo} belongs to the environment {} now", line(environment)),
         ),
-        What::RepoRecorded { before } => named(
-            Success,
-            format!("The database of {} belongs to {repo} now: they share migrations", line(before)),
-        ),
+        What::RepoRecorded { before } => {
+            named(Success, format!("The database of {} belongs to {repo} now", line(before)))
+        }
         What::Retry { why, attempt } => named(Reason, format!("{repo}: {}; attempt {attempt}", line(why))),
         What::Notice { text } => bare(Aside, format!("   the server says: {}", line(text))),
         What::Warning { text, help } => {

@@ -85,7 +85,8 @@ pub fn create_progress(ledger: &LedgerTable) -> String {
 
 /// Returns the query of all rows, seven text columns in the order of [`AppliedRow::from_columns`], oldest application first.
 pub fn select_rows(dialect: Dialect, ledger: &LedgerTable) -> String {
-    let name = qualified(ledger, &ledger.name);
+    // In `ORDER BY` a bare name is that of an output column, which a cast has made a text: `10` before `9`.
+    let name = format!("{} AS l", qualified(ledger, &ledger.name));
     let hex = match dialect {
         Dialect::Postgres => "pg_catalog.encode(checksum, 'hex')",
         _ => "lower(hex(checksum))",
@@ -93,21 +94,21 @@ pub fn select_rows(dialect: Dialect, ledger: &LedgerTable) -> String {
     match ledger.kind {
         LedgerKind::Dbsetup => format!(
             "SELECT version, CAST(seq AS text), name, source, checksum, CAST(applied_at AS text), 'true' \
-             FROM {name} ORDER BY seq IS NOT NULL, seq, version"
+             FROM {name} ORDER BY l.seq IS NOT NULL, l.seq, l.version"
         ),
         LedgerKind::Sqlx => format!(
             "SELECT CAST(version AS text), NULL, description, NULL, {hex}, CAST(installed_on AS text), \
-             CASE WHEN success THEN 'true' ELSE 'false' END FROM {name} ORDER BY installed_on, version"
+             CASE WHEN success THEN 'true' ELSE 'false' END FROM {name} ORDER BY l.installed_on, l.version"
         ),
         LedgerKind::Diesel => format!(
-            "SELECT version, NULL, NULL, NULL, NULL, CAST(run_on AS text), 'true' FROM {name} ORDER BY run_on, version"
+            "SELECT version, NULL, NULL, NULL, NULL, CAST(run_on AS text), 'true' FROM {name} ORDER BY l.run_on, l.version"
         ),
         LedgerKind::Refinery => format!(
             "SELECT CAST(version AS text), NULL, name, NULL, checksum, applied_on, 'true' FROM {name} \
-             ORDER BY applied_on, version"
+             ORDER BY l.applied_on, l.version"
         ),
         LedgerKind::Dbmate => {
-            format!("SELECT version, NULL, NULL, NULL, NULL, NULL, 'true' FROM {name} ORDER BY version")
+            format!("SELECT version, NULL, NULL, NULL, NULL, NULL, 'true' FROM {name} ORDER BY l.version")
         }
     }
 }
@@ -333,7 +334,7 @@ mod tests {
     fn rows_without_an_order_are_sorted_as_the_database_does() {
         let ours = table(LedgerKind::Dbsetup, Some("a ORDER BY b"));
         let query = select_rows(Dialect::Postgres, &ours);
-        assert!(unsorted(&query).ends_with("FROM \"a ORDER BY b\".\"schema_migrations\""), "{query}");
+        assert!(unsorted(&query).ends_with("FROM \"a ORDER BY b\".\"schema_migrations\" AS l"), "{query}");
         let row = |version: &str, seq| AppliedRow { version: version.into(), seq, ..AppliedRow::default() };
         let mut rows = [row("1", Some(2)), row("3", Some(1)), row("9", None), row("2", None)];
         AppliedRow::sort_ours(&mut rows);
