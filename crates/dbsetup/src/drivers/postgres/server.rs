@@ -344,9 +344,7 @@ pub(super) async fn drop_from(
         } else if Instant::now() >= deadline {
             return Err(in_use(database, &rows, sessions));
         } else if sessions == Sessions::End {
-            // This run's own session has said goodbye, and may be seen a moment longer.
-            let strangers = rows.iter().filter(|row| !cell(row, 1).starts_with("dbsetup "));
-            ended.extend(strangers.map(|row| cell(row, 0)));
+            ended.extend(rows.iter().map(|row| cell(row, 0)));
         }
         sleep(PAUSE).await;
     }
